@@ -1,0 +1,1 @@
+//! The state machine of RFC 4271 §8.

@@ -1,0 +1,1 @@
+//! The language of the control socket: requests and views, serde types only.

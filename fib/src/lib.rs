@@ -1,0 +1,1 @@
+//! Kernel routes: a pure planner and one narrow netlink door.
