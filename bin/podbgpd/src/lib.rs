@@ -1,1 +1,3 @@
 //! The podbgp daemon.
+
+pub mod intent;
