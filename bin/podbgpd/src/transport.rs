@@ -18,10 +18,12 @@ mod sockopt;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 
 use bgp::fsm::ConnId;
 use bytes::Bytes;
 use rib::PeerId;
+use socket2::Socket;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -50,10 +52,15 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    fn secure(&self, socket: &impl std::os::fd::AsFd) -> io::Result<()> {
-        if self.password.is_some() {
-            sockopt::set_md5_key(socket, self.remote.ip(), self.password.as_ref().map(Secret::reveal))?;
+    /// Sets the options a socket needs before it dials.
+    fn secure(&self, socket: &Socket) -> io::Result<()> {
+        if let Some(password) = &self.password {
+            sockopt::set_md5_key(socket, self.remote.ip(), Some(password.reveal()))?;
         }
+        self.limit_hops(socket)
+    }
+
+    fn limit_hops(&self, socket: &impl AsFd) -> io::Result<()> {
         sockopt::set_hop_limit(socket, self.remote.ip(), self.send_ttl, self.minimum_ttl)
     }
 }
@@ -114,12 +121,15 @@ impl Transport {
         self.links.contains_key(&key)
     }
 
-    /// Takes over a connection that is there.
+    /// Takes over a connection that is there. One we dialled has its endpoint's options already; one that
+    /// was accepted gets them now.
     ///
     /// # Errors
     /// What the kernel says when it refuses the endpoint's options.
-    pub fn open(&mut self, key: Key, stream: TcpStream, endpoint: &Endpoint) -> io::Result<()> {
-        endpoint.secure(&stream)?;
+    pub fn open(&mut self, key: Key, stream: TcpStream, endpoint: Option<&Endpoint>) -> io::Result<()> {
+        if let Some(endpoint) = endpoint {
+            endpoint.limit_hops(&stream)?;
+        }
         let connection = Connection::start(key, stream, self.events.clone())?;
         self.links.insert(key, Link::Open(connection));
         Ok(())

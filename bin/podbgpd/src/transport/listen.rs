@@ -1,6 +1,6 @@
 //! Waiting for peers to connect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -48,7 +48,7 @@ impl Listeners {
     ///
     /// # Errors
     /// The first address that cannot be listened on, and why; the others are listened on all the same.
-    pub fn listen(&mut self, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    pub fn listen(&mut self, addresses: &BTreeSet<SocketAddr>) -> anyhow::Result<()> {
         self.open.retain(|address, _| addresses.contains(address));
         let mut result = Ok(());
         for &address in addresses {
