@@ -1,1 +1,5 @@
 //! The podbgp daemon.
+
+pub mod control;
+mod http;
+pub mod metrics;
