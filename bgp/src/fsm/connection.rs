@@ -12,7 +12,7 @@ use super::open_confirm::OpenConfirm;
 use super::open_sent::OpenSent;
 use super::{Action, ConnId, DownReason, PeerSettings, State, Stats, Timer};
 use crate::message::{MessageKind, RouteRefresh};
-use crate::wire::{self, CodecContext, DecodeError, Decoded, Offence};
+use crate::wire::{self, CodecContext, DecodeError, Decoded, HeaderFault, Offence};
 use crate::{HoldTime, Message, Notification, Open, Update};
 
 /// A connection that stands. It begins with our OPEN.
@@ -217,11 +217,12 @@ impl Connection {
 
     /// A NOTIFICATION is never answered, not even one whose length is wrong (RFC 4271 §6.4).
     fn header_error(&self, error: &DecodeError) -> DownReason {
-        const TYPE_AT: usize = 18;
-        if self.buffer.get(TYPE_AT) == Some(&MessageKind::Notification.code()) {
-            DownReason::NotificationUnreadable
-        } else {
-            malformed(error)
+        let code = self.buffer.get(wire::HEADER - 1);
+        match error {
+            DecodeError::Header(HeaderFault::Length(_)) if code == Some(&MessageKind::Notification.code()) => {
+                DownReason::NotificationUnreadable
+            }
+            _ => malformed(error),
         }
     }
 }
@@ -300,7 +301,7 @@ impl Line {
 /// Reads the kinds of encoded messages off their headers.
 fn kinds(mut octets: &[u8]) -> impl Iterator<Item = MessageKind> {
     std::iter::from_fn(move || {
-        let (header, _) = octets.split_first_chunk::<19>()?;
+        let (header, _) = octets.split_first_chunk::<{ wire::HEADER }>()?;
         let [.., high, low, code] = *header;
         octets = octets.get(usize::from(u16::from_be_bytes([high, low])).max(header.len())..)?;
         MessageKind::from_code(code)
