@@ -6,4 +6,5 @@
 
 pub mod net;
 pub mod process;
+pub mod speakers;
 pub mod wait;
