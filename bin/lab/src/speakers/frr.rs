@@ -13,10 +13,14 @@ use super::{LearnedRoute, Speaker, SpeakerConfig, find_program};
 pub(super) fn start(speaker: &mut Speaker, programs: &[PathBuf], config: &SpeakerConfig) -> Result<()> {
     let zebra = speaker.write("zebra.conf", "log stdout\n")?;
     let bgpd = speaker.write("bgpd.conf", &configuration(config))?;
+    // FRR insists on being in the group frrvty; in a user namespace there is only root. It is shown a group file
+    // in which both are one, in a mount namespace that nobody else sees.
+    let group = speaker.write("group", "root:x:0:\nfrrvty:x:0:\n")?;
     for (program, name, file) in [(&programs[0], "zebra", zebra), (&programs[1], "bgpd", bgpd)] {
-        let mut command = Command::new(program);
-        // Its own directory for every socket: several FRRs live on one machine. As root: in a user namespace
-        // there is no user frr.
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/group && exec \"$@\""]);
+        command.arg(&group).arg(program);
+        // Its own directory for every socket: several FRRs live on one machine.
         command.arg("-f").arg(file).arg("-z").arg(speaker.directory.join("zserv.api"));
         command.arg("--vty_socket").arg(&speaker.directory);
         command.arg("-i").arg(speaker.directory.join(format!("{name}.pid")));
