@@ -1,7 +1,7 @@
 //! Octets to messages and back.
 //!
 //! [`next_frame`] cuts messages out of a byte stream, [`decode`] gives one its meaning and [`encode`] writes
-//! one. All of them ask a [`CodecContext`], since
+//! one; [`pack`] writes as many UPDATEs as a batch of routes needs. All of them ask a [`CodecContext`], since
 //! the same octets mean different things on different sessions.
 //!
 //! The surprise is UPDATE: most of what can be wrong with one does not end the session (RFC 7606). [`decode`]
@@ -26,11 +26,14 @@ use bytes::BytesMut;
 use crate::message::MessageKind;
 use crate::{FamilySet, Message, Negotiated};
 
+mod attribute;
 mod capability;
 mod error;
 mod frame;
+mod nlri;
 mod notification;
 mod open;
+pub mod pack;
 mod read;
 mod route_refresh;
 mod update;
@@ -138,7 +141,7 @@ pub fn decode(frame: Frame, context: &CodecContext) -> Result<Decoded, DecodeErr
 /// # Errors
 ///
 /// The message does not fit its maximum length, or says what the session has no octets for; `out` is then
-/// as it was.
+/// as it was. An [`Update`](crate::Update) of more routes than fit is for [`pack`].
 pub fn encode(message: &Message, context: &CodecContext, out: &mut BytesMut) -> Result<(), EncodeError> {
     write::message(message.kind(), context, out, |out| match message {
         Message::Open(message) => open::encode(message, out),

@@ -69,7 +69,7 @@ pub enum DownReason {
     ProtocolError {
         /// What it is told.
         notification: Notification,
-        /// What an operator should know beyond that.
+        /// What an operator is told.
         detail: String,
     },
     /// The peer sent a message out of turn (RFC 6608).
@@ -136,7 +136,10 @@ impl fmt::Display for DownReason {
             Self::ConnectionLost(why) => write!(f, "connection lost: {why}"),
             Self::HoldTimerExpired => f.write_str("hold timer expired: nothing heard from the peer"),
             Self::SendHoldTimerExpired => f.write_str("send hold timer expired: the peer reads nothing"),
-            Self::ProtocolError { notification, detail } => write!(f, "{notification}: {detail}"),
+            Self::ProtocolError { notification, detail } => {
+                let (code, subcode) = notification.error.codes();
+                write!(f, "{detail} (sent {code}/{subcode})")
+            }
             Self::UnexpectedMessage { state, kind } => write!(f, "unexpected {kind} in {state}"),
             Self::Collision => f.write_str("another connection to the peer is kept"),
         }

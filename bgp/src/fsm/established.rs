@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::connection::{Input, Line, Next, Phase, Scope};
-use super::{Action, DownReason, State, Timer};
+use super::{Action, ConnId, DownReason, State, Timer};
 use crate::message::{MessageKind, RouteRefresh};
 use crate::wire::CodecContext;
 use crate::{Family, Negotiated};
@@ -11,6 +11,8 @@ use crate::{Family, Negotiated};
 /// A session: what was agreed, since when, and how its messages are written.
 #[derive(Debug)]
 pub struct Session {
+    /// The connection it runs on.
+    pub connection: ConnId,
     /// When it came up.
     pub since: Instant,
     /// What both sides agreed on.

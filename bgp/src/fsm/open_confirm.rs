@@ -28,7 +28,12 @@ impl OpenConfirm {
     pub(super) fn handle(self, input: Input, line: &mut Line, scope: &mut Scope<'_>) -> Next {
         match input {
             Input::Keepalive => {
-                let session = Session { since: scope.now, negotiated: self.negotiated, context: self.context };
+                let session = Session {
+                    connection: line.id,
+                    since: scope.now,
+                    negotiated: self.negotiated,
+                    context: self.context,
+                };
                 Ok(Phase::Established(Established::enter(session, line, scope)))
             }
             Input::Malformed(MessageKind::Keepalive, reason) => Err(reason),

@@ -68,17 +68,17 @@ fn out_of_turn(kind: MessageKind) -> DownReason {
 fn acceptable(settings: &PeerSettings, ours: &Open, theirs: &Open) -> Result<Negotiated, DownReason> {
     if theirs.asn != settings.peer_asn {
         let data = Bytes::copy_from_slice(&theirs.asn.0.to_be_bytes());
-        let detail = format!("expected AS {}, got AS {}", settings.peer_asn, theirs.asn);
+        let detail = format!("OPEN: expected AS {}, got AS {}", settings.peer_asn, theirs.asn);
         return Err(refusal(OpenError::BadPeerAs, data, detail));
     }
     // Between different ASes equal identifiers are fine (RFC 6286 §2.2).
     if theirs.asn == ours.asn && theirs.bgp_id == ours.bgp_id {
-        let detail = format!("{} is our own", theirs.bgp_id);
+        let detail = format!("OPEN: identifier {} is our own", theirs.bgp_id);
         return Err(refusal(OpenError::BadBgpIdentifier, Bytes::new(), detail));
     }
     let negotiated = Negotiated::between(ours, theirs);
     if negotiated.families.is_empty() {
-        let detail = String::from("no address family in common");
+        let detail = String::from("OPEN: no address family in common");
         return Err(refusal(OpenError::UnsupportedCapability, wanted_families(ours), detail));
     }
     Ok(negotiated)

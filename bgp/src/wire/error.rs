@@ -1,5 +1,7 @@
 //! What can be wrong with octets, and what is done about it.
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use nom::error::{ErrorKind, ParseError};
 use thiserror::Error;
@@ -7,7 +9,7 @@ use thiserror::Error;
 use crate::Notification;
 use crate::family::AfiSafi;
 use crate::notification::{HeaderError, NotificationError, OpenError, RouteRefreshError, UpdateError};
-use crate::wire::{HEADER, MAX_MESSAGE};
+use crate::wire::{HEADER, MAX_MESSAGE, attribute};
 
 /// What is wrong with a run of octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
@@ -37,6 +39,9 @@ pub enum WireError {
     /// A prefix longer than an address.
     #[error("prefix of {0} bits")]
     PrefixLength(u8),
+    /// A prefix that reaches beyond its field.
+    #[error("a prefix reaches beyond the field")]
+    PrefixTruncated,
     /// Attribute flags that contradict the attribute type (RFC 7606 §3 c).
     #[error("flags {got:#04x} where {want:#04x} is right")]
     Flags {
@@ -63,6 +68,9 @@ pub enum WireError {
     /// A well-known attribute we do not know.
     #[error("is well-known but not to us")]
     UnrecognizedWellKnown,
+    /// Attributes in error without a reachable route: the routes may have been missed (RFC 7606 §5.2).
+    #[error("attributes in error and no route to treat as withdrawn")]
+    RoutesNotFound,
     /// Routes of a family this session does not carry.
     #[error("carries family {}/{}, which was not negotiated", .0.afi, .0.safi)]
     FamilyNotNegotiated(AfiSafi),
@@ -103,6 +111,25 @@ pub struct Offence {
     pub disposition: Disposition,
 }
 
+impl fmt::Display for Disposition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accept => "accepted",
+            Self::DiscardAttribute => "discarded",
+            Self::TreatAsWithdraw => "treated as withdrawn",
+            Self::Reset => "session reset",
+        })
+    }
+}
+
+impl fmt::Display for Offence {
+    /// Renders `ORIGIN (1): ends too early: treated as withdrawn`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = attribute::name(self.attribute);
+        write!(f, "{name} ({}): {}: {}", self.attribute, self.error, self.disposition)
+    }
+}
+
 /// A message that ends the connection.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
@@ -113,7 +140,7 @@ pub enum DecodeError {
     #[error("OPEN: {0}")]
     Open(#[from] OpenFault),
     /// The UPDATE is wrong beyond what RFC 7606 forgives.
-    #[error("UPDATE: attribute {attribute}: {error}")]
+    #[error("UPDATE: {}: {error}", attribute::name(*.attribute))]
     Update {
         /// The attribute's type code; 0 for the fields outside the attributes.
         attribute: u8,

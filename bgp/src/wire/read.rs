@@ -3,11 +3,11 @@
 //! nom's own `all_consuming` and `many0` are not used: the first cannot tell a short value from a long one,
 //! the second takes a broken last element for the end of the list. [`whole`] and [`list`] report both.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
 use nom::bytes::complete::take;
 use nom::combinator::map;
-use nom::number::complete::{be_u32, be_u128};
+use nom::number::complete::be_u32;
 use nom::{Err, IResult, Parser};
 
 use crate::wire::WireError;
@@ -51,11 +51,6 @@ pub(super) fn octets<'a>(
 /// Reads an IPv4 address.
 pub(super) fn ipv4(octets: &[u8]) -> Parsed<'_, Ipv4Addr> {
     map(be_u32, Ipv4Addr::from_bits).parse(octets)
-}
-
-/// Reads an IPv6 address.
-pub(super) fn ipv6(octets: &[u8]) -> Parsed<'_, Ipv6Addr> {
-    map(be_u128, Ipv6Addr::from_bits).parse(octets)
 }
 
 /// Makes a failure of octets that were read well but mean nothing.

@@ -52,7 +52,7 @@ pub(super) fn counted_u8(
     body(out)?;
     let length = out.len() - at - 1;
     check_max(field, length, u8::MAX.into())?;
-    patch(out, at, &[u8::try_from(length).unwrap_or(u8::MAX)]);
+    patch_u8(out, at, u8::try_from(length).unwrap_or(u8::MAX));
     Ok(())
 }
 
@@ -69,6 +69,20 @@ pub(super) fn counted_u16(
     check_max(field, length, u16::MAX.into())?;
     patch_u16(out, at, length);
     Ok(())
+}
+
+/// Overwrites an octet.
+pub(super) fn patch_u8(out: &mut BytesMut, at: usize, octet: u8) {
+    patch(out, at, &[octet]);
+}
+
+/// Puts an octet in before another, moving all that follow.
+pub(super) fn insert_u8(out: &mut BytesMut, at: usize, octet: u8) {
+    let end = out.len();
+    out.put_u8(octet);
+    if let Some(tail) = out.get_mut(at..=end) {
+        tail.rotate_right(1);
+    }
 }
 
 /// Overwrites two octets with a length that was checked to fit them.
