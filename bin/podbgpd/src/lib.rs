@@ -21,6 +21,7 @@ pub mod config;
 pub mod control;
 mod http;
 pub mod intent;
+mod kernel_views;
 pub mod logging;
 pub mod metrics;
 pub mod node;
@@ -79,7 +80,7 @@ fn serve(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
         }
     };
     logging::start(args.log_format, args.log_level.as_deref())?;
-    for warning in config.warnings.lines() {
+    for warning in config.warnings.lines(&config.warnings.warnings) {
         warn!("{warning}");
     }
     let node = &config.intent.node;

@@ -47,7 +47,7 @@ impl Speaker {
             Change::PeerPolicy { peer, .. }
             | Change::PeerSettings { peer, .. }
             | Change::Password { peer, .. } => self.adjust_peer(peer, out),
-            Change::Blocks { .. } => self.originate(),
+            Change::Blocks { .. } => self.originate(now),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
             // The sockets are not ours, and the new value of a setting is in the intent.
             Change::Listen { .. } | Change::Metrics(_) | Change::Setting(_) | Change::Restart(_) => {}
