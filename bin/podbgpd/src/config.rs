@@ -144,3 +144,6 @@ fn syntax_error(error: &toml::de::Error, text: &str) -> ConfigError {
         related: None,
     }
 }
+
+#[cfg(test)]
+mod tests;
