@@ -1,7 +1,7 @@
 //! What this node should do, as one value.
 //!
 //! The file of the operator and the objects of a cluster both end up here, and nothing else tells a running
-//! daemon what to do: [`reconcile`] compares two intents and yields the list of changes between them. So
+//! daemon what to do: [`reconcile()`] compares two intents and yields the list of changes between them. So
 //! there is no TOML and no Kubernetes in this module, and every default is already applied.
 
 pub mod reconcile;

@@ -6,6 +6,9 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+/// The most problems of a kind that are shown with the lines they are in; nobody reads more at once.
+const SHOWN: usize = 100;
+
 /// A mistake in the file, or something in it that is allowed but surely not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -52,6 +55,11 @@ impl Problems {
         self.warnings.borrow_mut().push(warning);
     }
 
+    /// Tells whether a mistake was noted.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.borrow().is_empty()
+    }
+
     /// Tells what was wrong with the text of a file.
     pub(super) fn into_mistakes(self, file: &str, text: &str) -> Mistakes {
         let (mut errors, mut warnings) = (self.errors.into_inner(), self.warnings.into_inner());
@@ -62,15 +70,18 @@ impl Problems {
 }
 
 impl Mistakes {
-    /// Renders every problem with the lines of the file it is in, as compilers do.
+    /// Renders the problems with the lines of the file it is in, as compilers do.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut page = String::new();
         for (level, problems) in [(Level::ERROR, &self.errors), (Level::WARNING, &self.warnings)] {
-            for problem in problems {
+            for problem in problems.iter().take(SHOWN) {
                 page.push_str(&self.render_one(&renderer, level.clone(), problem));
                 page.push_str("\n\n");
+            }
+            if problems.len() > SHOWN {
+                page.push_str(&format!("and {} more\n\n", problems.len() - SHOWN));
             }
         }
         page
