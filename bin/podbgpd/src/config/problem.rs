@@ -87,13 +87,10 @@ impl Mistakes {
         page
     }
 
-    /// Returns a line for each problem, `FILE:LINE:COLUMN: KEY: PROBLEM (HINT)`, for logs and replies.
-    pub fn lines<'a>(&'a self, problems: &'a [ConfigError]) -> impl Iterator<Item = String> + 'a {
-        problems.iter().map(|problem| {
-            let (line, column) = self.position(problem.span.start);
-            let hint = if problem.hint.is_empty() { String::new() } else { format!(" ({})", problem.hint) };
-            format!("{}:{line}:{column}: {}{hint}", self.file, problem.title())
-        })
+    /// Returns a line for each problem, errors first, for logs and replies:
+    /// `FILE:LINE:COLUMN: KEY: PROBLEM (HINT)`.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.errors.iter().chain(&self.warnings).map(|problem| self.line(problem))
     }
 
     /// Returns the line and the column of an octet, both from one; the column counts characters.
@@ -102,6 +99,12 @@ impl Mistakes {
         let before = self.text.get(..self.boundary(offset)).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
         (before.matches('\n').count() + 1, line.chars().count() + 1)
+    }
+
+    fn line(&self, problem: &ConfigError) -> String {
+        let (line, column) = self.position(problem.span.start);
+        let hint = if problem.hint.is_empty() { String::new() } else { format!(" ({})", problem.hint) };
+        format!("{}:{line}:{column}: {}{hint}", self.file, problem.title())
     }
 
     fn render_one(&self, renderer: &Renderer, level: Level<'_>, problem: &ConfigError) -> String {
@@ -138,7 +141,7 @@ impl ConfigError {
 impl fmt::Display for Mistakes {
     /// Renders the errors a line each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.lines(&self.errors).collect();
+        let lines: Vec<String> = self.errors.iter().map(|error| self.line(error)).collect();
         f.write_str(&lines.join("\n"))
     }
 }

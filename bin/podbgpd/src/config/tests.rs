@@ -33,8 +33,7 @@ fn peer(lines: &str) -> crate::intent::PeerIntent {
 }
 
 fn errors(text: &str) -> Vec<String> {
-    let mistakes = parse_text(text).unwrap_err();
-    mistakes.lines(&mistakes.errors).collect()
+    parse_text(text).unwrap_err().to_string().lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -119,6 +118,15 @@ fn a_mistake_says_where_it_is_in_one_line() {
         errors("[node]\nasn = 64512\n\n[fib]\n  metrik = 1\n"),
         ["podbgpd.toml:5:3: fib.metrik: is not a known key (did you mean \"metric\"?)"]
     );
+}
+
+#[test]
+fn warnings_have_lines_too() {
+    let config = parse_text("[node]\nasn = 64512\n[fib]\nprotocol = 12\n").unwrap();
+    let lines: Vec<String> = config.warnings.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with("podbgpd.toml:1:1: peer: there are no peers"), "{lines:?}");
+    assert!(lines[1].starts_with("podbgpd.toml:4:12: fib.protocol: 12 marks routes of BIRD"), "{lines:?}");
 }
 
 #[test]
