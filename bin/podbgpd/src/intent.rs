@@ -208,31 +208,6 @@ impl PeerIntent {
         }
     }
 
-    /// Returns what may come in, as the tables understand it.
-    #[must_use]
-    pub fn import_rules(&self) -> rib::Import {
-        match &self.import {
-            Import::Safe => rib::Import::Safe(rib::Safe {
-                longest_ipv4: self.max_length_ipv4,
-                longest_ipv6: self.max_length_ipv6,
-            }),
-            Import::All => rib::Import::All,
-            Import::None => rib::Import::None,
-            Import::Policy(policy) => rib::Import::Policy(Policy::clone(policy)),
-        }
-    }
-
-    /// Returns what may go out, as the tables understand it.
-    #[must_use]
-    pub fn export_rules(&self) -> rib::Export {
-        match &self.export {
-            Export::Originated => rib::Export::Originated,
-            Export::All => rib::Export::All,
-            Export::None => rib::Export::None,
-            Export::Policy(policy) => rib::Export::Policy(Policy::clone(policy)),
-        }
-    }
-
     /// Returns the send hold time RFC 9687 suggests; a session that is never lost for silence has none.
     #[must_use]
     pub fn default_send_hold(hold_time: HoldTime) -> Option<Duration> {
