@@ -382,3 +382,6 @@ impl fmt::Display for Why<'_> {
         f.write_str(&why.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests;
