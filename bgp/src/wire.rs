@@ -36,6 +36,8 @@ mod open;
 pub mod pack;
 mod read;
 mod route_refresh;
+#[cfg(test)]
+mod testing;
 mod update;
 mod write;
 
