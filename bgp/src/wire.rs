@@ -38,6 +38,8 @@ mod read;
 mod route_refresh;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod update;
 mod write;
 

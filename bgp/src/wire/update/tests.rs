@@ -127,7 +127,6 @@ fn routes_of_a_family_not_negotiated_are_ignored_and_the_session_stays() {
 fn ipv4_routes_have_an_ipv6_next_hop_only_where_negotiated() {
     let reach: &[u8] =
         &[0x80, 14, 25, 0, 1, 1, 16, 0xFE, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 24, 10, 1, 2];
-    let reach = &reach[..];
     let octets = body(&[], &[reach, ORIGIN, AS_PATH], &[]);
     let (update, _) = read(&octets, &external()).unwrap();
     assert_eq!(update.announced[0].attributes.next_hop.address().to_string(), "fe80::1");
