@@ -80,7 +80,7 @@ fn serve(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
         }
     };
     logging::start(args.log_format, args.log_level.as_deref())?;
-    for warning in config.warnings.lines(&config.warnings.warnings) {
+    for warning in config.warnings.lines() {
         warn!("{warning}");
     }
     let node = &config.intent.node;

@@ -7,7 +7,6 @@ use control::{
     ActionView, ChangeView, ConfigErrorView, ConfigView, ErrorCode, ErrorView, FibView, LastErrorView,
     PeerAction, ReloadView, Request, RouteQuery, RouteTable,
 };
-use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{Kernel, Node};
@@ -176,7 +175,7 @@ impl Node {
     }
 
     fn go_over(&mut self, file: String, config: config::Config) -> ReloadView {
-        for warning in config.warnings.lines(&config.warnings.warnings) {
+        for warning in config.warnings.lines() {
             warn!("{warning}");
         }
         match self.speaker.reload(config.intent, Instant::now(), &mut self.outputs) {
@@ -197,7 +196,7 @@ impl Node {
                 let error = |change: &Change| ConfigErrorView {
                     line: None,
                     key: Some(change.subject()),
-                    problem: change.to_string(),
+                    problem: change.difference(),
                     hint: Some("restart podbgpd, or change it back".to_owned()),
                 };
                 let errors = changes.iter().map(error).collect();
@@ -229,7 +228,7 @@ impl Node {
 }
 
 fn change_view(change: &Change) -> ChangeView {
-    ChangeView { subject: change.subject(), change: change.to_string(), effect: effect(change) }
+    ChangeView { subject: change.subject(), change: change.difference(), effect: effect(change) }
 }
 
 fn effect(change: &Change) -> control::Effect {

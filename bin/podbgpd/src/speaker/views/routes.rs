@@ -8,7 +8,6 @@ use control::{
     AdvertisedView, AttributesView, ErrorView, KernelState, NextHopView, PathView, RouteQuery,
     RouteView, Selection, Standing,
 };
-use ipnet::IpNet;
 use rib::{DestinationView, Forwarding, PeerId, Source};
 
 use super::super::Speaker;
