@@ -219,7 +219,9 @@ impl Connection {
     fn header_error(&self, error: &DecodeError) -> DownReason {
         let code = self.buffer.get(wire::HEADER - 1);
         match error {
-            DecodeError::Header(HeaderFault::Length(_)) if code == Some(&MessageKind::Notification.code()) => {
+            DecodeError::Header(HeaderFault::Length(_))
+                if code == Some(&MessageKind::Notification.code()) =>
+            {
                 DownReason::NotificationUnreadable
             }
             _ => malformed(error),

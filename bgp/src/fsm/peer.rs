@@ -9,7 +9,8 @@ use super::connection::{Connection, Ended, Scope, Step};
 use super::deadlines::Deadlines;
 use super::jitter::Jitter;
 use super::{
-    Action, Cause, ConnId, DownReason, Event, LastError, PeerSettings, Session, State, Stats, StopReason, Timer,
+    Action, Cause, ConnId, DownReason, Event, LastError, PeerSettings, Session, State, Stats, StopReason,
+    Timer,
 };
 use crate::wire::{self, CodecContext};
 use crate::{Message, Notification};
@@ -222,7 +223,8 @@ impl Peer {
             self.stats.last_error = Some(LastError { at: now, reason });
         }
         let ours = |connection: &Connection| connection.opener == Opener::Us;
-        if !self.settings.passive && !self.connections.iter().any(|other| ours(other) || is_past_open(other)) {
+        if !self.settings.passive && !self.connections.iter().any(|other| ours(other) || is_past_open(other))
+        {
             self.dial(now, out);
         }
         self.report(Cause::ConnectRetryExpired, now, out);
@@ -312,6 +314,7 @@ impl Peer {
 
     fn written(&mut self, id: ConnId, octets: usize, now: Instant) {
         if let Some(connection) = self.connections.iter_mut().find(|connection| connection.id() == id) {
+            let octets = octets.min(connection.unwritten());
             self.stats.octets_written += octets as u64;
             self.stats.last_written = Some(now);
             connection.line().written(octets, now);
@@ -342,7 +345,9 @@ impl Peer {
         let silent = ended.state == State::OpenSent && matches!(reason, DownReason::ConnectionLost(_));
         self.bury(ended, now, out);
         if silent {
-            self.dial_later(now);
+            if !self.connections.iter().any(is_past_open) {
+                self.dial_later(now);
+            }
             self.report(Cause::Down(reason), now, out);
         } else if self.connections.is_empty() {
             self.become_idle(Mode::Resting, reason, now, out);
@@ -401,10 +406,7 @@ impl Peer {
             settings: &self.settings,
             stats: &mut self.stats,
             jitter: &mut self.jitter,
-            rival: rival.map(|rival| Rival {
-                opener: rival.opener,
-                established: rival.session().is_some(),
-            }),
+            rival: rival.map(|rival| Rival { opener: rival.opener, established: rival.session().is_some() }),
             now,
             out,
         }
