@@ -11,14 +11,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bgp::{Asn, BgpId, FamilySet, HoldTime};
+use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use ipnet::IpNet;
+use rib::Policy;
 
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
 
+/// How long to wait between attempts to connect. RFC 4271 §10 suggests 120 seconds, which is long for the
+/// only way out of a node; back-off keeps it polite.
+const CONNECT_RETRY: Duration = Duration::from_secs(5);
+/// How long a peer may refuse to read (RFC 9687), unless the hold time is more than half of it.
+const SEND_HOLD: Duration = Duration::from_secs(480);
 /// The TTL of packets to a peer that may be any number of hops away.
 const TTL_ANYWHERE: u8 = 255;
 
@@ -126,7 +133,7 @@ pub struct PeerIntent {
 }
 
 /// What we accept from a peer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Import {
     /// What cannot hurt a node: never our own blocks, martians, or prefixes longer than the limit.
     Safe,
@@ -134,10 +141,12 @@ pub enum Import {
     All,
     /// Nothing.
     None,
+    /// What a policy lets pass.
+    Policy(Arc<Policy>),
 }
 
 /// What we advertise to a peer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Export {
     /// What this node originates and nothing it learned.
     Originated,
@@ -145,6 +154,8 @@ pub enum Export {
     All,
     /// Nothing.
     None,
+    /// What a policy lets pass of what is originated and what is best.
+    Policy(Arc<Policy>),
 }
 
 impl Intent {
@@ -169,6 +180,65 @@ impl Intent {
 }
 
 impl PeerIntent {
+    /// Makes a peer of what must be known of it; everything else has its default.
+    #[must_use]
+    pub fn new(name: String, address: IpAddr, asn: Asn) -> Self {
+        Self {
+            name,
+            description: None,
+            address,
+            port: 179,
+            asn,
+            local_asn: None,
+            local_address: None,
+            passive: false,
+            hold_time: HoldTime::default(),
+            connect_retry: CONNECT_RETRY,
+            send_hold: Self::default_send_hold(HoldTime::default()),
+            families: FamilySet::ALL,
+            ttl_security: None,
+            multihop: 1,
+            password: None,
+            max_prefixes: None,
+            max_length_ipv4: Family::Ipv4.bits(),
+            max_length_ipv6: Family::Ipv6.bits(),
+            import: Import::Safe,
+            export: Export::Originated,
+            shutdown: false,
+        }
+    }
+
+    /// Returns what may come in, as the tables understand it.
+    #[must_use]
+    pub fn import_rules(&self) -> rib::Import {
+        match &self.import {
+            Import::Safe => rib::Import::Safe(rib::Safe {
+                longest_ipv4: self.max_length_ipv4,
+                longest_ipv6: self.max_length_ipv6,
+            }),
+            Import::All => rib::Import::All,
+            Import::None => rib::Import::None,
+            Import::Policy(policy) => rib::Import::Policy(Policy::clone(policy)),
+        }
+    }
+
+    /// Returns what may go out, as the tables understand it.
+    #[must_use]
+    pub fn export_rules(&self) -> rib::Export {
+        match &self.export {
+            Export::Originated => rib::Export::Originated,
+            Export::All => rib::Export::All,
+            Export::None => rib::Export::None,
+            Export::Policy(policy) => rib::Export::Policy(Policy::clone(policy)),
+        }
+    }
+
+    /// Returns the send hold time RFC 9687 suggests; a session that is never lost for silence has none.
+    #[must_use]
+    pub fn default_send_hold(hold_time: HoldTime) -> Option<Duration> {
+        hold_time.hold().map(|hold| (hold * 2).max(SEND_HOLD))
+    }
+
     /// Returns the lowest TTL a packet of this peer may arrive with (RFC 5082 §3); `None` when any will do.
     #[must_use]
     pub fn min_ttl(&self) -> Option<u8> {
@@ -182,6 +252,7 @@ impl fmt::Display for Import {
             Self::Safe => "safe",
             Self::All => "all",
             Self::None => "none",
+            Self::Policy(policy) => &policy.name,
         })
     }
 }
@@ -192,6 +263,7 @@ impl fmt::Display for Export {
             Self::Originated => "originated",
             Self::All => "all",
             Self::None => "none",
+            Self::Policy(policy) => &policy.name,
         })
     }
 }

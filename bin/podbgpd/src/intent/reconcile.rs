@@ -382,4 +382,3 @@ impl fmt::Display for Why<'_> {
         f.write_str(&why.join(", "))
     }
 }
-
