@@ -219,7 +219,7 @@ impl Peer {
     fn dial_again(&mut self, now: Instant, out: &mut Vec<Action>) {
         if let Some(dial) = self.dial.take() {
             out.push(Action::Close(dial));
-            let reason = DownReason::ConnectionLost(String::from("no answer to connect"));
+            let reason = DownReason::ConnectFailed(String::from("no answer"));
             self.stats.last_error = Some(LastError { at: now, reason });
         }
         let ours = |connection: &Connection| connection.opener == Opener::Us;
@@ -264,10 +264,10 @@ impl Peer {
     fn lost(&mut self, id: ConnId, why: String, now: Instant, out: &mut Vec<Action>) {
         if self.dial == Some(id) {
             self.dial = None;
-            let reason = DownReason::ConnectionLost(why.clone());
-            self.stats.last_error = Some(LastError { at: now, reason });
+            let reason = DownReason::ConnectFailed(why);
+            self.stats.last_error = Some(LastError { at: now, reason: reason.clone() });
             self.dial_later(now);
-            self.report(Cause::ConnectFailed(why), now, out);
+            self.report(Cause::Down(reason), now, out);
         } else if let Some(connection) = self.take(id) {
             self.fail(connection.end(DownReason::ConnectionLost(why)), now, out);
         }

@@ -183,7 +183,7 @@ fn a_session_that_is_stopped_comes_back_when_started() {
     assert_eq!(world.peers[0].state(), State::Idle);
     assert!(world.peers[1].state() < State::OpenSent);
     let reason = world.peers[1].stats().last_error.clone().map(|error| error.reason.label());
-    assert_eq!(reason, Some("connection_lost"), "the attempts that were refused since");
+    assert_eq!(reason, Some("connect_failed"), "the attempts that were refused since");
     world.tell(0, Event::Start, None);
     world.pass(Duration::from_secs(2));
     assert_eq!(world.states(), [State::Established; 2]);
