@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use bgp::fsm::StopReason;
 use bytes::Bytes;
-use rib::PeerId;
 use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -265,7 +264,7 @@ impl Node {
             Output::Refuse => self.offered = None,
             Output::Transmit(key, octets) => self.transmit(key, octets),
             Output::Close(key) => self.transport.close(key),
-            Output::Password(peer, address, password) => self.password(peer, address, password.as_ref()),
+            Output::Password(address, password) => self.password(address, password.as_ref()),
             Output::Kernel(command) => {
                 if let Some(kernel) = &mut self.kernel {
                     kernel.backlog.push_back(command);
@@ -293,9 +292,9 @@ impl Node {
         }
     }
 
-    fn password(&mut self, peer: PeerId, address: IpAddr, password: Option<&Secret>) {
+    fn password(&mut self, address: IpAddr, password: Option<&Secret>) {
         let listening = self.listeners.set_password(address, password);
-        if let Err(error) = listening.and(self.transport.rekey(peer, address, password)) {
+        if let Err(error) = listening.and(self.transport.rekey(address, password)) {
             error!(%address, %error, "cannot set the MD5 key; sessions with this peer will not come up");
         }
     }

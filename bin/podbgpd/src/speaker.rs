@@ -82,8 +82,8 @@ pub enum Output {
     Transmit(Key, Bytes),
     /// Close a connection once what was transmitted is out.
     Close(Key),
-    /// Sign segments to and from a peer, or no longer.
-    Password(PeerId, IpAddr, Option<Secret>),
+    /// Sign segments to and from an address, or no longer.
+    Password(IpAddr, Option<Secret>),
     /// Tell the kernel's side.
     Kernel(fib::Command),
     /// Tell people.
@@ -143,6 +143,9 @@ impl Speaker {
             intent,
         };
         speaker.originate(now);
+        for peer in speaker.intent.peers.values().filter(|peer| peer.password.is_some()) {
+            out.push(Output::Password(peer.address, peer.password.clone()));
+        }
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }

@@ -16,7 +16,7 @@ const REQUESTS: usize = 64;
 /// The servers of the control socket and of metrics, as long as this lives.
 pub(super) struct Doors {
     owner: Owner,
-    control: Serving,
+    _control: Serving,
     metrics: Option<(SocketAddr, Serving)>,
 }
 
@@ -35,8 +35,8 @@ impl Doors {
         let (sender, requests) = mpsc::channel(REQUESTS);
         let owner = Owner::new(sender);
         let listener = ControlListener::bind(socket)?;
-        let control = Serving(tokio::spawn(control::serve(listener, owner.clone())).abort_handle());
-        Ok((Self { owner, control, metrics: None }, requests))
+        let _control = Serving(tokio::spawn(control::serve(listener, owner.clone())).abort_handle());
+        Ok((Self { owner, _control, metrics: None }, requests))
     }
 
     /// Serves metrics and health here, and nowhere else.
