@@ -177,21 +177,14 @@ impl Keeper {
         buffer: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let mut drifts = Vec::new();
-        let mut heard = first;
-        for _ in 0..DATAGRAMS {
-            for notification in heard {
+        let mut heard = Some(Ok(first));
+        let mut turns = 0;
+        while let Some(notifications) = heard {
+            for notification in notifications.map_err(Error::Socket)? {
                 drifts.extend(self.notice(notification)?);
             }
-            match monitor.hear(buffer).now_or_never() {
-                Some(more) => heard = more.map_err(Error::Socket)?,
-                None => {
-                    heard = Vec::new();
-                    break;
-                }
-            }
-        }
-        for notification in heard {
-            drifts.extend(self.notice(notification)?);
+            turns += 1;
+            heard = if turns < DATAGRAMS { monitor.hear(buffer).now_or_never() } else { None };
         }
         self.report(&drifts);
         Ok(())
@@ -293,7 +286,7 @@ impl Keeper {
 
     /// Compares the table with the kernel; looks at everybody's routes if one of them may be in our way.
     fn resync(&mut self) -> Result<(), Error> {
-        let everybody = self.table.is_suspicious() || self.table.stats().troubled > 0;
+        let everybody = self.table.is_suspicious();
         let mut drifts = Vec::new();
         let now = Instant::now();
         self.table.begin_resync();
