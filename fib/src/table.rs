@@ -471,3 +471,6 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
