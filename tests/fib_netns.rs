@@ -13,6 +13,7 @@ use fib::{
     Change, Command, Event, FibHandle, FibSettings, Filter, NextHop, NextHopSet, Resolution, RouteState,
     Snapshot, Target, Unreachable,
 };
+use nix::unistd::geteuid;
 use support::netns::{in_namespace, ip, until, veth};
 use tokio::sync::{mpsc, oneshot};
 
@@ -527,4 +528,19 @@ fn twenty_thousand_routes_are_written_while_commands_are_heard() {
         let stats = fib.snapshot(Filter::Stats).stats;
         assert_eq!((stats.failures, stats.overruns), (0, 0));
     });
+}
+
+#[test]
+fn without_the_capability_the_error_says_what_to_do() {
+    if geteuid().is_root() {
+        let test = "without_the_capability_the_error_says_what_to_do";
+        let ids = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+        let binary = std::env::current_exe().unwrap();
+        let status = Process::new("setpriv").args(ids).arg(binary).args(["--exact", test]).status();
+        assert!(status.expect("util-linux is installed").success());
+        return;
+    }
+    let (events, _listener) = mpsc::channel(1);
+    let refused = fib::spawn(FibSettings::default(), events);
+    assert!(matches!(refused, Err(fib::Error::Privilege)), "{refused:?}");
 }
