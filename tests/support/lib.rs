@@ -1,3 +1,4 @@
 //! Helpers shared by the test files.
 
+pub mod netns;
 pub mod script;
