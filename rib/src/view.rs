@@ -68,7 +68,7 @@ impl Rib {
         told.map(|(id, attributes)| (self.destinations[id].prefix, self.pool.attributes(attributes)))
     }
 
-    /// Returns how many destinations there are.
+    /// Returns how many destinations there are, with those gone that some consumer has yet to hear of.
     #[must_use]
     pub fn len(&self) -> usize {
         self.destinations.len()
