@@ -44,11 +44,11 @@ fn main() {
 }
 
 fn one_peer_to_another(count: u32) {
+    let before = IN_USE.load(Ordering::Relaxed);
     let mut rib = rib();
     rib.peer_up(PeerId(1), peer(1));
     rib.peer_up(PeerId(2), peer(2));
     let feed = feed(count, 1, 60_000);
-    let before = IN_USE.load(Ordering::Relaxed);
     let start = cpu();
     for update in feed {
         let _ = rib.update(PeerId(1), update, 0);
@@ -68,8 +68,8 @@ fn one_peer_to_another(count: u32) {
     report("  pull", count, pulled - settled);
     report("  together", count, pulled - start);
     report("  forwarding", count, forwarded - pulled);
-    let grown = IN_USE.load(Ordering::Relaxed).wrapping_sub(before) as i64;
-    println!("  memory, the feed given back: {} octets a prefix", grown / i64::from(count));
+    let grown = IN_USE.load(Ordering::Relaxed) - before;
+    println!("  memory: {} octets a prefix", grown / count as usize);
     let start = cpu();
     rib.peer_down(PeerId(1));
     rib.settle();

@@ -239,3 +239,6 @@ fn add<T: Ord + Copy>(list: &mut Vec<T>, added: &[T]) {
     list.sort_unstable();
     list.dedup();
 }
+
+#[cfg(test)]
+mod tests;

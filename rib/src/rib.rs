@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use crate::adj_rib_out::AdjRibOut;
 use crate::decision::Rules;
-use crate::destinations::Destinations;
+use crate::destinations::{Destinations, Mark};
 use crate::export::Export;
 use crate::forwarding::ForwardingPool;
 use crate::import::{Import, RejectReason, sanitise};
@@ -410,9 +410,7 @@ impl Rib {
     }
 
     pub(crate) fn mark_dirty(&mut self, id: u32) {
-        let destination = &mut self.destinations[id];
-        if !destination.dirty {
-            destination.dirty = true;
+        if self.destinations[id].mark(Mark::Dirty) {
             self.dirty.push(id);
         }
     }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::Rib;
 use crate::decision::{Candidate, Neighbor, Standings, decide};
+use crate::destinations::Mark;
 use crate::forwarding::{Forwarding, Gateway};
 use crate::next_hop::Resolution;
 use crate::path::{Path, Slot, Standing};
@@ -43,9 +44,9 @@ impl Rib {
         self.stats.decisions += 1;
         let standings = self.standings(id);
         let destination = &mut self.destinations[id];
-        destination.dirty = false;
-        let mut best_changed = std::mem::take(&mut destination.best_touched);
-        let mut forwarding_changed = std::mem::take(&mut destination.forwarding_touched);
+        destination.unmark(Mark::Dirty);
+        let mut best_changed = destination.unmark(Mark::BestTouched);
+        let mut forwarding_changed = destination.unmark(Mark::ForwardingTouched);
         let family = destination.family();
         let candidates = destination.paths.iter_mut().filter(|path| path.accepted != AttrId::NONE);
         for (path, standing) in candidates.zip(standings) {
@@ -72,8 +73,7 @@ impl Rib {
             self.forwarding_pending.insert(id);
         }
         let destination = &mut self.destinations[id];
-        if destination.paths.is_empty() && !destination.empty {
-            destination.empty = true;
+        if destination.paths.is_empty() && destination.mark(Mark::Empty) {
             self.empty.push(id);
         }
     }
@@ -164,13 +164,12 @@ impl Rib {
         for id in std::mem::take(&mut self.empty) {
             let destination = &mut self.destinations[id];
             if !destination.paths.is_empty() {
-                destination.empty = false;
+                destination.unmark(Mark::Empty);
                 continue;
             }
-            let forwarded =
-                self.destinations[id].forwarding.is_some() || self.forwarding_pending.contains(id);
-            let held = forwarded || self.peers.iter().flatten().any(|peer| !peer.out.is_done_with(id));
-            if held || self.destinations[id].dirty {
+            let forwarded = destination.forwarding.is_some() || self.forwarding_pending.contains(id);
+            let dirty = destination.is(Mark::Dirty);
+            if dirty || forwarded || self.peers.iter().flatten().any(|peer| !peer.out.is_done_with(id)) {
                 self.empty.push(id);
             } else {
                 self.destinations.remove(id);

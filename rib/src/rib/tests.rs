@@ -20,6 +20,7 @@ use crate::path::{PeerId, Source, Standing};
 use crate::peer::{NextHopSelf, PeerInfo};
 
 mod model;
+mod order;
 
 const OURS: Asn = Asn(65000);
 const TOR_A: PeerId = PeerId(1);
