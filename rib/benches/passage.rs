@@ -38,17 +38,33 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
-    one_peer_to_another(1_000_000);
-    two_paths_each(100_000, 500);
-    two_paths_each(100_000, 20_000);
+    for place in [adjacent, scattered] {
+        one_peer_to_another(1_000_000, place);
+        two_paths_each(100_000, 500, place);
+        two_paths_each(100_000, 20_000, place);
+    }
 }
 
-fn one_peer_to_another(count: u32) {
+/// Puts the prefix with this number somewhere: its first 24 bits.
+type Place = fn(u32) -> u32;
+
+/// One beside the other, as the blocks of a pool are.
+fn adjacent(index: u32) -> u32 {
+    0x00AA_0000 + index
+}
+
+/// All over 170.0.0.0 to 223.255.255.0, worse than any real table; no two in one place, because the factor
+/// and the range have no divisor in common.
+fn scattered(index: u32) -> u32 {
+    0x00AA_0000 + (u64::from(index) * 40_507 % 0x0036_0000) as u32
+}
+
+fn one_peer_to_another(count: u32, place: Place) {
     let before = IN_USE.load(Ordering::Relaxed);
     let mut rib = rib();
     rib.peer_up(PeerId(1), peer(1));
     rib.peer_up(PeerId(2), peer(2));
-    let feed = feed(count, 1, 60_000);
+    let feed = feed(count, 1, 60_000, place);
     let start = cpu();
     for update in feed {
         let _ = rib.update(PeerId(1), update, 0);
@@ -62,7 +78,8 @@ fn one_peer_to_another(count: u32) {
     let handed = forward(&mut rib);
     let forwarded = cpu();
     assert_eq!((told, handed), (count as usize, count as usize));
-    println!("{count} prefixes, one peer to another, {} attribute sets", rib.attribute_sets());
+    let spread = spread(place);
+    println!("{count} {spread} prefixes, one peer to another, {} attribute sets", rib.attribute_sets());
     report("  update", count, received - start);
     report("  settle", count, settled - received);
     report("  pull", count, pulled - settled);
@@ -79,12 +96,12 @@ fn one_peer_to_another(count: u32) {
     assert!(rib.is_empty());
 }
 
-fn two_paths_each(count: u32, sets: u32) {
+fn two_paths_each(count: u32, sets: u32, place: Place) {
     let before = IN_USE.load(Ordering::Relaxed);
     let mut rib = rib();
     (1..=3).for_each(|id| rib.peer_up(PeerId(id), peer(id)));
     for id in 1..=2 {
-        for update in feed(count, id, sets) {
+        for update in feed(count, id, sets, place) {
             let _ = rib.update(PeerId(id), update, 0);
         }
     }
@@ -95,7 +112,8 @@ fn two_paths_each(count: u32, sets: u32) {
     let advertised = IN_USE.load(Ordering::Relaxed) - before;
     forward(&mut rib);
     let forwarded = IN_USE.load(Ordering::Relaxed) - before;
-    println!("{count} prefixes, two paths each, {} attribute sets", rib.attribute_sets());
+    let spread = spread(place);
+    println!("{count} {spread} prefixes, two paths each, {} attribute sets", rib.attribute_sets());
     println!("  tables:                  {} octets a prefix", tables / count as usize);
     println!("  with one Adj-RIB-Out:    {} octets a prefix", advertised / count as usize);
     println!("  with forwarding:         {} octets a prefix", forwarded / count as usize);
@@ -128,11 +146,9 @@ fn peer(id: u32) -> PeerInfo {
 }
 
 /// Makes updates of five prefixes, and of so many attribute sets at most.
-fn feed(count: u32, id: u32, sets: u32) -> Vec<Update> {
+fn feed(count: u32, id: u32, sets: u32, place: Place) -> Vec<Update> {
     let prefix = |index: u32| {
-        // Scattered from 170.0.0.0 to 223.255.255.0; the factor and the range have no divisor in common.
-        let block = u64::from(index) * 40_507 % 0x0036_0000;
-        let address = Ipv4Addr::from_bits(0xAA00_0000 + block as u32 * 256);
+        let address = Ipv4Addr::from_bits(place(index) << 8);
         Nlri::from(IpNet::V4(Ipv4Net::new(address, 24).expect("24 bits")))
     };
     let update = |first: u32| {
@@ -144,6 +160,10 @@ fn feed(count: u32, id: u32, sets: u32) -> Vec<Update> {
         Update { announced: vec![Announcement { attributes, nlri }], ..Update::default() }
     };
     (0..count).step_by(5).map(update).collect()
+}
+
+fn spread(place: Place) -> &'static str {
+    if place(1) == place(0) + 1 { "adjacent" } else { "scattered" }
 }
 
 fn resolve(rib: &mut Rib) {

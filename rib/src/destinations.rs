@@ -30,8 +30,6 @@ pub(crate) enum Mark {
     BestTouched = 2,
     /// Any path in use has.
     ForwardingTouched = 4,
-    /// It has no paths and waits for its consumers to notice.
-    Empty = 8,
 }
 
 const _: () = assert!(size_of::<Option<Destination>>() == 72);
@@ -166,7 +164,7 @@ impl Index<u32> for Destinations {
     type Output = Destination;
 
     fn index(&self, id: u32) -> &Destination {
-        // Numbers are dropped by every holder before the destination is removed: see `Rib::sweep`.
+        // Numbers are dropped by every holder before the destination is removed: see `Rib::forget_if_unused`.
         self.pages[id as usize / PAGE][id as usize % PAGE]
             .as_ref()
             .expect("a held number names a destination")

@@ -48,8 +48,8 @@ pub enum Withheld {
     NotOriginated,
     /// Nothing goes out.
     ExportNone,
-    /// A rule of the policy rejects it.
-    Policy,
+    /// The rule at this position of the policy rejects it.
+    Policy(usize),
     /// No rule of the policy lets it out.
     PolicyDefault,
     /// Our own address on the session is not known for this family.
@@ -70,7 +70,7 @@ impl fmt::Display for Withheld {
             Self::NoExportSubconfed => "the path carries no-export-subconfed",
             Self::NotOriginated => "only what we originate goes out",
             Self::ExportNone => "nothing goes out to this peer",
-            Self::Policy => "a rule of the policy rejects it",
+            Self::Policy(_) => "a rule of the policy rejects it",
             Self::PolicyDefault => "no rule of the policy lets it out",
             Self::NoNextHopSelf => "our own address on the session is not known for this family",
             Self::NextHopFamily => "the peer takes no next hop of the other family",
@@ -107,7 +107,7 @@ impl Export {
                 let verdict = policy.evaluate(route);
                 match (verdict.decision, verdict.rule) {
                     (Decision::Accept, _) => Ok(verdict.attributes),
-                    (Decision::Reject, Some(_)) => Err(Withheld::Policy),
+                    (Decision::Reject, Some(rule)) => Err(Withheld::Policy(rule)),
                     (Decision::Reject, None) => Err(Withheld::PolicyDefault),
                 }
             }

@@ -20,7 +20,6 @@ impl Rib {
         for id in std::mem::take(&mut self.dirty) {
             self.decide(id);
         }
-        self.sweep();
     }
 
     /// Marks the destinations whose next hops lead elsewhere now.
@@ -72,10 +71,7 @@ impl Rib {
         if forwarding_changed || best_changed {
             self.forwarding_pending.insert(id);
         }
-        let destination = &mut self.destinations[id];
-        if destination.paths.is_empty() && destination.mark(Mark::Empty) {
-            self.empty.push(id);
-        }
+        self.forget_if_unused(id);
     }
 
     /// Decides among the candidates of a destination, in their order.
@@ -159,21 +155,16 @@ impl Rib {
         }
     }
 
-    /// Forgets the destinations that have no paths and that no consumer refers to any more.
-    pub(super) fn sweep(&mut self) {
-        for id in std::mem::take(&mut self.empty) {
-            let destination = &mut self.destinations[id];
-            if !destination.paths.is_empty() {
-                destination.unmark(Mark::Empty);
-                continue;
-            }
-            let forwarded = destination.forwarding.is_some() || self.forwarding_pending.contains(id);
-            let dirty = destination.is(Mark::Dirty);
-            if dirty || forwarded || self.peers.iter().flatten().any(|peer| !peer.out.is_done_with(id)) {
-                self.empty.push(id);
-            } else {
-                self.destinations.remove(id);
-            }
+    /// Forgets a destination that has no paths once no consumer refers to it any more. Every consumer asks for
+    /// this when it is done with one, so the last one to notice succeeds.
+    pub(super) fn forget_if_unused(&mut self, id: u32) {
+        let destination = &self.destinations[id];
+        if !destination.paths.is_empty() || destination.is(Mark::Dirty) {
+            return;
+        }
+        let forwarded = destination.forwarding.is_some() || self.forwarding_pending.contains(id);
+        if !forwarded && self.peers.iter().flatten().all(|peer| peer.out.is_done_with(id)) {
+            self.destinations.remove(id);
         }
     }
 }
