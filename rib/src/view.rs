@@ -17,6 +17,7 @@ use crate::rib::Rib;
 #[derive(Clone, Copy)]
 pub struct DestinationView<'a> {
     rib: &'a Rib,
+    id: u32,
     destination: &'a Destination,
 }
 
@@ -31,7 +32,17 @@ pub struct PathView<'a> {
 impl Rib {
     /// Walks the destinations of a family in the order of their prefixes.
     pub fn destinations(&self, family: Family) -> impl Iterator<Item = DestinationView<'_>> {
-        self.destinations.in_order(family).map(|id| self.view(id)).filter(DestinationView::is_occupied)
+        self.destinations_after(family, None)
+    }
+
+    /// Walks the destinations of a family behind a prefix, which need not be there any more.
+    pub fn destinations_after(
+        &self,
+        family: Family,
+        after: Option<IpNet>,
+    ) -> impl Iterator<Item = DestinationView<'_>> {
+        let ids = self.destinations.in_order(family, after);
+        ids.map(|id| self.view(id)).filter(DestinationView::is_occupied)
     }
 
     /// Returns the destination of exactly this prefix.
@@ -65,10 +76,18 @@ impl Rib {
     pub fn advertised(&self, id: PeerId, family: Family) -> impl Iterator<Item = (IpNet, &PathAttributes)> {
         let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
         let told = peer.into_iter().flat_map(move |peer| {
-            let ids = self.destinations.in_order(family);
+            let ids = self.destinations.in_order(family, None);
             ids.filter_map(|id| Some((id, peer.out.advertised(id).some()?)))
         });
         told.map(|(id, attributes)| (self.destinations[id].prefix, self.pool.attributes(attributes)))
+    }
+
+    /// Returns what a peer was told of a prefix.
+    #[must_use]
+    pub fn advertised_of(&self, id: PeerId, prefix: &IpNet) -> Option<&PathAttributes> {
+        let peer = self.peer(*self.slots.get(&id)?)?;
+        let attributes = peer.out.advertised(self.destinations.find(prefix)?).some()?;
+        Some(self.pool.attributes(attributes))
     }
 
     /// Returns how many destinations there are, with those gone that some consumer has yet to hear of.
@@ -90,7 +109,7 @@ impl Rib {
     }
 
     fn view(&self, id: u32) -> DestinationView<'_> {
-        DestinationView { rib: self, destination: &self.destinations[id] }
+        DestinationView { rib: self, id, destination: &self.destinations[id] }
     }
 }
 
@@ -105,7 +124,7 @@ impl<'a> DestinationView<'a> {
     pub fn paths(&self) -> impl Iterator<Item = PathView<'a>> {
         let mut paths: Vec<_> = self.destination.paths.iter().collect();
         paths.sort_by_key(|path| (path.standing(), self.rib.source(path.source), path.path_id));
-        let Self { rib, destination: &Destination { prefix, .. } } = *self;
+        let Self { rib, destination: &Destination { prefix, .. }, .. } = *self;
         paths.into_iter().map(move |path| PathView { rib, prefix, path })
     }
 
@@ -113,6 +132,12 @@ impl<'a> DestinationView<'a> {
     #[must_use]
     pub fn best(&self) -> Option<PathView<'a>> {
         self.destination.best().map(|path| PathView { rib: self.rib, prefix: self.prefix(), path })
+    }
+
+    /// Returns what the kernel should do with packets to the prefix, handed out or not.
+    #[must_use]
+    pub fn wanted_forwarding(&self) -> Option<Forwarding> {
+        self.rib.wanted_forwarding(self.id)
     }
 
     /// Returns the forwarding last handed out.

@@ -443,3 +443,53 @@ fn a_link_local_next_hop_goes_no_further_than_its_link() {
     let told = exported(TOR_A, peer(INSIDE), said, "2001:db8:1::/48").unwrap();
     assert_eq!(told.next_hop, address_of("2001:db8::100"));
 }
+
+#[test]
+fn a_walk_goes_on_behind_a_prefix_that_is_gone() {
+    let mut rib = rib();
+    rib.originate(
+        ["10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16", "11.0.0.0/8"].map(|p| Origination::of(prefix(p))),
+        0,
+    );
+    let after = |text| {
+        let behind = rib.destinations_after(Family::Ipv4, Some(prefix(text)));
+        behind.map(|destination| destination.prefix().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(after("10.1.0.0/16"), ["10.2.0.0/16", "11.0.0.0/8"]);
+    assert_eq!(after("10.1.128.0/17"), ["10.2.0.0/16", "11.0.0.0/8"]);
+    assert_eq!(after("0.0.0.0/0").len(), 4);
+    assert!(after("12.0.0.0/8").is_empty());
+}
+
+#[test]
+fn a_path_says_which_rule_let_it_in_or_not() {
+    use crate::policy::{Decision, Edit, Match, Policy, Rule};
+    let rule = |community: u32, decision| Rule {
+        name: String::new(),
+        matches: vec![Match::Community(vec![Community(community)])],
+        edits: vec![Edit::LocalPref(300)],
+        decision: Some(decision),
+    };
+    let rules = vec![rule(1, Decision::Reject), rule(2, Decision::Accept)];
+    let policy = Policy { name: "test".to_owned(), rules, otherwise: Decision::Reject };
+    let mut rib = rib();
+    rib.peer_up(TOR_A, PeerInfo { import: Arc::new(Import::Policy(policy)), ..peer(TOR_A) });
+    for (text, community) in [("10.1.0.0/16", 1), ("10.2.0.0/16", 2), ("10.3.0.0/16", 3)] {
+        let mut said = attributes(&[65001], "192.0.2.1");
+        said.communities = vec![Community(community)];
+        rib.update(TOR_A, announce(said, &[text]), 1);
+    }
+    rib.settle();
+    let path = |text| rib.destination(&prefix(text)).unwrap().paths().next().unwrap();
+    let rejected = path("10.1.0.0/16");
+    assert_eq!(rejected.standing(), Standing::Rejected(RejectReason::Policy));
+    assert_eq!((rejected.import_rule(), rejected.accepted()), (Some(0), None));
+    let accepted = path("10.2.0.0/16");
+    assert_eq!(accepted.import_rule(), Some(1));
+    assert_eq!(accepted.accepted().unwrap().local_pref, Some(300));
+    let unknown = path("10.3.0.0/16");
+    assert_eq!(unknown.standing(), Standing::Rejected(RejectReason::PolicyDefault));
+    assert_eq!(unknown.import_rule(), None);
+    let counts = rib.counts(TOR_A, Family::Ipv4).unwrap();
+    assert_eq!((counts.received(), counts.accepted(), counts.rejected()), (3, 1, 2));
+}
