@@ -86,7 +86,7 @@ impl Fib {
     }
 
     fn state(&mut self, prefix: &str) -> Option<RouteState> {
-        let snapshot = self.snapshot(Filter::Prefix(prefix.parse().unwrap()));
+        let snapshot = self.snapshot(Filter::Prefixes(vec![prefix.parse().unwrap()]));
         snapshot.routes.into_iter().next().map(|route| route.state)
     }
 
