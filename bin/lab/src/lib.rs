@@ -7,5 +7,6 @@
 pub mod net;
 pub mod probe;
 pub mod process;
+pub mod rack;
 pub mod speakers;
 pub mod wait;
