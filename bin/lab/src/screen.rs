@@ -107,7 +107,6 @@ impl Screen {
         for line in output.trim_end().lines() {
             self.line(format!("     {}", line.replace('\t', "        ").trim_end()));
         }
-        self.line("");
     }
 
     /// The last lines; returns whether every check passed.
@@ -142,11 +141,12 @@ impl Screen {
     }
 }
 
-/// A duration as people say it: `0.4 ms`, `37 ms`, `2.97 s`.
+/// A duration as people say it: `80 µs`, `4.1 ms`, `37 ms`, `2.97 s`.
 #[must_use]
 pub fn seconds(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1000.0;
     match milliseconds {
+        tiny if tiny < 1.0 => format!("{:.0} µs", tiny * 1000.0),
         short if short < 10.0 => format!("{short:.1} ms"),
         middle if middle < 1000.0 => format!("{middle:.0} ms"),
         long => format!("{:.2} s", long / 1000.0),
@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_time_has_the_digits_that_matter() {
-        assert_eq!(seconds(Duration::from_micros(430)), "0.4 ms");
+        assert_eq!(seconds(Duration::from_micros(43)), "43 µs");
+        assert_eq!(seconds(Duration::from_micros(4130)), "4.1 ms");
         assert_eq!(seconds(Duration::from_millis(37)), "37 ms");
         assert_eq!(seconds(Duration::from_millis(2974)), "2.97 s");
     }
