@@ -1,0 +1,415 @@
+//! Requests, and their one translation to and from HTTP.
+//!
+//! The client writes with [`Request::to_http`], the server reads with [`Request::from_http`]; whatever the first
+//! writes, the second reads back.
+
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{ErrorCode, ErrorView, Family};
+
+/// The most octets of a shutdown message (RFC 9003 §2).
+pub const SHUTDOWN_MESSAGE_MAX: usize = 255;
+
+/// What may be asked of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The node as a whole.
+    Status,
+    /// Every peer.
+    Peers,
+    /// One peer.
+    Peer {
+        /// The peer's name.
+        name: String,
+    },
+    /// Routes.
+    Routes(RouteQuery),
+    /// Reads the configuration file again.
+    Reload,
+    /// Does something to a peer.
+    PeerAction {
+        /// The peer's name.
+        name: String,
+        /// What to do.
+        action: PeerAction,
+        /// What to tell the peer when the session is shut down (RFC 9003).
+        message: Option<String>,
+    },
+}
+
+/// Which routes, and of what table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteQuery {
+    /// The table asked for.
+    pub table: RouteTable,
+    /// The prefixes asked for.
+    pub selection: Selection,
+    /// The family asked for; both if `None`.
+    pub family: Option<Family>,
+    /// Where to go on: behind this prefix, in the order of the answer.
+    pub after: Option<IpNet>,
+}
+
+/// A table of routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteTable {
+    /// The Loc-RIB with every candidate.
+    Loc {
+        /// Keeps the prefixes this peer announced.
+        peer: Option<String>,
+    },
+    /// The Adj-RIB-In.
+    Received {
+        /// The peer that announced.
+        peer: String,
+    },
+    /// The Adj-RIB-Out.
+    Advertised {
+        /// The peer that was told.
+        peer: String,
+    },
+    /// What policy or loop check refused.
+    Rejected {
+        /// Keeps what this peer announced.
+        peer: Option<String>,
+    },
+    /// What the kernel holds.
+    Kernel,
+}
+
+impl Default for RouteTable {
+    fn default() -> Self {
+        Self::Loc { peer: None }
+    }
+}
+
+/// Which prefixes of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// Every prefix.
+    #[default]
+    All,
+    /// Exactly this prefix.
+    Prefix(IpNet),
+    /// The longest prefix that holds this address.
+    Address(IpAddr),
+}
+
+/// What can be done to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerAction {
+    /// Lets a peer that was held down come up.
+    Up,
+    /// Closes the session and holds the peer down.
+    Down,
+    /// Closes the session, then lets it come up again.
+    Reset,
+    /// Asks the peer for its routes, and sends ours again (RFC 2918); the session stays.
+    Refresh,
+}
+
+impl PeerAction {
+    /// Every action.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Down, Self::Reset, Self::Refresh];
+
+    /// Returns the action as paths and JSON spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Reset => "reset",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Looks.
+    Get,
+    /// Acts.
+    Post,
+}
+
+impl Method {
+    /// Returns the method as HTTP spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A request as HTTP carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The path with its query.
+    pub target: String,
+    /// The body.
+    pub body: String,
+}
+
+impl Request {
+    /// Returns the method the request travels by: what acts is a `POST`.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Status | Self::Peers | Self::Peer { .. } | Self::Routes(_) => Method::Get,
+            Self::Reload | Self::PeerAction { .. } => Method::Post,
+        }
+    }
+
+    /// Writes the request as HTTP.
+    #[must_use]
+    pub fn to_http(&self) -> HttpRequest {
+        let target = match self {
+            Self::Status => "/v1/status".to_owned(),
+            Self::Peers => "/v1/peers".to_owned(),
+            Self::Peer { name } => format!("/v1/peers/{}", escape(name)),
+            Self::Routes(query) => query.target(),
+            Self::Reload => "/v1/reload".to_owned(),
+            Self::PeerAction { name, action, .. } => format!("/v1/peers/{}/{}", escape(name), action.name()),
+        };
+        let body = match self {
+            Self::PeerAction { message: Some(message), .. } => message.clone(),
+            _ => String::new(),
+        };
+        HttpRequest { method: self.method(), target, body }
+    }
+
+    /// Reads a request from its method, its path with query, and its body.
+    pub fn from_http(method: &str, target: &str, body: &[u8]) -> Result<Self, ErrorView> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut segments = Vec::new();
+        for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
+            segments.push(unescape(segment)?);
+        }
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let request = match segments[..] {
+            ["v1", "status"] => Self::Status,
+            ["v1", "peers"] => Self::Peers,
+            ["v1", "peers", name] if !name.is_empty() => Self::Peer { name: name.to_owned() },
+            ["v1", "peers", name, action] if !name.is_empty() => {
+                let action = PeerAction::ALL.into_iter().find(|known| known.name() == action);
+                let action = action.ok_or_else(|| no_such_path(path))?;
+                let message = shutdown_message(body)?;
+                if message.is_some() && matches!(action, PeerAction::Up | PeerAction::Refresh) {
+                    return Err(bad_request(format!("`{}` tells the peer nothing", action.name()))
+                        .with_hint("a message goes with down or reset"));
+                }
+                Self::PeerAction { name: name.to_owned(), action, message }
+            }
+            ["v1", "routes"] => Self::Routes(RouteQuery::from_query(query)?),
+            ["v1", "reload"] => Self::Reload,
+            _ => return Err(no_such_path(path)),
+        };
+        if request.method().name() != method {
+            let error = format!("{method} does not work on {path}");
+            return Err(ErrorView::new(ErrorCode::MethodNotAllowed, error)
+                .with_hint(format!("use {}", request.method())));
+        }
+        if !matches!(request, Self::Routes(_)) && !query.is_empty() {
+            return Err(bad_request(format!("{path} takes no query, but there is `{query}`")));
+        }
+        Ok(request)
+    }
+}
+
+impl RouteQuery {
+    fn target(&self) -> String {
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        match &self.table {
+            RouteTable::Loc { peer } => pairs.extend(peer.iter().map(|peer| ("peer", peer.clone()))),
+            RouteTable::Received { peer } => {
+                pairs.extend([("view", "received".into()), ("peer", peer.clone())])
+            }
+            RouteTable::Advertised { peer } => {
+                pairs.extend([("view", "advertised".into()), ("peer", peer.clone())])
+            }
+            RouteTable::Rejected { peer } => {
+                pairs.push(("rejected", "true".into()));
+                pairs.extend(peer.iter().map(|peer| ("peer", peer.clone())));
+            }
+            RouteTable::Kernel => pairs.push(("kernel", "true".into())),
+        }
+        match self.selection {
+            Selection::All => {}
+            Selection::Prefix(prefix) => pairs.push(("prefix", prefix.to_string())),
+            Selection::Address(address) => pairs.push(("address", address.to_string())),
+        }
+        pairs.extend(self.family.map(|family| ("family", family.name().to_owned())));
+        pairs.extend(self.after.map(|prefix| ("after", prefix.to_string())));
+
+        let mut target = "/v1/routes".to_owned();
+        for (index, (key, value)) in pairs.iter().enumerate() {
+            target.push(if index == 0 { '?' } else { '&' });
+            target.push_str(key);
+            target.push('=');
+            target.push_str(&escape(value));
+        }
+        target
+    }
+
+    fn from_query(query: &str) -> Result<Self, ErrorView> {
+        let mut parameters = Parameters::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parameters.take(key, unescape(value)?)?;
+        }
+        parameters.into_query()
+    }
+}
+
+/// The query of `/v1/routes` as written, each parameter at most once.
+#[derive(Default)]
+struct Parameters {
+    view: Option<String>,
+    peer: Option<String>,
+    rejected: Option<bool>,
+    kernel: Option<bool>,
+    prefix: Option<IpNet>,
+    address: Option<IpAddr>,
+    family: Option<Family>,
+    after: Option<IpNet>,
+}
+
+impl Parameters {
+    fn take(&mut self, key: &str, value: String) -> Result<(), ErrorView> {
+        match key {
+            "view" => set(&mut self.view, key, value),
+            "peer" => set(&mut self.peer, key, value),
+            "rejected" => set(&mut self.rejected, key, truth(key, &value)?),
+            "kernel" => set(&mut self.kernel, key, truth(key, &value)?),
+            "prefix" => set(&mut self.prefix, key, prefix(key, &value)?),
+            "after" => set(&mut self.after, key, prefix(key, &value)?),
+            "address" => set(&mut self.address, key, parsed(key, &value, "10.1.2.3")?),
+            "family" => set(&mut self.family, key, family(&value)?),
+            _ => {
+                let known = "view, peer, rejected, kernel, prefix, address, family, after";
+                Err(bad_request(format!("unknown parameter `{key}`")).with_hint(format!("known are {known}")))
+            }
+        }
+    }
+
+    fn into_query(self) -> Result<RouteQuery, ErrorView> {
+        let rejected = self.rejected.unwrap_or(false);
+        let kernel = self.kernel.unwrap_or(false);
+        let table = match (self.view.as_deref(), rejected, kernel, self.peer) {
+            (None, false, false, peer) => RouteTable::Loc { peer },
+            (None, true, false, peer) => RouteTable::Rejected { peer },
+            (None, false, true, None) => RouteTable::Kernel,
+            (Some("received"), false, false, Some(peer)) => RouteTable::Received { peer },
+            (Some("advertised"), false, false, Some(peer)) => RouteTable::Advertised { peer },
+            (Some(view @ ("received" | "advertised")), false, false, None) => {
+                return Err(bad_request(format!("view={view} needs a peer")).with_hint("add peer=NAME"));
+            }
+            (Some(view), false, false, _) => {
+                return Err(
+                    bad_request(format!("unknown view `{view}`")).with_hint("use received or advertised")
+                );
+            }
+            (_, false, true, _) => return Err(bad_request("kernel=true goes with neither view nor peer")),
+            (..) => return Err(bad_request("view, rejected=true and kernel=true exclude each other")),
+        };
+        let selection = match (self.prefix, self.address) {
+            (None, None) => Selection::All,
+            (Some(prefix), None) => Selection::Prefix(prefix),
+            (None, Some(address)) => Selection::Address(address),
+            (Some(_), Some(_)) => return Err(bad_request("prefix and address exclude each other")),
+        };
+        Ok(RouteQuery { table, selection, family: self.family, after: self.after })
+    }
+}
+
+fn set<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<(), ErrorView> {
+    if slot.replace(value).is_some() {
+        return Err(bad_request(format!("parameter `{key}` is there twice")));
+    }
+    Ok(())
+}
+
+fn truth(key: &str, value: &str) -> Result<bool, ErrorView> {
+    parsed(key, value, "true")
+}
+
+/// Reads a prefix and clears its host bits, as routers do.
+fn prefix(key: &str, value: &str) -> Result<IpNet, ErrorView> {
+    Ok(parsed::<IpNet>(key, value, "10.1.2.0/24")?.trunc())
+}
+
+fn family(value: &str) -> Result<Family, ErrorView> {
+    let family = [Family::Ipv4, Family::Ipv6].into_iter().find(|family| family.name() == value);
+    family.ok_or_else(|| bad_request(format!("family: `{value}` is neither ipv4 nor ipv6")))
+}
+
+fn parsed<T: std::str::FromStr>(key: &str, value: &str, example: &str) -> Result<T, ErrorView> {
+    let wrong = |_| bad_request(format!("{key}: `{value}` is not understood"));
+    value.parse().map_err(wrong).map_err(|error| error.with_hint(format!("write it like {key}={example}")))
+}
+
+fn shutdown_message(body: &[u8]) -> Result<Option<String>, ErrorView> {
+    if body.len() > SHUTDOWN_MESSAGE_MAX {
+        let error = format!("the message has {} octets", body.len());
+        return Err(bad_request(error).with_hint(format!("at most {SHUTDOWN_MESSAGE_MAX} fit (RFC 9003)")));
+    }
+    let text = std::str::from_utf8(body).map_err(|_| bad_request("the message is not UTF-8"))?.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+fn bad_request(error: impl Into<String>) -> ErrorView {
+    ErrorView::new(ErrorCode::BadRequest, error)
+}
+
+fn no_such_path(path: &str) -> ErrorView {
+    ErrorView::new(ErrorCode::NotFound, format!("there is nothing at {path}")).with_hint(
+        "try /v1/status, /v1/peers, /v1/routes, /v1/reload or /v1/peers/NAME/{up,down,reset,refresh}",
+    )
+}
+
+/// Percent-encodes what has a meaning of its own in a path or a query (RFC 3986 §2.1)..
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                escaped.push(octet as char)
+            }
+            _ => write!(escaped, "%{octet:02X}").expect("a String takes everything"),
+        }
+    }
+    escaped
+}
+
+fn unescape(text: &str) -> Result<String, ErrorView> {
+    let wrong = || bad_request(format!("`{text}` is not percent-encoded UTF-8"));
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        if octet != b'%' {
+            octets.push(octet);
+            continue;
+        }
+        let digits = [rest.next().ok_or_else(wrong)?, rest.next().ok_or_else(wrong)?];
+        let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+        let value = high.zip(low).ok_or_else(wrong)?;
+        octets.push((value.0 * 16 + value.1) as u8);
+    }
+    String::from_utf8(octets).map_err(|_| wrong())
+}
