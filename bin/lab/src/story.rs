@@ -48,7 +48,7 @@ impl Story {
             }
             let passed = screen.verdict();
             if self.keep {
-                keep::look_around(&screen, &rack);
+                keep::look_around(&screen, &rack, privilege);
             }
             return Ok(passed);
         }
@@ -115,7 +115,7 @@ impl Story {
             }
         }
         if let Ok(routes) = node.router.speaker()?.bgpctl(&["show", "routes"]) {
-            screen.typed("bgpctl show routes", &routes);
+            screen.typed(&format!("bgpctl show routes          # on {}", node.id.name()), &routes);
         }
         show_kernel(screen, node)?;
 

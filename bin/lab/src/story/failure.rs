@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{PATIENCE, all_reached_through, reached_through, show_peers};
+use super::{PATIENCE, all_reached_through, reached_through, show_ip_route, show_peers};
 use crate::probe::{Mark, Probe, Report};
 use crate::rack::plan::TorId;
 use crate::rack::{HOLD_TIME, Rack};
@@ -85,7 +85,10 @@ pub(super) fn tell(screen: &mut Screen, rack: &mut Rack) -> Result<()> {
     rack.tors[0].set_ports(false)?;
     rack.tors[0].router.kill();
     failed_over(screen, rack, &traffic, before, LINK_EVENT);
-    show_peers(screen, &rack.nodes[0]);
+    let node = &rack.nodes[0];
+    let [far, _] = node.id.other().blocks();
+    show_peers(screen, node);
+    show_ip_route(screen, node, &format!("ip route show {far}"), |destination| destination == far)?;
 
     screen.step("tor-a comes back");
     let before = traffic.mark();

@@ -2,38 +2,43 @@
 
 use std::thread::park;
 
+use crate::net::Privilege;
 use crate::rack::Rack;
 use crate::screen::Screen;
 
 /// Says how to look around and waits until the lab is ended (Ctrl-C), which takes everything down.
-pub(super) fn look_around(screen: &Screen, rack: &Rack) {
-    screen.line("\n  The rack stays up until Ctrl-C. From another terminal:\n");
-    let lab = std::env::current_exe().unwrap_or_else(|_| "lab".into());
+pub(super) fn look_around(screen: &Screen, rack: &Rack, privilege: Privilege) {
+    let enter = match privilege {
+        Privilege::Root => "nsenter",
+        Privilege::UserNamespace => "nsenter --user --preserve-credentials",
+    };
+    screen.line(
+        "\n  The rack stays up until Ctrl-C. From another terminal, inside a router (ip, tcpdump, ...):\n",
+    );
     for router in rack.routers() {
-        let Some(process) = router.speaker().ok().and_then(|speaker| speaker.processes().last()) else {
-            continue;
-        };
-        screen.line(format!("     # {}", router.namespace.name()));
-        screen.line(format!(
-            "     nsenter --preserve-credentials -U -t {0} -m -n sh        # then: ip route, ip link …",
-            process.id()
-        ));
+        let process = router.speaker().ok().and_then(|speaker| speaker.processes().last());
+        if let Some(process) = process {
+            screen.line(format!(
+                "     {enter} --mount --net --target {}     # {}",
+                process.id(),
+                router.namespace.name()
+            ));
+        }
     }
-    let Ok(speaker) = rack.nodes[0].router.speaker() else { return };
-    let Some(process) = speaker.processes().last() else { return };
-    screen.line("     # what node-a says");
-    let socket = speaker.directory().join("podbgpd.sock");
-    let id = process.id();
-    screen.line(format!(
-        "     {} bgpctl --socket /proc/{id}/root{} show routes",
-        lab.display(),
-        socket.display()
-    ));
-    screen.line(format!(
-        "     ls /proc/{id}/root{}        # configuration and log",
-        speaker.directory().display()
-    ));
+    show_node(screen, rack);
     loop {
         park();
     }
+}
+
+/// The private `/run` is seen from outside through the process.
+fn show_node(screen: &Screen, rack: &Rack) {
+    let Ok(speaker) = rack.nodes[0].router.speaker() else { return };
+    let Some(process) = speaker.processes().last() else { return };
+    let lab = std::env::current_exe().unwrap_or_else(|_| "lab".into());
+    let directory = format!("/proc/{}/root{}", process.id(), speaker.directory().display());
+    screen.line("\n  From outside:\n");
+    screen.line(format!("     D={directory}"));
+    screen.line(format!("     {} bgpctl --socket $D/podbgpd.sock show routes", lab.display()));
+    screen.line("     cat $D/podbgpd.toml $D/podbgpd.log");
 }
