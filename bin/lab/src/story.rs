@@ -179,28 +179,27 @@ fn show_peers(screen: &Screen, node: &Node) {
     }
 }
 
-/// Shows the kernel's routes with the real `ip` where there is one.
+/// Shows the whole IPv4 table and the other node's block of IPv6.
 fn show_kernel(screen: &Screen, node: &Node) -> Result<()> {
-    let namespace = &node.router.namespace;
     let [_, far_v6] = node.id.other().blocks();
+    show_ip_route(screen, node, "ip route", |destination| destination.addr().is_ipv4())?;
+    show_ip_route(screen, node, &format!("ip -6 route show {far_v6}"), |destination| destination == far_v6)
+}
+
+/// Runs the real `ip`; where there is none, lists what it would.
+fn show_ip_route(screen: &Screen, node: &Node, typed: &str, wanted: impl Fn(IpNet) -> bool) -> Result<()> {
+    let namespace = &node.router.namespace;
     let mut ip = Command::new("ip");
-    ip.arg("route");
+    ip.args(typed.split(' ').skip(1));
     match output_of(namespace, ip) {
-        Ok(routes) => {
-            screen.typed("ip route", &routes);
-            let mut ip = Command::new("ip");
-            ip.args(["-6", "route", "show", &far_v6.to_string()]);
-            screen.typed(&format!("ip -6 route show {far_v6}"), &output_of(namespace, ip)?);
-        }
+        Ok(routes) => screen.typed(&format!("{typed}          # on {}", node.id.name()), &routes),
         Err(_) => {
-            let routes = namespace.routes()?.into_iter();
-            let shown =
-                routes.filter(|route| route.destination.addr().is_ipv4() || route.destination == far_v6);
-            let listing: Vec<_> = shown.map(|route| route.to_string()).collect();
-            screen.typed(
-                "ip route          # listed by the lab: the program ip is not installed",
-                &listing.join("\n"),
-            );
+            let routes = namespace.routes()?;
+            let listing: Vec<_> =
+                routes.iter().filter(|route| wanted(route.destination)).map(ToString::to_string).collect();
+            let typed =
+                format!("{typed}          # on {}; ip is not installed, the lab lists it", node.id.name());
+            screen.typed(&typed, &listing.join("\n"));
         }
     }
     Ok(())
