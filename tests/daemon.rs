@@ -1,0 +1,3 @@
+//! `podbgpd` and the kernel: what happens when one of them is disturbed.
+
+fn main() {}
