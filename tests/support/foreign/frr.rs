@@ -83,12 +83,13 @@ impl Foreign for Frr {
     }
 
     fn received_count(&self) -> Result<usize> {
+        let remote = self.site.session.remote().to_string();
         let mut count = 0;
         for name in ["ipv4", "ipv6"] {
             let answer = self.json(&format!("show bgp {name} unicast json"))?;
             let routes = answer["routes"].as_object().into_iter().flat_map(|routes| routes.values());
-            let external = |path: &&Value| path["pathFrom"] == "external" && path["valid"] == true;
-            count += routes.filter_map(Value::as_array).flatten().filter(external).count();
+            let ours = |path: &&Value| path["peerId"] == remote.as_str() && path["valid"] == true;
+            count += routes.filter_map(Value::as_array).flatten().filter(ours).count();
         }
         Ok(count)
     }
