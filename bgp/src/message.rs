@@ -111,6 +111,27 @@ impl Message {
     }
 }
 
+impl MessageKind {
+    /// Returns the type octet of the header.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Open => 1,
+            Self::Update => 2,
+            Self::Notification => 3,
+            Self::Keepalive => 4,
+            Self::RouteRefresh => 5,
+        }
+    }
+
+    /// Returns the kind of a type octet, if there is one.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        let kinds = [Self::Open, Self::Update, Self::Notification, Self::Keepalive, Self::RouteRefresh];
+        kinds.into_iter().find(|kind| kind.code() == code)
+    }
+}
+
 impl fmt::Display for MessageKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,1 +1,42 @@
 //! Kernel routes: a pure planner and one narrow netlink door.
+//!
+//! The daemon says what it wants; this crate makes the kernel agree, and keeps it that way when somebody
+//! deletes or changes a route of ours, or a link goes down and comes back.
+//!
+//! ```text
+//!   Command ──▶ sync ──▶ Table (pure): wanted, installed ──▶ plan ──▶ Op ──▶ netlink ──▶ kernel
+//!   Event   ◀──  │  ◀── done(outcome) ◀────────────────────────────────────  answers
+//!                │  ◀── observe(KernelEvent), resync ◀─────────────────────  notifications, dumps
+//!                └── resolve: how each tracked next hop is reached
+//! ```
+//!
+//! **Whose routes.** Ours carry our protocol number, in our table. Nothing else is ever touched: a route of
+//! somebody else with our table, prefix and metric is reported as a conflict and ours waits.
+//!
+//! **Start and stop.** At the start the routes of an earlier run are adopted; those nobody claims are deleted
+//! once [`Command::Converged`] is told. At the end routes stay. A run with another protocol number or table
+//! does not know the routes of this one.
+//!
+//! **Truth.** "Installed" is what the kernel confirmed by an answer, a notification or a dump.
+//!
+//! Map: [`FibRoute`] and its parts are the vocabulary; [`Table`] decides; [`spawn`] starts the thread that
+//! carries messages; [`Resolution`] is the answer about next hops.
+
+mod error;
+mod handle;
+mod message;
+mod netlink;
+mod plan;
+mod resolve;
+mod route;
+mod sync;
+mod table;
+
+pub use error::{Error, WriteError};
+pub use handle::{
+    Change, Command, Event, FibHandle, Filter, Link, RouteState, RouteStatus, Snapshot, Stats, spawn,
+};
+pub use plan::{Action, Op};
+pub use resolve::{Gateway, Resolution, Unreachable};
+pub use route::{FibRoute, FibSettings, NextHop, NextHopSet, Target};
+pub use table::{Drift, KernelEvent, KernelRoute, Outcome, Table};

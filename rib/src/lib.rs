@@ -1,1 +1,59 @@
 //! Routing tables as a value: Adj-RIB-In, Loc-RIB, Adj-RIB-Out, decision and policy.
+//!
+//! Routes and local prefixes go in; best paths, adverts and forwarding come out. Nothing here opens a
+//! socket, reads a clock or waits: [`Rib`] is called by whoever owns it, and consumers pull from it.
+//!
+//! ```text
+//!   update ──► received ──import──► accepted ──decision──► standing
+//!              (Adj-RIB-In)         (or the reason why not)   │ best, multipath, lost and why
+//!              └───────────── one record a path ──────────────┘
+//!                                                             │ pending, a set per consumer
+//!                             pull_forwarding ◄───────────────┼──────────────► pull(peer) ──► Adj-RIB-Out
+//! ```
+//!
+//! The one surprise: nothing is computed for a consumer until it asks. A change only puts a destination into
+//! the consumer's pending set; what to say about it is worked out at pull time and compared with what was
+//! said last. A slow consumer therefore sees the newest state and costs no memory.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`rib`] | the tables: what happens to a route |
+//! | [`path`] | one path of a destination, and how it stands |
+//! | [`decision`] | the choice among paths (RFC 4271 §9.1.2) |
+//! | [`import`], [`export`], [`policy`] | what may come in and go out, and in which shape |
+//! | [`peer`] | what the tables must know of a peer |
+//! | [`adj_rib_out`] | what was advertised, and what is pending |
+//! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
+//! | [`origination`] | the prefixes that are ours |
+//! | [`view`] | borrowed views for whoever asks |
+//!
+//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 7911 (paths received), 8212, 8950.
+
+pub mod adj_rib_out;
+pub mod decision;
+mod destinations;
+pub mod export;
+pub mod forwarding;
+pub mod import;
+pub mod next_hop;
+pub mod origination;
+pub mod path;
+pub mod peer;
+mod pending;
+pub mod policy;
+mod pool;
+pub mod rib;
+pub mod view;
+
+pub use adj_rib_out::{Advert, Adverts};
+pub use decision::Reason;
+pub use export::{Export, Withheld};
+pub use forwarding::{Forwarding, ForwardingChange, Gateway};
+pub use import::{Import, RejectReason, Safe};
+pub use next_hop::{NextHopChanges, Resolution};
+pub use origination::Origination;
+pub use path::{PeerId, Source, Standing};
+pub use peer::{NextHopSelf, PeerCounts, PeerInfo};
+pub use policy::Policy;
+pub use rib::{Received, Rib, RibSettings, Stats};
+pub use view::{DestinationView, PathView};

@@ -8,6 +8,7 @@ pub mod foreign;
 pub mod kernel;
 pub mod podbgpd;
 pub mod rack;
+pub mod script;
 mod skip;
 
 pub use foreign::{Foreign, Kind};

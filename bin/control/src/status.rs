@@ -87,7 +87,7 @@ pub struct RoutesView {
     pub prefixes: u64,
     /// Paths received and accepted, and our own.
     pub paths: u64,
-    /// Prefixes with more than one path in use.
+    /// Paths in use beside the best ones.
     pub multipath: u64,
     /// Prefixes this node originates.
     pub originated: u64,

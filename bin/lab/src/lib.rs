@@ -5,6 +5,7 @@
 //! other people's BGP speakers ([`speakers`]). None of it needs a program installed or leaves anything behind.
 
 pub mod net;
+pub mod probe;
 pub mod process;
 pub mod speakers;
 pub mod wait;

@@ -1,1 +1,106 @@
-//! The podbgp daemon.
+//! The podbgp daemon, as a library: what [`run`] does is what the binary does.
+//!
+//! ```text
+//!   TCP ─► transport ─┐                                  ┌─► fib (own thread) ─► netlink
+//!   unix ─► control ──┤ bounded channels ─► node ─► Speaker ─► Outputs ─┤
+//!   http ─► metrics ──┘   (one task, no locks)  (pure)                  └─► transport ─► TCP
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`], [`check`] | the operator's file, with all its mistakes at once |
+//! | [`intent`] | what this node should do, and the way from one intent to the next |
+//! | [`speaker`] | decides: every state machine and the tables, as one value |
+//! | [`node`] | waits: the one task that owns the speaker |
+//! | [`transport`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
+
+pub mod addresses;
+pub mod args;
+pub mod check;
+pub mod config;
+pub mod control;
+mod http;
+pub mod intent;
+pub mod logging;
+pub mod metrics;
+pub mod node;
+pub mod speaker;
+pub mod transport;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing::{error, info, warn};
+
+use args::Args;
+use config::Facts;
+use node::Node;
+
+/// Runs the daemon as its command line says, until a signal ends it.
+///
+/// Exit codes: 0 after a signal or a clean check, 1 for what went wrong while running, 2 for mistakes in the
+/// command line or the configuration.
+#[must_use]
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // Nobody is left to tell when not even stderr can be written.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let facts = Facts::gather();
+    let outcome = match args.check {
+        true => check_only(&args, &facts),
+        false => serve(&args, &facts),
+    };
+    outcome.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "podbgpd: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn check_only(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
+    let (mut out, mut problems) = (io::stdout(), io::stderr());
+    let color = problems.is_terminal();
+    let code = check::check(&args.config, args.against.as_deref(), facts, &mut out, &mut problems, color)?;
+    Ok(ExitCode::from(code))
+}
+
+fn serve(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
+    let config = match config::load(&args.config, facts) {
+        Ok(config) => config,
+        Err(refused) => {
+            let color = io::stderr().is_terminal();
+            return Ok(ExitCode::from(check::refuse(&refused, &mut io::stderr(), color)?));
+        }
+    };
+    logging::start(args.log_format, args.log_level.as_deref())?;
+    for warning in config.warnings.lines() {
+        warn!("{warning}");
+    }
+    let node = &config.intent.node;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        name = node.name,
+        asn = %node.asn,
+        router_id = %node.router_id,
+        config = %args.config.display(),
+        "starting"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let node = Node::open(args.config.clone(), config.intent)?;
+        node.run().await
+    });
+    match outcome {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            error!("{error:#}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

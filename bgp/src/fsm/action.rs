@@ -1,0 +1,186 @@
+//! What a peer wants done, and why a session ended.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{ConnId, State, StopReason};
+use crate::message::{MessageKind, RouteRefresh};
+use crate::notification::{Cease, NotificationError, StateMachineError};
+use crate::wire::Offence;
+use crate::{Negotiated, Notification, Update};
+
+/// Something the driver must do, or should know. All of them, in their order.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Open a TCP connection to the peer; answer with [`Event::Connected`](super::Event::Connected) or
+    /// [`Event::ConnectFailed`](super::Event::ConnectFailed).
+    Connect(ConnId),
+    /// Take the incoming connection and call it this.
+    Accept(ConnId),
+    /// Close the incoming connection without a byte.
+    Refuse,
+    /// Write these octets; report them with [`Event::Written`](super::Event::Written) once the connection took
+    /// them.
+    Transmit(ConnId, Bytes),
+    /// Close the connection, or give up opening it, once what was handed over before is written. No event of
+    /// this connection matters any more.
+    Close(ConnId),
+    /// The session is up. Routes may be sent.
+    Established(Box<Negotiated>),
+    /// The peer's routes changed.
+    Update(Update),
+    /// An UPDATE had faults that do not end the session (RFC 7606); its `Update` follows.
+    Offences(Vec<Offence>),
+    /// The peer asks for our routes, or brackets its own (RFC 2918, RFC 7313).
+    Refresh(RouteRefresh),
+    /// The session is over. Follows each `Established` once, before another can.
+    Down(DownReason),
+    /// The state as [`Peer::state`](super::Peer::state) tells it is another.
+    State {
+        /// What it was.
+        from: State,
+        /// What it is.
+        to: State,
+        /// What moved it.
+        cause: Cause,
+    },
+}
+
+/// Why a session, or an attempt at one, ended.
+///
+/// One value from the cause to the NOTIFICATION ([`DownReason::notification`]), the metric
+/// ([`DownReason::label`]) and the log (its `Display`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    /// We stopped it.
+    Stopped(StopReason),
+    /// The peer ended it with a NOTIFICATION, which is never answered (RFC 4271 §6.4).
+    NotificationReceived(Notification),
+    /// The peer sent a NOTIFICATION that makes no sense; not answered either.
+    NotificationUnreadable,
+    /// The connection closed or broke.
+    ConnectionLost(String),
+    /// Neither KEEPALIVE nor UPDATE for the hold time (RFC 4271 §6.5).
+    HoldTimerExpired,
+    /// The peer took no octets for the send hold time (RFC 9687).
+    SendHoldTimerExpired,
+    /// The peer sent something malformed or unacceptable.
+    ProtocolError {
+        /// What it is told.
+        notification: Notification,
+        /// What an operator is told.
+        detail: String,
+    },
+    /// The peer sent a message out of turn (RFC 6608).
+    UnexpectedMessage {
+        /// The state the connection was in.
+        state: State,
+        /// What came.
+        kind: MessageKind,
+    },
+    /// Another connection to the same peer is kept (RFC 4271 §6.8).
+    Collision,
+}
+
+impl DownReason {
+    /// Returns what the peer is told, if anything.
+    #[must_use]
+    pub fn notification(&self) -> Option<Notification> {
+        match self {
+            Self::Stopped(reason) => reason.notification(),
+            Self::NotificationReceived(_) | Self::NotificationUnreadable | Self::ConnectionLost(_) => None,
+            Self::HoldTimerExpired => Some(NotificationError::HoldTimerExpired.into()),
+            Self::SendHoldTimerExpired => Some(NotificationError::SendHoldTimerExpired.into()),
+            Self::ProtocolError { notification, .. } => Some(notification.clone()),
+            Self::UnexpectedMessage { state, kind } => Some(out_of_turn(*state, *kind)),
+            Self::Collision => Some(NotificationError::Cease(Cease::ConnectionCollision).into()),
+        }
+    }
+
+    /// Returns the reason in one word, for metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Stopped(reason) => reason.label(),
+            Self::NotificationReceived(_) | Self::NotificationUnreadable => "notification_received",
+            Self::ConnectionLost(_) => "connection_lost",
+            Self::HoldTimerExpired => "hold_timer_expired",
+            Self::SendHoldTimerExpired => "send_hold_timer_expired",
+            Self::ProtocolError { .. } => "protocol_error",
+            Self::UnexpectedMessage { .. } => "unexpected_message",
+            Self::Collision => "collision",
+        }
+    }
+}
+
+fn out_of_turn(state: State, kind: MessageKind) -> Notification {
+    let subcode = match state {
+        State::OpenSent => StateMachineError::InOpenSent,
+        State::OpenConfirm => StateMachineError::InOpenConfirm,
+        State::Established => StateMachineError::InEstablished,
+        State::Idle | State::Connect | State::Active => StateMachineError::Unspecific,
+    };
+    Notification {
+        error: NotificationError::StateMachine(subcode),
+        data: Bytes::copy_from_slice(&[kind.code()]),
+    }
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped(reason) => write!(f, "stopped: {reason}"),
+            Self::NotificationReceived(notification) => write!(f, "peer said: {notification}"),
+            Self::NotificationUnreadable => f.write_str("peer sent a malformed NOTIFICATION"),
+            Self::ConnectionLost(why) => write!(f, "connection lost: {why}"),
+            Self::HoldTimerExpired => f.write_str("hold timer expired: nothing heard from the peer"),
+            Self::SendHoldTimerExpired => f.write_str("send hold timer expired: the peer reads nothing"),
+            Self::ProtocolError { notification, detail } => {
+                let (code, subcode) = notification.error.codes();
+                write!(f, "{detail} (sent {code}/{subcode})")
+            }
+            Self::UnexpectedMessage { state, kind } => write!(f, "unexpected {kind} in {state}"),
+            Self::Collision => f.write_str("another connection to the peer is kept"),
+        }
+    }
+}
+
+/// What moved a peer from one state to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// [`Event::Start`](super::Event::Start).
+    Started,
+    /// The wait after a failure is over.
+    IdleHoldExpired,
+    /// It is time to connect again.
+    ConnectRetryExpired,
+    /// The connection does not come about.
+    ConnectFailed(String),
+    /// Our connection stands, and our OPEN is out.
+    Connected,
+    /// The peer's connection is accepted, and our OPEN is out.
+    Accepted,
+    /// The peer's OPEN is agreeable.
+    OpenReceived,
+    /// The peer's KEEPALIVE confirms our OPEN.
+    KeepaliveReceived,
+    /// A connection ended.
+    Down(DownReason),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("started"),
+            Self::IdleHoldExpired => f.write_str("idle hold timer expired"),
+            Self::ConnectRetryExpired => f.write_str("connect retry timer expired"),
+            Self::ConnectFailed(why) => write!(f, "connect failed: {why}"),
+            Self::Connected => f.write_str("connected"),
+            Self::Accepted => f.write_str("connection accepted"),
+            Self::OpenReceived => f.write_str("OPEN received"),
+            Self::KeepaliveReceived => f.write_str("KEEPALIVE received"),
+            Self::Down(reason) => reason.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What can happen to a peer.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::ConnId;
+use crate::Notification;
+use crate::notification::Cease;
+
+/// Something the driver tells a [`Peer`](super::Peer), with the events of RFC 4271 §8.1 it stands for.
+///
+/// The timers (events 9 to 13) are all behind [`Event::Tick`], and the messages (events 19 to 28) behind
+/// [`Event::Received`]. An event for a connection that is no more is ignored: it was on its way when the
+/// connection was closed.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Have a session (events 1 and 3 to 7). Also ends the wait after a failure, and forgets the failures.
+    Start,
+    /// Have no session until the next [`Event::Start`] (events 2 and 8).
+    Stop {
+        /// Why, which is also what the peer is told.
+        reason: StopReason,
+    },
+    /// A TCP connection from the peer's address waits to be accepted (events 14 and 15). Answered at once by
+    /// [`Action::Accept`](super::Action::Accept) or [`Action::Refuse`](super::Action::Refuse).
+    Incoming,
+    /// The connection asked for stands (events 16 and 17).
+    Connected(ConnId),
+    /// The connection asked for does not come about, and why (event 18).
+    ConnectFailed(ConnId, String),
+    /// The peer closed the connection, or it broke, and why (event 18).
+    Closed(ConnId, String),
+    /// Octets came in, cut anywhere.
+    Received(ConnId, Bytes),
+    /// So many of the octets handed over have been taken by the connection.
+    Written(ConnId, usize),
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// Why a session is stopped from this side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// An operator wants no session (6/2); the message is for the operator at the other end (RFC 9003).
+    AdminDown {
+        /// Up to 255 octets of text; may be empty.
+        message: String,
+    },
+    /// An operator wants the session anew (6/4): a [`Event::Start`] follows.
+    AdminReset {
+        /// Up to 255 octets of text; may be empty.
+        message: String,
+    },
+    /// The peer is no longer configured (6/3).
+    Deconfigured,
+    /// A change that needs a new session (6/6).
+    OtherConfigurationChange,
+    /// The peer announced more prefixes than agreed (6/1).
+    MaxPrefixes,
+    /// We restart and mean to be back soon: the connection ends without a word, which is what tells a peer
+    /// with graceful restart to keep our routes (RFC 4724 §3).
+    Restart,
+}
+
+impl StopReason {
+    /// Returns what the peer is told, if anything.
+    #[must_use]
+    pub fn notification(&self) -> Option<Notification> {
+        match self {
+            Self::AdminDown { message } => {
+                Some(Notification::shutdown(Cease::AdministrativeShutdown, message))
+            }
+            Self::AdminReset { message } => Some(Notification::shutdown(Cease::AdministrativeReset, message)),
+            Self::Deconfigured => Some(Notification::shutdown(Cease::PeerDeconfigured, "")),
+            Self::OtherConfigurationChange => Some(Notification::shutdown(Cease::OtherConfigurationChange, "")),
+            Self::MaxPrefixes => Some(Notification::shutdown(Cease::MaximumPrefixes, "")),
+            Self::Restart => None,
+        }
+    }
+
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::AdminDown { .. } => "admin_down",
+            Self::AdminReset { .. } => "admin_reset",
+            Self::Deconfigured => "deconfigured",
+            Self::OtherConfigurationChange => "configuration_change",
+            Self::MaxPrefixes => "max_prefixes",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, message) = match self {
+            Self::AdminDown { message } => ("administrative shutdown", message.as_str()),
+            Self::AdminReset { message } => ("administrative reset", message.as_str()),
+            Self::Deconfigured => ("peer de-configured", ""),
+            Self::OtherConfigurationChange => ("configuration change", ""),
+            Self::MaxPrefixes => ("maximum number of prefixes reached", ""),
+            Self::Restart => ("restart", ""),
+        };
+        f.write_str(what)?;
+        if message.is_empty() { Ok(()) } else { write!(f, " (\"{message}\")") }
+    }
+}

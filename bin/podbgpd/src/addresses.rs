@@ -1,0 +1,136 @@
+//! The node's own addresses, as the kernel lists them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::SockaddrStorage;
+
+/// One address of one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceAddress {
+    /// The interface's name.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+}
+
+/// Where a session ends on our side, and by what addresses the peer can reach us there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalEnd {
+    /// Our next hop for IPv4 routes, if the interface or the node has an IPv4 address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Our next hop for IPv6 routes, if the interface or the node has a global IPv6 address.
+    pub ipv6: Option<Ipv6Addr>,
+    /// The link-local address of the interface, sent beside the global one (RFC 2545 §3).
+    pub link_local: Option<Ipv6Addr>,
+}
+
+/// Lists every address of every interface that is up.
+///
+/// # Errors
+/// What the kernel says.
+pub fn all() -> std::io::Result<Vec<InterfaceAddress>> {
+    let up = nix::net::if_::InterfaceFlags::IFF_UP;
+    Ok(getifaddrs()?
+        .filter(|entry| entry.flags.contains(up))
+        .filter_map(|entry| {
+            let address = ip(&entry.address?)?;
+            Some(InterfaceAddress { interface: entry.interface_name, address })
+        })
+        .collect())
+}
+
+impl LocalEnd {
+    /// Finds the next hops for a session whose local address is `local`.
+    ///
+    /// The session's own address serves its family. The other family takes an address of the same interface,
+    /// else the first global one of the node: a peer that reaches us by one mostly reaches us by the other.
+    #[must_use]
+    pub fn of(local: IpAddr, addresses: &[InterfaceAddress]) -> Self {
+        let interface = addresses.iter().find(|entry| entry.address == local).map(|entry| &entry.interface);
+        let same = |entry: &&InterfaceAddress| Some(&entry.interface) == interface;
+        let (here, elsewhere): (Vec<_>, Vec<_>) = addresses.iter().partition(same);
+        let nearest = || here.iter().chain(&elsewhere).map(|entry| entry.address);
+        let mut end = Self {
+            ipv4: nearest().find_map(|address| match address {
+                IpAddr::V4(address) if is_global_v4(address) => Some(address),
+                _ => None,
+            }),
+            ipv6: nearest().find_map(|address| match address {
+                IpAddr::V6(address) if is_global_v6(address) => Some(address),
+                _ => None,
+            }),
+            link_local: here.iter().find_map(|entry| match entry.address {
+                IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
+                _ => None,
+            }),
+        };
+        match local {
+            IpAddr::V4(address) => end.ipv4 = Some(address),
+            IpAddr::V6(address) if address.is_unicast_link_local() => end.link_local = Some(address),
+            IpAddr::V6(address) => end.ipv6 = Some(address),
+        }
+        end
+    }
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+        (Some(v4), _) => Some(v4.ip().into()),
+        (_, Some(v6)) => Some(v6.ip().into()),
+        _ => None,
+    }
+}
+
+/// Tells whether others can reach the address: not loopback, link-local or unspecified.
+pub(crate) fn is_global_v4(address: Ipv4Addr) -> bool {
+    !(address.is_loopback() || address.is_link_local() || address.is_unspecified())
+}
+
+fn is_global_v6(address: Ipv6Addr) -> bool {
+    !(address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> Vec<InterfaceAddress> {
+        [
+            ("lo", "127.0.0.1"),
+            ("lo", "10.0.0.7"),
+            ("eth0", "10.203.30.40"),
+            ("eth0", "fe80::40"),
+            ("eth0", "fd00:203::40"),
+            ("eth1", "10.203.31.40"),
+            ("eth1", "fe80::41"),
+        ]
+        .map(|(interface, address)| InterfaceAddress {
+            interface: interface.to_owned(),
+            address: address.parse().unwrap(),
+        })
+        .to_vec()
+    }
+
+    #[test]
+    fn the_other_family_is_looked_for_on_the_same_interface_first() {
+        let end = LocalEnd::of("10.203.30.40".parse().unwrap(), &node());
+        assert_eq!(end.ipv4, Some("10.203.30.40".parse().unwrap()));
+        assert_eq!(end.ipv6, Some("fd00:203::40".parse().unwrap()));
+        assert_eq!(end.link_local, Some("fe80::40".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_interface_without_the_other_family_borrows_the_nodes() {
+        let end = LocalEnd::of("10.203.31.40".parse().unwrap(), &node());
+        assert_eq!(end.ipv6, Some("fd00:203::40".parse().unwrap()));
+        assert_eq!(end.link_local, Some("fe80::41".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_session_over_link_local_addresses_takes_the_interfaces_others() {
+        let end = LocalEnd::of("fe80::41".parse().unwrap(), &node());
+        assert_eq!(end.ipv4, Some("10.203.31.40".parse().unwrap()));
+        assert_eq!(end.link_local, Some("fe80::41".parse().unwrap()));
+    }
+}

@@ -1,0 +1,296 @@
+//! `[[peer]]`: whom to speak with, and how.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use bgp::{Family, FamilySet, HoldTime};
+
+use super::node::{Known, asn, name};
+use super::password;
+use super::policy::Policies;
+use super::reader::{Table, Value};
+use crate::intent::{Export, Import, PeerIntent};
+
+/// The longest description (RFC 9003 allows as much in a shutdown message).
+const MAX_DESCRIPTION: usize = 255;
+
+/// What surrounds the peers in the file and on the machine.
+pub(super) struct Around<'a> {
+    /// The folder paths are relative to.
+    pub(super) directory: &'a Path,
+    /// What is known of the node.
+    pub(super) node: &'a Known,
+    /// The policies of the file.
+    pub(super) policies: &'a Policies<'a>,
+}
+
+/// Where names and addresses were first used, to find those used twice.
+#[derive(Default)]
+struct Taken {
+    names: BTreeMap<String, Range<usize>>,
+    addresses: BTreeMap<IpAddr, Range<usize>>,
+}
+
+/// Reads all peers. `None` only after a mistake was noted.
+pub(super) fn read(root: &mut Table<'_>, around: &Around<'_>) -> Option<BTreeMap<String, PeerIntent>> {
+    let Some(list) = root.entry("peer") else {
+        root.odd("peer", "there are no peers", "add a table [[peer]] with name, address and asn");
+        return Some(BTreeMap::new());
+    };
+    if list.is_table() {
+        return list.refuse("is one table, expected a list of them", "write [[peer]] with two brackets");
+    }
+    let items = list.items()?;
+    let mut taken = Taken::default();
+    let peers: Vec<Option<PeerIntent>> =
+        items.iter().map(|item| peer(item.table()?, around, &mut taken)).collect();
+    peers.into_iter().map(|peer| peer.map(|peer| (peer.name.clone(), peer))).collect()
+}
+
+/// Reads one peer to its end, whatever is wrong with it. `None` only after a mistake was noted.
+fn peer(mut table: Table<'_>, around: &Around<'_>, taken: &mut Taken) -> Option<PeerIntent> {
+    let node = around.node;
+    let name = table.required("name", "\"tor-a\"", |value| unique_name(value, taken));
+    let address = table.required("address", "\"10.203.30.1\"", |value| peer_address(value, node, taken));
+    let remote_asn = table.required("asn", "65001", asn);
+    // What the rest is judged by when one of the three is wrong; no such peer leaves this function.
+    let mut peer = PeerIntent::new(
+        name.clone().unwrap_or_default(),
+        address.unwrap_or(IpAddr::from([0; 4])),
+        remote_asn.unwrap_or_default(),
+    );
+    session(&mut table, &mut peer, around, address);
+    routes(&mut table, &mut peer, around.policies);
+    table.finish();
+    (name.is_some() && address.is_some() && remote_asn.is_some()).then_some(peer)
+}
+
+/// Reads what makes the session.
+fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, address: Option<IpAddr>) {
+    let node = around.node;
+    peer.description = table.optional("description", description);
+    peer.local_asn = table.optional("local-asn", asn);
+    peer.local_address = table.optional("local-address", |value| local_address(value, address));
+    peer.passive = passive(table, address, node);
+    set(&mut peer.port, table.optional("port", |value| port(value, address, peer.passive, node)));
+    set(&mut peer.connect_retry, table.optional("connect-retry", |value| connect_retry(value, peer.passive)));
+    set(&mut peer.hold_time, table.optional("hold-time", hold_time));
+    peer.send_hold = PeerIntent::default_send_hold(peer.hold_time);
+    set(&mut peer.send_hold, table.optional("send-hold-time", |value| send_hold(value, peer.hold_time)));
+    set(&mut peer.families, table.optional("families", families));
+    let ttl_security = table.entry("ttl-security");
+    let is_internal = Some(peer.asn) == peer.local_asn.or(node.asn);
+    let multihop = table.optional("multihop", |value| multihop(value, ttl_security.as_ref(), is_internal));
+    set(&mut peer.multihop, multihop);
+    peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
+    peer.password = table.optional("password-file", |value| password::read(value, around.directory));
+    set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
+}
+
+/// Reads what may come in and go out.
+fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, policies: &Policies<'_>) {
+    set(&mut peer.import, table.optional("import", |value| import(value, policies)));
+    set(&mut peer.export, table.optional("export", |value| export(value, policies)));
+    peer.max_prefixes = table.optional("max-prefixes", |value| value.number(1..=u32::MAX));
+    let import = &peer.import;
+    let ipv4 = table.optional("max-length-ipv4", |value| max_length(value, Family::Ipv4, import));
+    let ipv6 = table.optional("max-length-ipv6", |value| max_length(value, Family::Ipv6, import));
+    set(&mut peer.max_length_ipv4, ipv4);
+    set(&mut peer.max_length_ipv6, ipv6);
+}
+
+/// Puts a value in the place of the default, if the file has one.
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+fn unique_name(value: &Value<'_>, taken: &mut Taken) -> Option<String> {
+    let name = name(value)?;
+    match taken.names.get(&name) {
+        Some(first) => value.refuse_beside(
+            format!("another peer is called {name:?}"),
+            "give each peer a name of its own",
+            first.clone(),
+            "first defined here",
+        ),
+        None => {
+            taken.names.insert(name.clone(), value.span());
+            Some(name)
+        }
+    }
+}
+
+fn peer_address(value: &Value<'_>, node: &Known, taken: &mut Taken) -> Option<IpAddr> {
+    let address: IpAddr = value.parse(
+        "an IP address",
+        "one such as \"10.203.30.1\" or \"fd00::1\", without port; names are not looked up",
+    )?;
+    if address.is_unspecified() || address.is_multicast() {
+        return value.refuse("is no address of one machine", "write the address of the peer");
+    }
+    if let IpAddr::V6(v6) = address {
+        if let Some(v4) = v6.to_ipv4_mapped() {
+            return value.refuse("is an IPv4 address in disguise", format!("write \"{v4}\""));
+        }
+        if v6.is_unicast_link_local() {
+            return value.refuse(
+                "link-local addresses are not unique on a node",
+                "write an address of the peer that is valid on more than one link",
+            );
+        }
+    }
+    if node.router_id.is_some_and(|id| IpAddr::V4(id.to_ipv4()) == address) {
+        return value.refuse("is this node's own router id", "write the address of the peer");
+    }
+    match taken.addresses.get(&address) {
+        Some(first) => value.refuse_beside(
+            format!("another peer has the address {address}"),
+            "connections are told apart by address: one peer for each",
+            first.clone(),
+            "first defined here",
+        ),
+        None => {
+            taken.addresses.insert(address, value.span());
+            Some(address)
+        }
+    }
+}
+
+fn port(value: &Value<'_>, address: Option<IpAddr>, passive: bool, node: &Known) -> Option<u16> {
+    let port = value.number(1..=u16::MAX)?;
+    if passive {
+        value.warn("a passive peer is never dialled", "leave port out, or passive");
+    }
+    if address.is_some_and(|address| node.listen.contains(&SocketAddr::new(address, port))) {
+        return value.refuse("is where this node itself listens", "write address and port of the peer");
+    }
+    Some(port)
+}
+
+fn passive(table: &mut Table<'_>, address: Option<IpAddr>, node: &Known) -> bool {
+    let Some(value) = table.entry("passive") else { return false };
+    let passive = value.flag().unwrap_or_default();
+    let same_family =
+        |listen: &SocketAddr| address.is_none_or(|address| address.is_ipv4() == listen.is_ipv4());
+    if passive && !node.listen.iter().any(same_family) {
+        value.refuse::<()>(
+            "this node does not listen for the peer's connection",
+            "add an address of the same family to node.listen, or leave passive out",
+        );
+    }
+    passive
+}
+
+fn connect_retry(value: &Value<'_>, passive: bool) -> Option<Duration> {
+    if passive {
+        value.warn("a passive peer is never dialled", "leave connect-retry out, or passive");
+    }
+    value.number(1..=3600_u16).map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+fn hold_time(value: &Value<'_>) -> Option<HoldTime> {
+    let seconds = value.number(0..=u16::MAX)?;
+    if seconds == 0 {
+        value.warn(
+            "without hold time a dead peer is noticed only when its link goes down",
+            "9 is a good value on a data centre link",
+        );
+    }
+    HoldTime::new(seconds).or_else(|| {
+        value.refuse(
+            format!("{seconds} is no hold time (RFC 4271 §4.2)"),
+            "write 3 or more seconds, such as 9, or 0 for none",
+        )
+    })
+}
+
+/// Reads the send hold time; the inner `None` is a peer that may refuse to read forever.
+fn send_hold(value: &Value<'_>, hold_time: HoldTime) -> Option<Option<Duration>> {
+    match value.number(0..=u16::MAX)? {
+        0 => Some(None),
+        seconds if seconds <= hold_time.seconds() => value.refuse(
+            format!("is not longer than the hold time of {} seconds (RFC 9687)", hold_time.seconds()),
+            "write more than the hold time, or 0 for none",
+        ),
+        seconds => Some(Some(Duration::from_secs(seconds.into()))),
+    }
+}
+
+fn families(value: &Value<'_>) -> Option<FamilySet> {
+    let words = Family::ALL.map(|family| (family.to_string(), family));
+    let words: Vec<(&str, Family)> = words.iter().map(|(word, family)| (word.as_str(), *family)).collect();
+    let items = value.items()?;
+    if items.is_empty() {
+        return value.refuse("a session without families carries no routes", "write [\"ipv4\", \"ipv6\"]");
+    }
+    Some(items.iter().filter_map(|item| item.choice(&words)).collect())
+}
+
+fn local_address(value: &Value<'_>, address: Option<IpAddr>) -> Option<IpAddr> {
+    let local: IpAddr = value.parse("an IP address", "an address of this node, such as \"10.203.30.40\"")?;
+    if local.is_unspecified() || local.is_multicast() {
+        return value.refuse("is no address of this node", "leave it out to let the kernel choose");
+    }
+    match address {
+        Some(address) if address == local => {
+            value.refuse("is the address of the peer", "write one of this node")
+        }
+        Some(address) if address.is_ipv4() != local.is_ipv4() => value.refuse(
+            format!("is not of the same family as the peer's address {address}"),
+            "write an address of this node of that family",
+        ),
+        _ => Some(local),
+    }
+}
+
+fn multihop(value: &Value<'_>, ttl_security: Option<&Value<'_>>, is_internal: bool) -> Option<u8> {
+    if let Some(other) = ttl_security {
+        return value.refuse_beside(
+            "does not go with ttl-security, which says the same more safely",
+            "leave one of them out",
+            other.span(),
+            "ttl-security is here",
+        );
+    }
+    if is_internal {
+        value.warn("a peer in our own AS may be any number of hops away", "leave multihop out");
+    }
+    value.number(1..=u8::MAX)
+}
+
+fn description(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    if text.len() > MAX_DESCRIPTION || text.chars().any(char::is_control) {
+        return value
+            .refuse("is not a line of text", format!("write at most {MAX_DESCRIPTION} octets in one line"));
+    }
+    Some(text.to_owned())
+}
+
+fn max_length(value: &Value<'_>, family: Family, import: &Import) -> Option<u8> {
+    if *import != Import::Safe {
+        value.warn(format!("has no effect with import = \"{import}\""), "it is a limit of the safe import");
+    }
+    value.number(0..=family.bits())
+}
+
+fn import(value: &Value<'_>, policies: &Policies<'_>) -> Option<Import> {
+    policies.choose(
+        value,
+        &[("safe", Import::Safe), ("all", Import::All), ("none", Import::None)],
+        Import::Policy,
+    )
+}
+
+fn export(value: &Value<'_>, policies: &Policies<'_>) -> Option<Export> {
+    policies.choose(
+        value,
+        &[("originated", Export::Originated), ("all", Export::All), ("none", Export::None)],
+        Export::Policy,
+    )
+}

@@ -1,0 +1,135 @@
+//! Mistakes, and how they are shown.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// A mistake in the file, or something in it that is allowed but surely not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The path of the key, such as `peer[1].hold-time`; empty when the file is no TOML at all.
+    pub key: String,
+    /// The octets of the file that are wrong.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead; may be empty.
+    pub hint: String,
+    /// Another place that has to do with it, and why.
+    pub related: Option<(Range<usize>, &'static str)>,
+}
+
+/// What is wrong with a file, all of it, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mistakes {
+    /// The file as the operator named it.
+    pub file: String,
+    /// What the file says.
+    pub text: String,
+    /// What must be corrected.
+    pub errors: Vec<ConfigError>,
+    /// What is allowed but surely not meant.
+    pub warnings: Vec<ConfigError>,
+}
+
+/// Collects problems while the file is read, so that reading goes on after each.
+#[derive(Default)]
+pub(super) struct Problems {
+    errors: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<ConfigError>>,
+}
+
+impl Problems {
+    /// Notes a mistake.
+    pub(super) fn error(&self, error: ConfigError) {
+        self.errors.borrow_mut().push(error);
+    }
+
+    /// Notes something odd.
+    pub(super) fn warn(&self, warning: ConfigError) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// Tells what was wrong with the text of a file.
+    pub(super) fn into_mistakes(self, file: &str, text: &str) -> Mistakes {
+        let (mut errors, mut warnings) = (self.errors.into_inner(), self.warnings.into_inner());
+        errors.sort_by_key(|error| error.span.start);
+        warnings.sort_by_key(|warning| warning.span.start);
+        Mistakes { file: file.to_owned(), text: text.to_owned(), errors, warnings }
+    }
+}
+
+impl Mistakes {
+    /// Renders every problem with the lines of the file it is in, as compilers do.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let mut page = String::new();
+        for (level, problems) in [(Level::ERROR, &self.errors), (Level::WARNING, &self.warnings)] {
+            for problem in problems {
+                page.push_str(&self.render_one(&renderer, level.clone(), problem));
+                page.push_str("\n\n");
+            }
+        }
+        page
+    }
+
+    /// Returns a line for each problem, `FILE:LINE:COLUMN: KEY: PROBLEM (HINT)`, for logs and replies.
+    pub fn lines<'a>(&'a self, problems: &'a [ConfigError]) -> impl Iterator<Item = String> + 'a {
+        problems.iter().map(|problem| {
+            let (line, column) = self.position(problem.span.start);
+            let hint = if problem.hint.is_empty() { String::new() } else { format!(" ({})", problem.hint) };
+            format!("{}:{line}:{column}: {}{hint}", self.file, problem.title())
+        })
+    }
+
+    /// Returns the line and the column of an octet, both from one; the column counts characters.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..self.boundary(offset)).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        (before.matches('\n').count() + 1, line.chars().count() + 1)
+    }
+
+    fn render_one(&self, renderer: &Renderer, level: Level<'_>, problem: &ConfigError) -> String {
+        let mut snippet = Snippet::source(self.text.as_str())
+            .path(self.file.as_str())
+            .annotation(AnnotationKind::Primary.span(self.within(&problem.span)));
+        if let Some((span, why)) = &problem.related {
+            snippet = snippet.annotation(AnnotationKind::Context.span(self.within(span)).label(*why));
+        }
+        let mut group = level.primary_title(problem.title()).element(snippet);
+        if !problem.hint.is_empty() {
+            group = group.element(Level::HELP.message(problem.hint.as_str()));
+        }
+        renderer.render(&[group])
+    }
+
+    /// Returns the span with both ends inside the text and between characters.
+    fn within(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.boundary(span.start);
+        start..self.boundary(span.end).max(start)
+    }
+
+    fn boundary(&self, offset: usize) -> usize {
+        self.text.floor_char_boundary(offset)
+    }
+}
+
+impl ConfigError {
+    fn title(&self) -> String {
+        if self.key.is_empty() { self.problem.clone() } else { format!("{}: {}", self.key, self.problem) }
+    }
+}
+
+impl fmt::Display for Mistakes {
+    /// Renders the errors a line each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.lines(&self.errors).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Mistakes {}

@@ -1,0 +1,269 @@
+//! What this node should do, as one value.
+//!
+//! The file of the operator and the objects of a cluster both end up here, and nothing else tells a running
+//! daemon what to do: [`reconcile`] compares two intents and yields the list of changes between them. So
+//! there is no TOML and no Kubernetes in this module, and every default is already applied.
+
+pub mod reconcile;
+pub mod secret;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
+use ipnet::IpNet;
+use rib::Policy;
+
+pub use reconcile::{Change, Effect, reconcile};
+pub use secret::Secret;
+
+/// How long to wait between attempts to connect. RFC 4271 §10 suggests 120 seconds, which is long for the
+/// only way out of a node; back-off keeps it polite.
+const CONNECT_RETRY: Duration = Duration::from_secs(5);
+/// How long a peer may refuse to read (RFC 9687), unless the hold time is more than half of it.
+const SEND_HOLD: Duration = Duration::from_secs(480);
+/// The TTL of packets to a peer that may be any number of hops away.
+const TTL_ANYWHERE: u8 = 255;
+
+/// What this node should do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// Who we are and what we originate.
+    pub node: Node,
+    /// What becomes of the best routes in the kernel.
+    pub fib: Fib,
+    /// How the best routes are chosen.
+    pub decision: Decision,
+    /// The peers by name.
+    pub peers: BTreeMap<String, PeerIntent>,
+    /// The path of the unix socket operators talk to.
+    pub control_socket: PathBuf,
+    /// Where metrics and health are served, if anywhere.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Who this node is and what it originates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The name of the node, for people.
+    pub name: String,
+    /// Our autonomous system.
+    pub asn: Asn,
+    /// Our identifier in OPEN messages.
+    pub router_id: BgpId,
+    /// Where we accept connections; nowhere when empty.
+    pub listen: BTreeSet<SocketAddr>,
+    /// The pod blocks we advertise, host bits clear, none within another.
+    pub blocks: BTreeSet<IpNet>,
+}
+
+/// Whose routes in the kernel are ours and how they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fib {
+    /// Whether routes are written to the kernel at all.
+    pub install: bool,
+    /// The protocol number that marks our routes (`rtm_protocol`); never below 5, which is the kernel's own.
+    pub protocol: u8,
+    /// The metric of our routes; never 0, which IPv6 would turn into 1024.
+    pub metric: u32,
+    /// The routing table our routes are in; never 0 or 255.
+    pub table: u32,
+    /// The most next hops of one route, 1 to 256.
+    pub max_paths: u16,
+}
+
+/// How the best routes are chosen where RFC 4271 §9.1 leaves a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether routes with different AS paths of the same length may share the traffic.
+    pub multipath_relax: bool,
+    /// Whether MED is compared between routes of different neighbouring ASes too.
+    pub always_compare_med: bool,
+}
+
+/// What one peer should be to us.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerIntent {
+    /// The name, unique on this node; a peer with another name is another peer.
+    pub name: String,
+    /// What the operator says of the peer.
+    pub description: Option<String>,
+    /// The address we dial and accept from.
+    pub address: IpAddr,
+    /// The port we dial.
+    pub port: u16,
+    /// The AS the peer must say it is.
+    pub asn: Asn,
+    /// The AS we say we are, when not the node's own.
+    pub local_asn: Option<Asn>,
+    /// The address we dial from, when the kernel shall not choose.
+    pub local_address: Option<IpAddr>,
+    /// Whether we only wait for the peer to dial.
+    pub passive: bool,
+    /// The hold time we offer.
+    pub hold_time: HoldTime,
+    /// How long to wait between attempts to connect, before jitter and back-off.
+    pub connect_retry: Duration,
+    /// How long a peer may refuse to read before the session ends (RFC 9687); `None` when forever.
+    pub send_hold: Option<Duration>,
+    /// The families we offer; never empty.
+    pub families: FamilySet,
+    /// How far away packets may come from, in hops, 1 to 254 (GTSM, RFC 5082); `None` when not checked.
+    pub ttl_security: Option<u8>,
+    /// How far away an external peer may be, in hops; 1 is the same link.
+    pub multihop: u8,
+    /// The key of the TCP MD5 signatures (RFC 2385).
+    pub password: Option<Secret>,
+    /// The most prefixes we accept per family before the session ends (RFC 4486).
+    pub max_prefixes: Option<u32>,
+    /// The longest IPv4 prefix the safe import accepts, in bits.
+    pub max_length_ipv4: u8,
+    /// The longest IPv6 prefix the safe import accepts, in bits.
+    pub max_length_ipv6: u8,
+    /// What we accept.
+    pub import: Import,
+    /// What we advertise.
+    pub export: Export,
+    /// Whether the operator wants no session for now.
+    pub shutdown: bool,
+}
+
+/// What we accept from a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Import {
+    /// What cannot hurt a node: never our own blocks, martians, or prefixes longer than the limit.
+    Safe,
+    /// Everything without an AS loop.
+    All,
+    /// Nothing.
+    None,
+    /// What a policy lets pass.
+    Policy(Arc<Policy>),
+}
+
+/// What we advertise to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// What this node originates and nothing it learned.
+    Originated,
+    /// What is originated and what is best: this node is transit.
+    All,
+    /// Nothing.
+    None,
+    /// What a policy lets pass of what is originated and what is best.
+    Policy(Arc<Policy>),
+}
+
+impl Intent {
+    /// Returns the AS we say we are to a peer.
+    #[must_use]
+    pub fn local_asn(&self, peer: &PeerIntent) -> Asn {
+        peer.local_asn.unwrap_or(self.node.asn)
+    }
+
+    /// Tells whether the peer is in our own AS.
+    #[must_use]
+    pub fn is_internal(&self, peer: &PeerIntent) -> bool {
+        self.local_asn(peer) == peer.asn
+    }
+
+    /// Returns the TTL of what we send to a peer: 255 under GTSM and inside our AS, else as far as the peer
+    /// may be.
+    #[must_use]
+    pub fn ttl(&self, peer: &PeerIntent) -> u8 {
+        if peer.ttl_security.is_some() || self.is_internal(peer) { TTL_ANYWHERE } else { peer.multihop }
+    }
+}
+
+impl PeerIntent {
+    /// Makes a peer of what must be known of it; everything else has its default.
+    #[must_use]
+    pub fn new(name: String, address: IpAddr, asn: Asn) -> Self {
+        Self {
+            name,
+            description: None,
+            address,
+            port: 179,
+            asn,
+            local_asn: None,
+            local_address: None,
+            passive: false,
+            hold_time: HoldTime::default(),
+            connect_retry: CONNECT_RETRY,
+            send_hold: Self::default_send_hold(HoldTime::default()),
+            families: FamilySet::ALL,
+            ttl_security: None,
+            multihop: 1,
+            password: None,
+            max_prefixes: None,
+            max_length_ipv4: Family::Ipv4.bits(),
+            max_length_ipv6: Family::Ipv6.bits(),
+            import: Import::Safe,
+            export: Export::Originated,
+            shutdown: false,
+        }
+    }
+
+    /// Returns what may come in, as the tables understand it.
+    #[must_use]
+    pub fn import_rules(&self) -> rib::Import {
+        match &self.import {
+            Import::Safe => rib::Import::Safe(rib::Safe {
+                longest_ipv4: self.max_length_ipv4,
+                longest_ipv6: self.max_length_ipv6,
+            }),
+            Import::All => rib::Import::All,
+            Import::None => rib::Import::None,
+            Import::Policy(policy) => rib::Import::Policy(Policy::clone(policy)),
+        }
+    }
+
+    /// Returns what may go out, as the tables understand it.
+    #[must_use]
+    pub fn export_rules(&self) -> rib::Export {
+        match &self.export {
+            Export::Originated => rib::Export::Originated,
+            Export::All => rib::Export::All,
+            Export::None => rib::Export::None,
+            Export::Policy(policy) => rib::Export::Policy(Policy::clone(policy)),
+        }
+    }
+
+    /// Returns the send hold time RFC 9687 suggests; a session that is never lost for silence has none.
+    #[must_use]
+    pub fn default_send_hold(hold_time: HoldTime) -> Option<Duration> {
+        hold_time.hold().map(|hold| (hold * 2).max(SEND_HOLD))
+    }
+
+    /// Returns the lowest TTL a packet of this peer may arrive with (RFC 5082 §3); `None` when any will do.
+    #[must_use]
+    pub fn min_ttl(&self) -> Option<u8> {
+        self.ttl_security.map(|hops| TTL_ANYWHERE.saturating_sub(hops).saturating_add(1))
+    }
+}
+
+impl fmt::Display for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Safe => "safe",
+            Self::All => "all",
+            Self::None => "none",
+            Self::Policy(policy) => &policy.name,
+        })
+    }
+}
+
+impl fmt::Display for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Originated => "originated",
+            Self::All => "all",
+            Self::None => "none",
+            Self::Policy(policy) => &policy.name,
+        })
+    }
+}

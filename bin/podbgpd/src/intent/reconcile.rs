@@ -1,0 +1,384 @@
+//! What it takes to get from one intent to another.
+//!
+//! Every setting is a row of [`NODE_KEYS`] or [`PEER_KEYS`], which says what changing it costs. The list of
+//! changes follows from the rows, so a setting cannot be forgotten here and be thought of elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::{Intent, PeerIntent};
+
+/// What changing a setting costs, the cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing but what is shown.
+    None,
+    /// Takes effect without touching sessions or routes of others.
+    Soft,
+    /// Routes are judged again; sessions stay.
+    Refresh,
+    /// The session of the peer, or of all peers, is closed and opened anew.
+    SessionReset,
+    /// Refused by a reload: the daemon must be started anew.
+    Restart,
+}
+
+/// A setting, what changing it costs, and how to tell and show that it changed.
+pub struct Key<T> {
+    /// The path of the key in the file, such as `fib.metric` or `peer.port`.
+    pub path: &'static str,
+    /// What changing it costs.
+    pub effect: Effect,
+    same: fn(&T, &T) -> bool,
+    show: fn(&T) -> String,
+}
+
+/// One setting with its old and its new value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The path of the key in the file.
+    pub key: &'static str,
+    /// The old value as the file would write it.
+    pub from: String,
+    /// The new value as the file would write it.
+    pub to: String,
+}
+
+/// One step from an old intent to a new one. What it needs to be done is in the new intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A setting that cannot change in a running daemon.
+    Restart(KeyChange),
+    /// A setting of the node that needs nothing but the new value.
+    Setting(KeyChange),
+    /// Addresses to listen on and to listen on no longer.
+    Listen {
+        /// Those that are new.
+        added: Vec<SocketAddr>,
+        /// Those that are gone.
+        removed: Vec<SocketAddr>,
+    },
+    /// Where metrics are served.
+    Metrics(KeyChange),
+    /// Peers that are gone; their routes go too.
+    RemovePeer {
+        /// The name of the peer.
+        peer: String,
+    },
+    /// Pod blocks to advertise and to withdraw. The safe import goes by them, so it is judged anew as well.
+    Blocks {
+        /// Those that are new.
+        added: Vec<IpNet>,
+        /// Those that are gone.
+        removed: Vec<IpNet>,
+    },
+    /// How the best routes are chosen and how many of them are used.
+    Decision {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
+    /// Settings of a peer that only a new session can have. All its other settings change with it.
+    ResetPeer {
+        /// The name of the peer.
+        peer: String,
+        /// What changed, in the peer or in the node.
+        why: Vec<KeyChange>,
+    },
+    /// What we accept from or advertise to a peer.
+    PeerPolicy {
+        /// The name of the peer.
+        peer: String,
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
+    /// Settings of a peer that take effect without its session noticing.
+    PeerSettings {
+        /// The name of the peer.
+        peer: String,
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
+    /// The password of a peer; TCP takes a new key in the middle of a connection.
+    Password {
+        /// The name of the peer.
+        peer: String,
+        /// What changed, without the secret.
+        why: KeyChange,
+    },
+    /// Peers that are new.
+    AddPeer {
+        /// The name of the peer.
+        peer: String,
+    },
+}
+
+/// Makes a row: the path, the effect, and the field or how to show it.
+macro_rules! key {
+    ($path:literal, $effect:ident, $($field:ident).+, $show:expr) => {
+        Key {
+            path: $path,
+            effect: Effect::$effect,
+            same: |old, new| old.$($field).+ == new.$($field).+,
+            show: |of| $show(&of.$($field).+),
+        }
+    };
+    ($path:literal, $effect:ident, $($field:ident).+) => {
+        key!($path, $effect, $($field).+, ToString::to_string)
+    };
+}
+
+/// The settings of the node.
+pub const NODE_KEYS: &[Key<Intent>] = &[
+    key!("node.name", None, node.name),
+    key!("node.asn", SessionReset, node.asn),
+    key!("node.router-id", SessionReset, node.router_id),
+    key!("node.listen", Soft, node.listen, list),
+    key!("node.blocks", Soft, node.blocks, list),
+    key!("fib.install", Restart, fib.install),
+    key!("fib.protocol", Restart, fib.protocol),
+    key!("fib.metric", Restart, fib.metric),
+    key!("fib.table", Restart, fib.table),
+    key!("fib.max-paths", Refresh, fib.max_paths),
+    key!("decision.multipath-relax", Refresh, decision.multipath_relax),
+    key!("decision.always-compare-med", Refresh, decision.always_compare_med),
+    key!("control.socket", Restart, control_socket, |path: &PathBuf| path.display().to_string()),
+    key!("metrics.listen", Soft, metrics, optional),
+];
+
+/// The settings of a peer, its name apart.
+pub const PEER_KEYS: &[Key<PeerIntent>] = &[
+    key!("peer.description", None, description, optional),
+    key!("peer.address", SessionReset, address),
+    key!("peer.port", SessionReset, port),
+    key!("peer.asn", SessionReset, asn),
+    key!("peer.local-asn", SessionReset, local_asn, optional),
+    key!("peer.local-address", SessionReset, local_address, optional),
+    key!("peer.passive", Soft, passive),
+    key!("peer.password-file", Soft, password, optional),
+    key!("peer.hold-time", SessionReset, hold_time, |time: &bgp::HoldTime| time.seconds().to_string()),
+    key!("peer.send-hold-time", Soft, send_hold, |time: &Option<_>| seconds(&time.unwrap_or_default())),
+    key!("peer.connect-retry", Soft, connect_retry, seconds),
+    key!("peer.families", SessionReset, families, |set: &bgp::FamilySet| list(set.iter())),
+    key!("peer.ttl-security", SessionReset, ttl_security, optional),
+    key!("peer.multihop", SessionReset, multihop),
+    key!("peer.max-prefixes", Soft, max_prefixes, optional),
+    key!("peer.max-length-ipv4", Refresh, max_length_ipv4),
+    key!("peer.max-length-ipv6", Refresh, max_length_ipv6),
+    key!("peer.import", Refresh, import),
+    key!("peer.export", Refresh, export),
+    key!("peer.shutdown", SessionReset, shutdown),
+];
+
+/// Lists the changes from one intent to another, in the order to make them: what goes before what comes.
+///
+/// The list is empty when nothing changed. A peer that is reset has no other change: the new session has
+/// all its new settings.
+#[must_use]
+pub fn reconcile(old: &Intent, new: &Intent) -> Vec<Change> {
+    let changed = changed(NODE_KEYS, old, new);
+    let (resets, changed): (Vec<_>, Vec<_>) =
+        changed.into_iter().partition(|(effect, _)| *effect == Effect::SessionReset);
+    let resets: Vec<KeyChange> = resets.into_iter().map(|(_, change)| change).collect();
+
+    let mut changes = node_changes(changed, old, new);
+    changes.extend(without(&old.peers, &new.peers).map(|peer| Change::RemovePeer { peer }));
+    for (name, peer) in &new.peers {
+        if let Some(before) = old.peers.get(name) {
+            changes.extend(peer_changes(before, peer, &resets));
+        }
+    }
+    changes.extend(without(&new.peers, &old.peers).map(|peer| Change::AddPeer { peer }));
+    changes
+}
+
+impl Change {
+    /// Returns what the change costs.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Restart(_) => Effect::Restart,
+            Self::Setting(_) => Effect::None,
+            Self::Decision { .. } | Self::PeerPolicy { .. } => Effect::Refresh,
+            Self::ResetPeer { .. } | Self::RemovePeer { .. } => Effect::SessionReset,
+            Self::PeerSettings { why, .. } if why.iter().all(|change| change.key == "peer.description") => {
+                Effect::None
+            }
+            Self::Listen { .. }
+            | Self::Metrics(_)
+            | Self::Blocks { .. }
+            | Self::PeerSettings { .. }
+            | Self::Password { .. }
+            | Self::AddPeer { .. } => Effect::Soft,
+        }
+    }
+}
+
+/// Returns the rows whose values differ.
+fn changed<T>(keys: &[Key<T>], old: &T, new: &T) -> Vec<(Effect, KeyChange)> {
+    keys.iter().filter(|key| !(key.same)(old, new)).map(|key| (key.effect, key.change(old, new))).collect()
+}
+
+fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut decision = Vec::new();
+    for (effect, change) in changed {
+        match (change.key, effect) {
+            (_, Effect::Restart) => changes.push(Change::Restart(change)),
+            (_, Effect::Refresh) => decision.push(change),
+            ("node.listen", _) => changes.push(Change::Listen {
+                added: difference(&new.node.listen, &old.node.listen),
+                removed: difference(&old.node.listen, &new.node.listen),
+            }),
+            ("node.blocks", _) => changes.push(Change::Blocks {
+                added: difference(&new.node.blocks, &old.node.blocks),
+                removed: difference(&old.node.blocks, &new.node.blocks),
+            }),
+            ("metrics.listen", _) => changes.push(Change::Metrics(change)),
+            _ => changes.push(Change::Setting(change)),
+        }
+    }
+    if !decision.is_empty() {
+        changes.push(Change::Decision { why: decision });
+    }
+    changes
+}
+
+fn peer_changes(old: &PeerIntent, new: &PeerIntent, node_resets: &[KeyChange]) -> Vec<Change> {
+    let peer = || new.name.clone();
+    let mut resets = node_resets.to_vec();
+    let (mut policy, mut settings, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    for (effect, change) in changed(PEER_KEYS, old, new) {
+        match effect {
+            Effect::SessionReset | Effect::Restart => resets.push(change),
+            Effect::Refresh => policy.push(change),
+            Effect::None | Effect::Soft if change.key == "peer.password-file" => {
+                changes.push(Change::Password { peer: peer(), why: change });
+            }
+            Effect::None | Effect::Soft => settings.push(change),
+        }
+    }
+    if !resets.is_empty() {
+        return vec![Change::ResetPeer { peer: peer(), why: resets }];
+    }
+    if !policy.is_empty() {
+        changes.push(Change::PeerPolicy { peer: peer(), why: policy });
+    }
+    if !settings.is_empty() {
+        changes.push(Change::PeerSettings { peer: peer(), why: settings });
+    }
+    changes
+}
+
+impl<T> Key<T> {
+    /// Tells whether the setting is the same in both.
+    #[must_use]
+    pub fn is_same(&self, old: &T, new: &T) -> bool {
+        (self.same)(old, new)
+    }
+
+    /// Returns the value as the file would write it.
+    #[must_use]
+    pub fn show(&self, of: &T) -> String {
+        (self.show)(of)
+    }
+
+    fn change(&self, old: &T, new: &T) -> KeyChange {
+        KeyChange { key: self.path, from: self.show(old), to: self.show(new) }
+    }
+}
+
+/// Returns the names that are in `left` and not in `right`.
+fn without<'a, T>(
+    left: &'a BTreeMap<String, T>,
+    right: &'a BTreeMap<String, T>,
+) -> impl Iterator<Item = String> + use<'a, T> {
+    left.keys().filter(|name| !right.contains_key(*name)).cloned()
+}
+
+fn difference<T: Copy + Ord>(left: &BTreeSet<T>, right: &BTreeSet<T>) -> Vec<T> {
+    left.difference(right).copied().collect()
+}
+
+fn optional<T: fmt::Display>(value: &Option<T>) -> String {
+    value.as_ref().map_or_else(|| "none".to_owned(), T::to_string)
+}
+
+fn seconds(duration: &Duration) -> String {
+    duration.as_secs().to_string()
+}
+
+fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    format!("[{}]", items.join(", "))
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Soft => "soft",
+            Self::Refresh => "refresh",
+            Self::SessionReset => "session reset",
+            Self::Restart => "restart",
+        })
+    }
+}
+
+impl fmt::Display for KeyChange {
+    /// Renders as `peer.port 179 -> 1790`; where both values look alike, as `peer.import changed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.from == self.to {
+            write!(f, "{} changed", self.key)
+        } else {
+            write!(f, "{} {} -> {}", self.key, self.from, self.to)
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    /// Renders the line a dry run shows: the effect, what it is done to, and why.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let effect = self.effect().to_string();
+        write!(f, "{effect:<13}  ")?;
+        match self {
+            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => write!(f, "{change}"),
+            Self::Listen { added, removed } => write!(f, "node.listen{}", Delta { added, removed }),
+            Self::Blocks { added, removed } => write!(f, "node.blocks{}", Delta { added, removed }),
+            Self::RemovePeer { peer } => write!(f, "remove peer {peer}"),
+            Self::AddPeer { peer } => write!(f, "add peer {peer}"),
+            Self::Decision { why } => write!(f, "{}", Why(why)),
+            Self::Password { peer, why } => write!(f, "peer {peer}: {why}"),
+            Self::ResetPeer { peer, why }
+            | Self::PeerPolicy { peer, why }
+            | Self::PeerSettings { peer, why } => write!(f, "peer {peer}: {}", Why(why)),
+        }
+    }
+}
+
+/// Renders what came and went.
+struct Delta<'a, T> {
+    added: &'a [T],
+    removed: &'a [T],
+}
+
+impl<T: fmt::Display> fmt::Display for Delta<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.removed.iter().try_for_each(|item| write!(f, " -{item}"))?;
+        self.added.iter().try_for_each(|item| write!(f, " +{item}"))
+    }
+}
+
+/// Renders changed settings in one line.
+struct Why<'a>(&'a [KeyChange]);
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&why.join(", "))
+    }
+}

@@ -1,0 +1,135 @@
+//! Metrics and health on TCP: what machines ask about the daemon.
+//!
+//! `GET /metrics` is rendered from the very views `bgpctl` shows, asked of the [`Owner`] at each scrape, so the two
+//! cannot disagree. `GET /healthz` answers 200 while the owner of all state answers within a second: if it fails,
+//! restart the daemon. `GET /readyz` answers 200 once the node can carry traffic, else 503 with what it waits for.
+//!
+//! # Metrics
+//!
+//! In the OpenMetrics text format: a counter's samples end in `_total`. Everything counts from the daemon's start.
+//!
+//! | metric | type | labels | meaning |
+//! |---|---|---|---|
+//! | `podbgp_build_info` | gauge | version | always 1 |
+//! | `podbgp_node_info` | gauge | node, asn, router_id | always 1 |
+//! | `podbgp_uptime_seconds` | gauge | | how long the daemon has run |
+//! | `podbgp_healthy` | gauge | | 1 if everything configured works, 0 if the verdict is degraded |
+//! | `podbgp_ready` | gauge | | 1 if the node can carry traffic |
+//! | `podbgp_peer_info` | gauge | peer, address, asn | always 1 |
+//! | `podbgp_peer_up` | gauge | peer | 1 if the session is Established |
+//! | `podbgp_peer_state` | gauge | peer, state | 1 for the state the peer is in, 0 for the others |
+//! | `podbgp_peer_state_seconds` | gauge | peer | how long in that state; the uptime of an Established session |
+//! | `podbgp_peer_administratively_down` | gauge | peer | 1 if the operator holds the peer down |
+//! | `podbgp_peer_flaps_total` | counter | peer | sessions that ended |
+//! | `podbgp_peer_messages_total` | counter | peer, direction, type | messages, `received` or `sent` |
+//! | `podbgp_peer_malformed_updates_total` | counter | peer, disposition | UPDATEs with mistakes that did not end the session |
+//! | `podbgp_peer_prefixes` | gauge | peer, family, kind | paths `received`, `accepted`, `best` and `advertised` |
+//! | `podbgp_peer_rejected_prefixes` | gauge | peer, family, reason | paths received and refused |
+//! | `podbgp_peer_rtt_seconds` | gauge | peer | the round-trip time TCP measured |
+//! | `podbgp_routes` | gauge | family, kind | the Loc-RIB: `prefixes`, `paths`, `multipath`, `originated`, `rejected` |
+//! | `podbgp_fib_synced` | gauge | | 1 if the kernel holds exactly what is wanted |
+//! | `podbgp_fib_routes` | gauge | kind | `desired`, `installed`, `pending`, `failed`, `conflicts`, `leftovers` |
+//! | `podbgp_fib_repairs_total` | counter | | routes put back after somebody or a link removed them |
+//! | `podbgp_fib_write_errors_total` | counter | | writes the kernel refused |
+//! | `podbgp_fib_adopted_total` | counter | | routes of an earlier run taken over |
+//! | `podbgp_fib_swept_total` | counter | | routes of an earlier run removed |
+//! | `podbgp_config_reloads_total` | counter | result | reloads, `success` or `failure` |
+//! | `podbgp_config_last_reload_successful` | gauge | | 0 if the last reload was refused |
+//! | `podbgp_config_loaded_timestamp_seconds` | gauge | | when the configuration in force was taken over |
+
+mod samples;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::control::{ErrorCode, ErrorView, PeerView, Request, StatusView};
+use hyper::Response as HttpResponse;
+use hyper::body::Incoming;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::control::{Owner, Response};
+use crate::http::{self, Body};
+
+/// How soon a healthy owner answers.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
+/// How soon a scrape must have its answer; Prometheus gives up after ten seconds by default.
+const SCRAPE_DEADLINE: Duration = Duration::from_secs(5);
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Serves metrics and health for ever. Dropping the future ends every connection.
+pub async fn serve(listener: TcpListener, owner: Owner) {
+    http::serve(Arc::new(MetricsDoor { listener, owner })).await;
+}
+
+/// Renders both views in the OpenMetrics text format.
+#[must_use]
+pub fn render(status: StatusView, peers: Vec<PeerView>) -> String {
+    samples::render(samples::Snapshot { status, peers })
+}
+
+struct MetricsDoor {
+    listener: TcpListener,
+    owner: Owner,
+}
+
+impl http::Door for MetricsDoor {
+    type Stream = TcpStream;
+    type Caller = SocketAddr;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.listener.accept().await
+    }
+
+    async fn answer(&self, _: SocketAddr, request: hyper::Request<Incoming>) -> HttpResponse<Body> {
+        let answered = match (request.method().as_str(), request.uri().path()) {
+            ("GET" | "HEAD", "/metrics") => self.metrics().await,
+            ("GET" | "HEAD", "/healthz") => self.status(HEALTH_DEADLINE).await.map(|_| text(200, "alive\n")),
+            ("GET" | "HEAD", "/readyz") => self.readiness().await,
+            (_, "/metrics" | "/healthz" | "/readyz") => {
+                Err(ErrorView::new(ErrorCode::MethodNotAllowed, "use GET"))
+            }
+            _ => Err(ErrorView::new(ErrorCode::NotFound, "try /metrics, /healthz or /readyz")),
+        };
+        answered.unwrap_or_else(|error| text(error.code.status(), format!("{}\n", error.error)))
+    }
+}
+
+impl MetricsDoor {
+    async fn metrics(&self) -> Result<HttpResponse<Body>, ErrorView> {
+        let status = self.status(SCRAPE_DEADLINE).await?;
+        let Response::Peers(peers) = self.owner.ask_within(SCRAPE_DEADLINE, Request::Peers).await? else {
+            return Err(mixed_up());
+        };
+        Ok(http::answer(200, OPEN_METRICS, render(status, peers)))
+    }
+
+    async fn readiness(&self) -> Result<HttpResponse<Body>, ErrorView> {
+        let status = self.status(HEALTH_DEADLINE).await?;
+        if status.ready {
+            return Ok(text(200, "ready\n"));
+        }
+        let reasons =
+            status.not_ready_reasons.iter().map(|reason| format!("{}: {}\n", reason.code, reason.text));
+        Ok(text(503, reasons.collect::<String>()))
+    }
+
+    async fn status(&self, deadline: Duration) -> Result<StatusView, ErrorView> {
+        match self.owner.ask_within(deadline, Request::Status).await? {
+            Response::Status(status) => Ok(*status),
+            _ => Err(mixed_up()),
+        }
+    }
+}
+
+fn text(status: u16, body: impl Into<bytes::Bytes>) -> HttpResponse<Body> {
+    http::answer(status, TEXT, body)
+}
+
+fn mixed_up() -> ErrorView {
+    ErrorView::new(ErrorCode::Internal, "podbgpd answered another question")
+}

@@ -1,0 +1,315 @@
+//! The owner task: the one place where everything meets, and the only one that waits.
+//!
+//! It owns the [`Speaker`], gives it what happened together with the time, and carries out what it answers.
+//! Nothing else touches routing state, so there is no lock and no order of events but the one seen here.
+
+mod answer;
+mod notice;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use bgp::fsm::StopReason;
+use bytes::Bytes;
+use rib::PeerId;
+use tokio::net::TcpStream;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+
+use crate::addresses::{self, LocalEnd};
+use crate::control::ControlRequest;
+use crate::intent::{Intent, Secret};
+use crate::speaker::{Input, Output, Speaker};
+use crate::transport::{Endpoint, Key, Listeners, SocketEvent, Transport};
+
+/// How many inputs may wait for the owner. Their senders wait when there are more.
+const INBOX: usize = 1024;
+/// How many inputs are taken before their consequences are worked out: a full table arrives in large bites.
+const BATCH: usize = 64;
+/// How many forwarding changes go to the kernel's thread at once.
+const CHANGES: usize = 4096;
+
+/// Everything the daemon is, while it runs.
+pub struct Node {
+    speaker: Speaker,
+    transport: Transport,
+    listeners: Listeners,
+    kernel: Option<Kernel>,
+    sockets: mpsc::Receiver<SocketEvent>,
+    fib_events: mpsc::Receiver<fib::Event>,
+    requests: mpsc::Receiver<ControlRequest>,
+    config: answer::ConfigRecord,
+    outputs: Vec<Output>,
+    /// An incoming connection, while the speaker decides about it.
+    offered: Option<(TcpStream, IpAddr)>,
+}
+
+/// The way to the kernel's thread.
+struct Kernel {
+    handle: fib::FibHandle,
+    /// What it had no room for.
+    backlog: VecDeque<fib::Command>,
+}
+
+/// Why the daemon stops.
+enum Stop {
+    Signal(&'static str),
+    Kernel(String),
+}
+
+impl Node {
+    /// Opens what the intent asks for and starts the peers.
+    ///
+    /// # Errors
+    /// What cannot be opened, and why: a listening address, netlink.
+    pub fn open(
+        file: PathBuf,
+        intent: Intent,
+        requests: mpsc::Receiver<ControlRequest>,
+    ) -> anyhow::Result<Self> {
+        let (events, sockets) = mpsc::channel(INBOX);
+        let (fib_sender, fib_events) = mpsc::channel(INBOX);
+        let kernel = match intent.fib.install {
+            true => {
+                let handle = fib::spawn(fib_settings(&intent), fib_sender)?;
+                Some(Kernel { handle, backlog: VecDeque::new() })
+            }
+            false => None,
+        };
+        let mut listeners = Listeners::new(events.clone());
+        listeners.listen(&intent.node.listen)?;
+        let mut outputs = Vec::new();
+        let speaker = Speaker::new(intent, Instant::now(), &mut outputs);
+        let mut node = Self {
+            speaker,
+            transport: Transport::new(events),
+            listeners,
+            kernel,
+            sockets,
+            fib_events,
+            requests,
+            config: answer::ConfigRecord::new(file, SystemTime::now()),
+            outputs,
+            offered: None,
+        };
+        node.carry_out();
+        Ok(node)
+    }
+
+    /// Runs until a signal ends it. Kernel routes stay.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to, or the kernel's thread has failed.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = loop {
+            let deadline = self.speaker.next_deadline();
+            tokio::select! {
+                Some(event) = self.sockets.recv() => self.socket_events(event),
+                Some(event) = self.fib_events.recv() => {
+                    if let Some(stop) = self.fib_event(event) {
+                        break stop;
+                    }
+                }
+                Some(request) = self.requests.recv() => self.answer(request),
+                () = sleep_until(deadline) => self.input(Input::Tick),
+                _ = received(&mut hangup) => drop(self.reload()),
+                _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
+                _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
+            }
+            self.settle();
+        };
+        self.stop(stop).await
+    }
+
+    /// Says goodbye to every peer and leaves the kernel's routes where they are.
+    async fn stop(mut self, stop: Stop) -> anyhow::Result<()> {
+        let result = match stop {
+            Stop::Signal(signal) => {
+                info!(signal, "stopping; routes stay in the kernel");
+                Ok(())
+            }
+            Stop::Kernel(why) => Err(anyhow::anyhow!("the kernel cannot be kept true to BGP: {why}")),
+        };
+        let reason = StopReason::AdminDown { message: "podbgpd stops".to_owned() };
+        self.speaker.shut_down(&reason, Instant::now(), &mut self.outputs);
+        self.carry_out();
+        // The writers report what they wrote; nobody need listen, but somebody must take it.
+        let Self { mut transport, mut sockets, kernel, .. } = self;
+        tokio::select! {
+            () = transport.drain() => {}
+            () = async { while sockets.recv().await.is_some() {} } => {}
+        }
+        if let Some(kernel) = kernel {
+            // The thread may be in the middle of a batch; it finishes that and no more.
+            let joined = tokio::task::spawn_blocking(|| kernel.handle.join());
+            let _ = tokio::time::timeout(Duration::from_secs(5), joined).await;
+        }
+        result
+    }
+
+    fn input(&mut self, input: Input) {
+        self.speaker.handle(input, Instant::now(), &mut self.outputs);
+        self.carry_out();
+    }
+
+    /// Works out what the inputs so far have changed, and hands it on.
+    fn settle(&mut self) {
+        self.speaker.settle(Instant::now(), &mut self.outputs);
+        self.carry_out();
+        self.feed_kernel();
+    }
+
+    fn feed_kernel(&mut self) {
+        let Some(kernel) = &mut self.kernel else { return };
+        while kernel.handle.capacity() > 0 {
+            let next = kernel.backlog.pop_front().or_else(|| self.speaker.forwarding(CHANGES));
+            let Some(command) = next else { return };
+            if let Err(refused) = kernel.handle.try_send(command) {
+                kernel.backlog.push_front(refused);
+                return;
+            }
+        }
+    }
+
+    /// Takes a bite of what the sockets have to say.
+    fn socket_events(&mut self, first: SocketEvent) {
+        self.socket_event(first);
+        for _ in 1..BATCH {
+            match self.sockets.try_recv() {
+                Ok(event) => self.socket_event(event),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn socket_event(&mut self, event: SocketEvent) {
+        match event {
+            SocketEvent::Accepted(stream) => self.accepted(stream),
+            SocketEvent::Connected(key, stream) => self.connected(key, stream),
+            SocketEvent::ConnectFailed(key, why) => {
+                self.input(Input::ConnectFailed(key, why.to_string()));
+            }
+            SocketEvent::Received(key, octets) => self.input(Input::Received(key, octets)),
+            SocketEvent::Written(key, count) => self.input(Input::Written(key, count)),
+            SocketEvent::Closed(key, why) => self.input(Input::Closed(key, why)),
+        }
+    }
+
+    fn accepted(&mut self, stream: TcpStream) {
+        let ends = stream.peer_addr().and_then(|peer| Ok((peer.ip(), local_end(&stream)?)));
+        match ends {
+            Ok((from, end)) => {
+                self.offered = Some((stream, from));
+                self.input(Input::Accepted(from, end));
+            }
+            // It was gone before we looked.
+            Err(error) => debug!(%error, "an incoming connection vanished"),
+        }
+    }
+
+    fn connected(&mut self, key: Key, stream: TcpStream) {
+        if !self.transport.wants(key) {
+            return;
+        }
+        let end = match local_end(&stream) {
+            Ok(end) => end,
+            Err(error) => return self.input(Input::ConnectFailed(key, error.to_string())),
+        };
+        match self.transport.open(key, stream, None) {
+            Ok(()) => self.input(Input::Connected(key, end)),
+            Err(error) => self.input(Input::ConnectFailed(key, error.to_string())),
+        }
+    }
+
+    fn fib_event(&mut self, event: fib::Event) -> Option<Stop> {
+        notice::kernel(&event);
+        match event {
+            fib::Event::Failed(why) => Some(Stop::Kernel(why)),
+            event => {
+                self.input(Input::Fib(event));
+                None
+            }
+        }
+    }
+
+    /// Carries out what the speaker asked for, in its order.
+    fn carry_out(&mut self) {
+        // Carrying out may bring new outputs; they come after the old ones.
+        while !self.outputs.is_empty() {
+            for output in std::mem::take(&mut self.outputs) {
+                self.carry_out_one(output);
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, output: Output) {
+        match output {
+            Output::Connect(key, endpoint) => self.transport.connect(key, endpoint),
+            Output::Accept(key, endpoint) => self.accept(key, &endpoint),
+            Output::Refuse => self.offered = None,
+            Output::Transmit(key, octets) => self.transmit(key, octets),
+            Output::Close(key) => self.transport.close(key),
+            Output::Password(peer, address, password) => self.password(peer, address, password.as_ref()),
+            Output::Kernel(command) => {
+                if let Some(kernel) = &mut self.kernel {
+                    kernel.backlog.push_back(command);
+                }
+            }
+            Output::Notice(notice) => notice::tell(&notice),
+        }
+    }
+
+    fn accept(&mut self, key: Key, endpoint: &Endpoint) {
+        let Some((stream, from)) = self.offered.take() else { return };
+        if let Err(error) = self.transport.open(key, stream, Some(endpoint)) {
+            warn!(%from, %error, "cannot use an incoming connection");
+            let closed = Input::Closed(key, error.to_string());
+            self.speaker.handle(closed, Instant::now(), &mut self.outputs);
+        }
+    }
+
+    fn transmit(&mut self, key: Key, octets: Bytes) {
+        if self.transport.transmit(key, octets).is_err() {
+            // The state machine's window keeps queues short; one that is full belongs to a peer that reads nothing.
+            let closed = Input::Closed(key, "the peer does not read".to_owned());
+            self.transport.close(key);
+            self.speaker.handle(closed, Instant::now(), &mut self.outputs);
+        }
+    }
+
+    fn password(&mut self, peer: PeerId, address: IpAddr, password: Option<&Secret>) {
+        let listening = self.listeners.set_password(address, password);
+        if let Err(error) = listening.and(self.transport.rekey(peer, address, password)) {
+            error!(%address, %error, "cannot set the MD5 key; sessions with this peer will not come up");
+        }
+    }
+}
+
+fn local_end(stream: &TcpStream) -> std::io::Result<LocalEnd> {
+    Ok(LocalEnd::of(stream.local_addr()?.ip().to_canonical(), &addresses::all()?))
+}
+
+fn fib_settings(intent: &Intent) -> fib::FibSettings {
+    let crate::intent::Fib { install, protocol, metric, table, .. } = intent.fib;
+    fib::FibSettings { install, protocol, table, metric }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn received(signal: &mut Signal) {
+    // None means that no signal will ever come again, which is no reason to stop.
+    if signal.recv().await.is_none() {
+        std::future::pending::<()>().await;
+    }
+}

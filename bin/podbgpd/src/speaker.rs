@@ -1,0 +1,349 @@
+//! The speaker: every peer's state machine and the tables, composed into one value.
+//!
+//! Still no socket and no clock. [`Speaker::handle`] takes what happened and the time, and appends what is to
+//! be done; [`Speaker::settle`] is called once after a batch of inputs, decides what the batch changed, and
+//! hands out adverts as far as the peers' connections have room. The kernel pulls as the peers do:
+//! [`Speaker::forwarding`] gives as many changes as asked for, so a slow kernel makes later changes coalesce.
+//!
+//! The rule for whoever drives it: carry out every output in order, settle after each batch, sleep until
+//! [`Speaker::next_deadline`].
+
+mod advertise;
+mod convergence;
+mod peering;
+mod reload;
+mod views;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use bgp::fsm::{Action, Cause, Event, State, StopReason};
+use bgp::Family;
+use bgp::wire::Offence;
+use bytes::Bytes;
+use rib::{PeerId, Rib};
+
+use crate::addresses::LocalEnd;
+use crate::intent::{Intent, Secret};
+use crate::transport::{Endpoint, Key};
+
+use convergence::Convergence;
+use peering::Peering;
+pub use views::{Instants, KernelSide};
+
+/// Everything that decides, in one place.
+pub struct Speaker {
+    intent: Intent,
+    /// Where the tables' seconds are counted from.
+    epoch: Instant,
+    rib: Rib,
+    peerings: BTreeMap<PeerId, Peering>,
+    by_name: BTreeMap<String, PeerId>,
+    by_address: BTreeMap<IpAddr, PeerId>,
+    next_id: u32,
+    convergence: Convergence,
+    /// What the state machines asked for and is not yet translated; kept to keep its room.
+    actions: Vec<Action>,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Somebody connected from here; answered at once by [`Output::Accept`] or [`Output::Refuse`].
+    Accepted(IpAddr, LocalEnd),
+    /// A connection asked for is there.
+    Connected(Key, LocalEnd),
+    /// A connection asked for cannot be had.
+    ConnectFailed(Key, String),
+    /// Octets came.
+    Received(Key, Bytes),
+    /// The kernel took octets.
+    Written(Key, usize),
+    /// A connection is over.
+    Closed(Key, String),
+    /// The kernel's side said something.
+    Fib(fib::Event),
+    /// A deadline passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Dial.
+    Connect(Key, Endpoint),
+    /// Take the connection that was just offered.
+    Accept(Key, Endpoint),
+    /// Close the connection that was just offered, without a word.
+    Refuse,
+    /// Send octets.
+    Transmit(Key, Bytes),
+    /// Close a connection once what was transmitted is out.
+    Close(Key),
+    /// Sign segments to and from a peer, or no longer.
+    Password(PeerId, IpAddr, Option<Secret>),
+    /// Tell the kernel's side.
+    Kernel(fib::Command),
+    /// Tell people.
+    Notice(Notice),
+}
+
+/// Something people should know.
+#[derive(Debug)]
+pub enum Notice {
+    /// A peer's state machine moved.
+    State {
+        /// The peer's name.
+        peer: String,
+        /// Whence.
+        from: State,
+        /// Whither.
+        to: State,
+        /// Why.
+        cause: Cause,
+    },
+    /// An UPDATE had a mistake that did not end the session (RFC 7606).
+    Offence {
+        /// The peer's name.
+        peer: String,
+        /// What was wrong and what was done about it.
+        offence: Offence,
+    },
+    /// A peer announced more prefixes than it may.
+    MaxPrefixes {
+        /// The peer's name.
+        peer: String,
+        /// The limit.
+        limit: u32,
+    },
+    /// Somebody connected whom nobody configured.
+    Stranger(IpAddr),
+    /// Every peer has said all it has to say, or is not waited for any longer.
+    Converged {
+        /// Whether the deadline decided.
+        deadline: bool,
+    },
+}
+
+impl Speaker {
+    /// Makes a speaker and starts its peers.
+    #[must_use]
+    pub fn new(intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
+        let mut speaker = Self {
+            epoch: now,
+            rib: Rib::new(peering::rib_settings(&intent)),
+            peerings: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            next_id: 0,
+            convergence: Convergence::new(now),
+            actions: Vec::new(),
+            intent,
+        };
+        speaker.originate();
+        for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
+            speaker.add_peer(peer, now, out);
+        }
+        speaker
+    }
+
+    /// Returns what this node should do.
+    #[must_use]
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// Takes what happened and appends what is to be done about it.
+    pub fn handle(&mut self, input: Input, now: Instant, out: &mut Vec<Output>) {
+        match input {
+            Input::Accepted(from, end) => self.accepted(from, end, now, out),
+            Input::Connected((peer, conn), end) => {
+                if let Some(peering) = self.peerings.get_mut(&peer) {
+                    peering.ends.insert(conn, end);
+                }
+                self.peer_event(peer, Event::Connected(conn), now, out);
+            }
+            Input::ConnectFailed((peer, conn), why) => {
+                self.peer_event(peer, Event::ConnectFailed(conn, why), now, out);
+            }
+            Input::Received((peer, conn), octets) => {
+                self.peer_event(peer, Event::Received(conn, octets), now, out);
+            }
+            Input::Written((peer, conn), count) => {
+                self.peer_event(peer, Event::Written(conn, count), now, out);
+            }
+            Input::Closed((peer, conn), why) => self.peer_event(peer, Event::Closed(conn, why), now, out),
+            Input::Fib(event) => self.kernel_event(event),
+            Input::Tick => {
+                for peer in self.due(now) {
+                    self.peer_event(peer, Event::Tick, now, out);
+                }
+            }
+        }
+    }
+
+    /// Decides what the inputs since the last time changed, and sends what there is room for.
+    pub fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.rib.settle();
+        let changes = self.rib.tracked_next_hops();
+        if !changes.removed.is_empty() {
+            out.push(Output::Kernel(fib::Command::Untrack(changes.removed)));
+        }
+        if !changes.added.is_empty() {
+            out.push(Output::Kernel(fib::Command::Track(changes.added)));
+        }
+        self.advertise(now, out);
+        self.check_convergence(now, out);
+    }
+
+    /// Returns when [`Input::Tick`] is due at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let machines = self.peerings.values().filter_map(|peering| peering.machine.next_deadline());
+        machines.chain(self.convergence.deadline()).min()
+    }
+
+    /// Starts a peer, stops it, or does both.
+    pub fn start(&mut self, peer: PeerId, now: Instant, out: &mut Vec<Output>) {
+        self.peer_event(peer, Event::Start, now, out);
+    }
+
+    /// Ends a peer's session, if there is one, and has no other until it is started.
+    pub fn stop(&mut self, peer: PeerId, reason: StopReason, now: Instant, out: &mut Vec<Output>) {
+        self.peer_event(peer, Event::Stop { reason }, now, out);
+    }
+
+    /// Ends every session, for good. Kernel routes stay.
+    pub fn shut_down(&mut self, reason: &StopReason, now: Instant, out: &mut Vec<Output>) {
+        for peer in self.peerings.keys().copied().collect::<Vec<_>>() {
+            self.stop(peer, reason.clone(), now, out);
+        }
+    }
+
+    fn seconds(&self, now: Instant) -> u32 {
+        u32::try_from(now.duration_since(self.epoch).as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn originate(&mut self) {
+        self.rib.originate(self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block)));
+    }
+
+    fn due(&self, now: Instant) -> Vec<PeerId> {
+        let due = |peering: &Peering| peering.machine.next_deadline().is_some_and(|deadline| deadline <= now);
+        self.peerings.iter().filter(|(_, peering)| due(peering)).map(|(&id, _)| id).collect()
+    }
+
+    fn accepted(&mut self, from: IpAddr, end: LocalEnd, now: Instant, out: &mut Vec<Output>) {
+        let Some(&peer) = self.by_address.get(&from.to_canonical()) else {
+            out.push(Output::Refuse);
+            out.push(Output::Notice(Notice::Stranger(from)));
+            return;
+        };
+        let before = out.len();
+        self.peer_event(peer, Event::Incoming, now, out);
+        for output in &out[before..] {
+            if let Output::Accept((_, conn), _) = output
+                && let Some(peering) = self.peerings.get_mut(&peer)
+            {
+                peering.ends.insert(*conn, end);
+            }
+        }
+    }
+
+    fn kernel_event(&mut self, event: fib::Event) {
+        match event {
+            fib::Event::Resolved(resolved) => {
+                for (address, resolution) in resolved {
+                    self.rib.next_hop(address, peering::resolution(&resolution));
+                }
+            }
+            fib::Event::Ready { .. }
+            | fib::Event::Swept { .. }
+            | fib::Event::Applied { .. }
+            | fib::Event::Drift { .. }
+            | fib::Event::Links(_)
+            | fib::Event::Failed(_) => {}
+        }
+    }
+
+    fn peer_event(&mut self, id: PeerId, event: Event, now: Instant, out: &mut Vec<Output>) {
+        let Some(peering) = self.peerings.get_mut(&id) else { return };
+        let mut actions = std::mem::take(&mut self.actions);
+        peering.machine.handle(event, now, &mut actions);
+        let mut over_limit = false;
+        for action in actions.drain(..) {
+            over_limit |= self.act(id, action, now, out) == Outcome::OverLimit;
+        }
+        self.actions = actions;
+        if over_limit {
+            self.peer_event(id, Event::Stop { reason: StopReason::MaxPrefixes }, now, out);
+        }
+    }
+
+    fn act(&mut self, id: PeerId, action: Action, now: Instant, out: &mut Vec<Output>) -> Outcome {
+        let seconds = self.seconds(now);
+        let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
+        match action {
+            Action::Connect(conn) => out.push(Output::Connect((id, conn), self.intent.endpoint(&peering.intent))),
+            Action::Accept(conn) => out.push(Output::Accept((id, conn), self.intent.endpoint(&peering.intent))),
+            Action::Refuse => out.push(Output::Refuse),
+            Action::Transmit(conn, octets) => out.push(Output::Transmit((id, conn), octets)),
+            Action::Close(conn) => {
+                peering.ends.remove(&conn);
+                out.push(Output::Close((id, conn)));
+            }
+            Action::Established(negotiated) => {
+                let info = peering.established(&negotiated);
+                self.rib.peer_up(id, info, seconds);
+            }
+            Action::Update(update) => return self.receive(id, update, seconds, out),
+            Action::Offences(offences) => {
+                for offence in offences {
+                    peering.offend(&offence);
+                    out.push(Output::Notice(Notice::Offence { peer: peering.name(), offence }));
+                }
+            }
+            Action::Refresh(refresh) => {
+                // Subtypes 1 and 2 bracket an answer to a request we never make that way (RFC 7313).
+                if let Some(family) = Family::from_code(refresh.family)
+                    && refresh.subtype == 0
+                {
+                    self.rib.refresh(id, family);
+                }
+            }
+            Action::Down(_) => {
+                peering.session = None;
+                self.rib.peer_down(id);
+            }
+            Action::State { from, to, cause } => {
+                out.push(Output::Notice(Notice::State { peer: peering.name(), from, to, cause }));
+            }
+        }
+        Outcome::Done
+    }
+
+    fn receive(&mut self, id: PeerId, update: bgp::Update, seconds: u32, out: &mut Vec<Output>) -> Outcome {
+        let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
+        let Some(session) = &mut peering.session else { return Outcome::Done };
+        if let Some(family) = update.end_of_rib {
+            session.end_of_rib_received.insert(family);
+        }
+        let received = self.rib.update(id, update, seconds);
+        match peering.intent.max_prefixes {
+            Some(limit) if received.limit_exceeded => {
+                out.push(Output::Notice(Notice::MaxPrefixes { peer: peering.name(), limit }));
+                Outcome::OverLimit
+            }
+            _ => Outcome::Done,
+        }
+    }
+}
+
+/// What became of an action.
+#[derive(PartialEq)]
+enum Outcome {
+    Done,
+    /// The peer announced more than it may; its session has to end once its other actions are done.
+    OverLimit,
+}

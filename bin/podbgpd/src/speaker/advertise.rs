@@ -1,0 +1,58 @@
+//! From the tables to the wire: adverts, as far as a peer's connection has room.
+
+use std::time::Instant;
+
+use bgp::wire::{CodecContext, pack};
+use bytes::BytesMut;
+use rib::Adverts;
+
+use super::{Output, Speaker};
+
+/// How many destinations are looked at for one write. Enough to fill UPDATEs well, few enough to overshoot
+/// the room of a connection only a little.
+const BATCH: usize = 2048;
+
+impl Speaker {
+    /// Sends every peer what is pending for it and its connection has room for.
+    pub(super) fn advertise(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let mut actions = std::mem::take(&mut self.actions);
+        let peers: Vec<_> = self.peerings.keys().copied().collect();
+        for id in peers {
+            let Some(peering) = self.peerings.get_mut(&id) else { continue };
+            while peering.machine.room() > 0 && self.rib.has_pending(id) {
+                let Some(session) = peering.machine.session() else { break };
+                let adverts = self.rib.pull(id, BATCH);
+                let mut octets = BytesMut::new();
+                encode(&adverts, &session.context, &mut octets);
+                if let Some(session) = &mut peering.session {
+                    adverts.end_of_rib.iter().for_each(|&family| session.end_of_rib_sent.insert(family));
+                }
+                if !octets.is_empty() {
+                    peering.machine.transmit(octets.freeze(), now, &mut actions);
+                }
+            }
+            for action in actions.drain(..) {
+                self.act(id, action, now, out);
+            }
+        }
+        self.actions = actions;
+    }
+}
+
+/// Writes adverts as UPDATEs. Withdrawals go first: what replaces them may need their room in a table.
+fn encode(adverts: &Adverts, context: &CodecContext, octets: &mut BytesMut) {
+    for (family, nlri) in &adverts.withdrawn {
+        pack::withdraw(*family, nlri, context, octets);
+    }
+    for advert in &adverts.announced {
+        let before = octets.len();
+        if pack::announce(&advert.attributes, advert.family, &advert.nlri, context, octets).is_err() {
+            // The attributes alone overfill a message. What cannot be said must not stay said (RFC 4271 §9.2).
+            octets.truncate(before);
+            pack::withdraw(advert.family, &advert.nlri, context, octets);
+        }
+    }
+    for &family in &adverts.end_of_rib {
+        pack::end_of_rib(family, context, octets);
+    }
+}

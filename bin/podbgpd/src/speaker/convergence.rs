@@ -1,0 +1,75 @@
+//! When everything has been said once.
+//!
+//! After a start the kernel may hold routes of an earlier run. Those that peers announce again are claimed by
+//! being wanted; the others may go only when no peer has anything left to say, or they would be deleted and
+//! written again. Peers say so with End-of-RIB (RFC 4724 §2); one that never comes up, or never says it, is
+//! waited for until the deadline and no longer.
+
+use std::time::{Duration, Instant};
+
+use super::{Notice, Output, Speaker};
+
+/// How long leftovers of an earlier run wait for peers that do not finish.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How far the first exchange with all peers has come.
+pub(super) enum Convergence {
+    /// Some peer still has something to say.
+    Waiting {
+        /// When that no longer matters.
+        deadline: Instant,
+    },
+    /// Everything has been said; the kernel has not been told all of it.
+    Draining,
+    /// The kernel has been told.
+    Done,
+}
+
+impl Convergence {
+    pub(super) fn new(now: Instant) -> Self {
+        Self::Waiting { deadline: now + PATIENCE }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Waiting { deadline } => Some(*deadline),
+            Self::Draining | Self::Done => None,
+        }
+    }
+}
+
+impl Speaker {
+    /// Tells whether every peer has said all it had to say, or is waited for no longer.
+    #[must_use]
+    pub fn has_converged(&self) -> bool {
+        !matches!(self.convergence, Convergence::Waiting { .. })
+    }
+
+    pub(super) fn check_convergence(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let Convergence::Waiting { deadline } = self.convergence else { return };
+        let mut wanted = self.peerings.values().filter(|peering| peering.is_wanted());
+        let over = now >= deadline;
+        if over || wanted.all(|peering| peering.has_told_all()) {
+            self.convergence = Convergence::Draining;
+            out.push(Output::Notice(Notice::Converged { deadline: over }));
+        }
+    }
+
+    /// Returns what the kernel should be told next: at most `limit` changes, and after the last of them that
+    /// leftovers may go. `None` when there is nothing to tell.
+    pub fn forwarding(&mut self, limit: usize) -> Option<fib::Command> {
+        let changes = self.rib.pull_forwarding(limit);
+        if !changes.is_empty() {
+            let change = |change: rib::ForwardingChange| fib::Change {
+                prefix: change.prefix,
+                target: change.forwarding.and_then(super::peering::target),
+            };
+            return Some(fib::Command::Apply(changes.into_iter().map(change).collect()));
+        }
+        if matches!(self.convergence, Convergence::Draining) {
+            self.convergence = Convergence::Done;
+            return Some(fib::Command::Converged);
+        }
+        None
+    }
+}

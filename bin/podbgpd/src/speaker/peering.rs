@@ -1,0 +1,239 @@
+//! One peer: what is intended of it, its state machine, and what its session has come to.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bgp::capability::{ExtendedNextHop, GracefulRestart};
+use bgp::fsm::{ConnId, Peer, PeerSettings};
+use bgp::wire::{Disposition, Offence};
+use bgp::{Capability, Family, FamilySet, Negotiated, NextHop};
+use rib::{NextHopSelf, PeerInfo, RibSettings};
+
+use crate::addresses::LocalEnd;
+use crate::intent::{Export, Import, Intent, PeerIntent};
+use crate::transport::Endpoint;
+
+/// A configured peer.
+pub(super) struct Peering {
+    pub(super) intent: PeerIntent,
+    pub(super) machine: Peer,
+    /// Our end of each connection.
+    pub(super) ends: BTreeMap<ConnId, LocalEnd>,
+    pub(super) session: Option<Session>,
+    /// Whether an operator holds the peer down, beyond what the intent says.
+    pub(super) held_down: bool,
+    /// UPDATEs that were treated as withdrawals, and attributes that were discarded (RFC 7606 §2).
+    pub(super) treated_as_withdraw: u64,
+    pub(super) attributes_discarded: u64,
+}
+
+/// What is known while the session is up.
+pub(super) struct Session {
+    pub(super) end: LocalEnd,
+    pub(super) end_of_rib_received: FamilySet,
+    pub(super) end_of_rib_sent: FamilySet,
+}
+
+impl Peering {
+    pub(super) fn new(intent: PeerIntent, node: &Intent) -> Self {
+        Self {
+            machine: Peer::new(settings(&intent, node)),
+            ends: BTreeMap::new(),
+            session: None,
+            held_down: false,
+            treated_as_withdraw: 0,
+            attributes_discarded: 0,
+            intent,
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.intent.name.clone()
+    }
+
+    /// Tells whether there should be a session.
+    pub(super) fn is_wanted(&self) -> bool {
+        !(self.intent.shutdown || self.held_down)
+    }
+
+    /// Tells whether the peer has sent End-of-RIB for every family of the session.
+    pub(super) fn has_told_all(&self) -> bool {
+        let negotiated = self.machine.session().map(|session| session.negotiated.families);
+        match (&self.session, negotiated) {
+            (Some(session), Some(families)) => {
+                families.iter().all(|family| session.end_of_rib_received.contains(family))
+            }
+            _ => false,
+        }
+    }
+
+    /// Counts an offence.
+    pub(super) fn offend(&mut self, offence: &Offence) {
+        match offence.disposition {
+            Disposition::TreatAsWithdraw => self.treated_as_withdraw += 1,
+            Disposition::DiscardAttribute => self.attributes_discarded += 1,
+            // Nothing was lost, or the session is and says so itself.
+            Disposition::Accept | Disposition::Reset => {}
+        }
+    }
+
+    /// Begins a session and returns what the tables must know of it.
+    pub(super) fn established(&mut self, negotiated: &Negotiated) -> PeerInfo {
+        let connection = self.machine.session().map(|session| session.connection);
+        let end = connection.and_then(|conn| self.ends.get(&conn)).copied().unwrap_or_default();
+        self.session = Some(Session {
+            end,
+            end_of_rib_received: FamilySet::NONE,
+            end_of_rib_sent: FamilySet::NONE,
+        });
+        PeerInfo {
+            asn: negotiated.peer_asn,
+            local_asn: negotiated.local_asn,
+            bgp_id: negotiated.peer_id,
+            address: self.intent.address,
+            interface: None,
+            families: negotiated.families,
+            next_hop_self: next_hop_self(&end, negotiated.extended_next_hop),
+            extended_next_hop: negotiated.extended_next_hop,
+            import: Arc::new(import(&self.intent)),
+            export: Arc::new(export(&self.intent)),
+            max_prefixes: self.intent.max_prefixes,
+            enforce_first_as: true,
+        }
+    }
+}
+
+/// Makes the settings of a peer's state machine.
+pub(super) fn settings(peer: &PeerIntent, node: &Intent) -> PeerSettings {
+    PeerSettings {
+        local_asn: node.local_asn(peer),
+        peer_asn: peer.asn,
+        bgp_id: node.node.router_id,
+        hold_time: peer.hold_time,
+        connect_retry: peer.connect_retry,
+        passive: peer.passive,
+        send_hold: peer.send_hold,
+        capabilities: capabilities(peer.families),
+        jitter_seed: jitter_seed(node, peer),
+    }
+}
+
+/// Makes the settings of the tables.
+pub(super) fn rib_settings(intent: &Intent) -> RibSettings {
+    RibSettings {
+        max_paths: intent.fib.max_paths.into(),
+        multipath_relax: intent.decision.multipath_relax,
+        always_compare_med: intent.decision.always_compare_med,
+        resolve: intent.fib.install,
+        ..RibSettings::new(intent.node.router_id)
+    }
+}
+
+/// Says what import means to the tables.
+pub(super) fn import(peer: &PeerIntent) -> rib::Import {
+    match &peer.import {
+        Import::Safe => {
+            let (longest_ipv4, longest_ipv6) = (peer.max_length_ipv4, peer.max_length_ipv6);
+            rib::Import::Safe(rib::import::Safe { longest_ipv4, longest_ipv6 })
+        }
+        Import::All => rib::Import::All,
+        Import::None => rib::Import::None,
+        Import::Policy(policy) => rib::Import::Policy(policy.as_ref().clone()),
+    }
+}
+
+/// Says what export means to the tables.
+pub(super) fn export(peer: &PeerIntent) -> rib::Export {
+    match &peer.export {
+        Export::Originated => rib::Export::Originated,
+        Export::All => rib::Export::All,
+        Export::None => rib::Export::None,
+        Export::Policy(policy) => rib::Export::Policy(policy.as_ref().clone()),
+    }
+}
+
+/// Says what the kernel's word on a next hop means to the tables.
+pub(super) fn resolution(resolution: &fib::Resolution) -> rib::Resolution {
+    match resolution {
+        fib::Resolution::OnLink { interface } => rib::Resolution::OnLink { interface: Some(*interface) },
+        fib::Resolution::Via { gateways } => {
+            let gateway = |gateway: &fib::Gateway| rib::Gateway {
+                address: gateway.address,
+                interface: Some(gateway.interface),
+            };
+            rib::Resolution::Via { gateways: gateways.iter().map(gateway).collect(), metric: 1 }
+        }
+        // A route whose next hop is this very node leads nowhere.
+        fib::Resolution::Local | fib::Resolution::Unreachable { .. } => rib::Resolution::Unreachable,
+    }
+}
+
+/// What a kernel route has to be, for what the tables decided.
+pub(super) fn target(forwarding: rib::Forwarding) -> Option<fib::Target> {
+    match forwarding {
+        rib::Forwarding::Blackhole => Some(fib::Target::Blackhole),
+        rib::Forwarding::Via(gateways) => {
+            let hop = |gateway: rib::Gateway| match gateway.interface {
+                Some(interface) => fib::NextHop::via_interface(gateway.address, interface),
+                None => fib::NextHop::via(gateway.address),
+            };
+            fib::NextHopSet::new(gateways.into_iter().map(hop)).map(fib::Target::Forward)
+        }
+    }
+}
+
+impl Intent {
+    /// Says how connections with a peer are made.
+    #[must_use]
+    pub fn endpoint(&self, peer: &PeerIntent) -> Endpoint {
+        Endpoint {
+            remote: SocketAddr::new(peer.address, peer.port),
+            local: peer.local_address,
+            send_ttl: self.ttl(peer),
+            minimum_ttl: peer.min_ttl().unwrap_or(0),
+            password: peer.password.clone(),
+        }
+    }
+}
+
+fn capabilities(families: FamilySet) -> Vec<Capability> {
+    let mut capabilities: Vec<_> =
+        families.iter().map(|family| Capability::Multiprotocol(family.code())).collect();
+    capabilities.push(Capability::RouteRefresh);
+    if families.contains(Family::Ipv4) {
+        capabilities.push(Capability::ExtendedNextHop(vec![ExtendedNextHop {
+            family: Family::Ipv4.code(),
+            next_hop_afi: Family::Ipv6.code().afi,
+        }]));
+    }
+    capabilities.push(Capability::ExtendedMessage);
+    // Without families it promises nothing but End-of-RIB, and moves FRR and GoBGP to send theirs, which is
+    // what the kernel's leftovers wait for (RFC 4724 §3).
+    capabilities.push(Capability::GracefulRestart(GracefulRestart {
+        restarted: false,
+        notification: false,
+        restart_time: 0,
+        families: Vec::new(),
+    }));
+    capabilities
+}
+
+/// Spreads the timers of a rack's nodes, which all see their TOR come back at the same moment.
+fn jitter_seed(node: &Intent, peer: &PeerIntent) -> u64 {
+    let address = match peer.address {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits() as u64,
+    };
+    u64::from(node.node.router_id.to_ipv4().to_bits()) << 32 ^ address
+}
+
+fn next_hop_self(end: &LocalEnd, extended: FamilySet) -> NextHopSelf {
+    let ipv6 = match (end.ipv6, end.link_local) {
+        (Some(global), link_local) => Some(NextHop::V6 { global, link_local }),
+        (None, Some(link_local)) => Some(NextHop::V6 { global: link_local, link_local: Some(link_local) }),
+        (None, None) => None,
+    };
+    let ipv4 = end.ipv4.map(NextHop::V4);
+    NextHopSelf { ipv4: ipv4.or(ipv6.filter(|_| extended.contains(Family::Ipv4))), ipv6 }
+}

@@ -1,0 +1,215 @@
+//! From one intent to the next, and what operators ask of single peers.
+
+use std::time::Instant;
+
+use bgp::Message;
+use bgp::fsm::{Event, StopReason};
+use bgp::message::RouteRefresh;
+use bgp::wire;
+use bytes::BytesMut;
+use rib::PeerId;
+
+use super::peering::{self, Peering};
+use super::{Output, Speaker};
+use crate::intent::{Change, Effect, Intent, PeerIntent, reconcile};
+
+impl Speaker {
+    /// Goes over to another intent by the least change, and returns the changes made.
+    ///
+    /// # Errors
+    /// The changes that need a new start of the daemon; nothing has been changed then.
+    pub fn reload(
+        &mut self,
+        intent: Intent,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) -> Result<Vec<Change>, Vec<Change>> {
+        let changes = reconcile(&self.intent, &intent);
+        if changes.iter().any(|change| change.effect() == Effect::Restart) {
+            return Err(changes.into_iter().filter(|change| change.effect() == Effect::Restart).collect());
+        }
+        self.intent = intent;
+        for change in &changes {
+            self.change(change, now, out);
+        }
+        Ok(changes)
+    }
+
+    fn change(&mut self, change: &Change, now: Instant, out: &mut Vec<Output>) {
+        match change {
+            Change::RemovePeer { peer } => self.remove_peer(peer, now, out),
+            Change::AddPeer { peer } => {
+                if let Some(intent) = self.intent.peers.get(peer).cloned() {
+                    self.add_peer(intent, now, out);
+                }
+            }
+            Change::ResetPeer { peer, .. } => self.reset_peer(peer, now, out),
+            Change::PeerPolicy { peer, .. }
+            | Change::PeerSettings { peer, .. }
+            | Change::Password { peer, .. } => self.adjust_peer(peer, out),
+            Change::Blocks { .. } => self.originate(),
+            Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
+            // The sockets are not ours, and the new value of a setting is in the intent.
+            Change::Listen { .. } | Change::Metrics(_) | Change::Setting(_) | Change::Restart(_) => {}
+        }
+    }
+
+    pub(super) fn add_peer(&mut self, intent: PeerIntent, now: Instant, out: &mut Vec<Output>) {
+        let id = PeerId(self.next_id);
+        self.next_id += 1;
+        self.by_name.insert(intent.name.clone(), id);
+        self.by_address.insert(intent.address, id);
+        if intent.password.is_some() {
+            out.push(Output::Password(id, intent.address, intent.password.clone()));
+        }
+        let peering = Peering::new(intent, &self.intent);
+        let wanted = peering.is_wanted();
+        self.peerings.insert(id, peering);
+        if wanted {
+            self.peer_event(id, Event::Start, now, out);
+        }
+    }
+
+    fn remove_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
+        let Some(id) = self.by_name.remove(name) else { return };
+        self.peer_event(id, Event::Stop { reason: StopReason::Deconfigured }, now, out);
+        if let Some(peering) = self.peerings.remove(&id) {
+            self.by_address.remove(&peering.intent.address);
+            out.push(Output::Password(id, peering.intent.address, None));
+        }
+    }
+
+    /// Gives a peer what only a new session can have. Its counters go on.
+    fn reset_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
+        let Some((id, intent)) = self.intended(name) else { return };
+        let reason = match intent.shutdown {
+            true => StopReason::AdminDown { message: String::new() },
+            false => StopReason::OtherConfigurationChange,
+        };
+        self.peer_event(id, Event::Stop { reason }, now, out);
+        let Some(peering) = self.peerings.get_mut(&id) else { return };
+        peering.machine.configure(peering::settings(&intent, &self.intent));
+        let before = std::mem::replace(&mut peering.intent, intent);
+        let (address, password) = (peering.intent.address, peering.intent.password.clone());
+        let wanted = peering.is_wanted();
+        if before.address != address {
+            self.by_address.remove(&before.address);
+            out.push(Output::Password(id, before.address, None));
+        }
+        self.by_address.insert(address, id);
+        out.push(Output::Password(id, address, password));
+        if wanted {
+            self.peer_event(id, Event::Start, now, out);
+        }
+    }
+
+    /// Gives a peer what its session need not notice.
+    fn adjust_peer(&mut self, name: &str, out: &mut Vec<Output>) {
+        let Some((id, intent)) = self.intended(name) else { return };
+        let Some(peering) = self.peerings.get_mut(&id) else { return };
+        peering.machine.configure(peering::settings(&intent, &self.intent));
+        if peering.intent.password != intent.password {
+            out.push(Output::Password(id, intent.address, intent.password.clone()));
+        }
+        peering.intent = intent;
+        self.rib.set_policy(
+            id,
+            peering::import(&peering.intent).into(),
+            peering::export(&peering.intent).into(),
+        );
+        self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
+    }
+
+    fn intended(&self, name: &str) -> Option<(PeerId, PeerIntent)> {
+        Some((*self.by_name.get(name)?, self.intent.peers.get(name)?.clone()))
+    }
+
+    /// Lets a peer come up that was held down.
+    pub fn peer_up(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) -> Option<Acted> {
+        let (id, peering) = self.peering_mut(name)?;
+        if peering.intent.shutdown {
+            return Some(Acted::ShutDownByIntent);
+        }
+        peering.held_down = false;
+        self.peer_event(id, Event::Start, now, out);
+        Some(Acted::Started)
+    }
+
+    /// Ends a peer's session and has none until the peer is let up again.
+    pub fn peer_down(
+        &mut self,
+        name: &str,
+        message: String,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) -> Option<Acted> {
+        let (id, peering) = self.peering_mut(name)?;
+        peering.held_down = true;
+        self.peer_event(id, Event::Stop { reason: StopReason::AdminDown { message } }, now, out);
+        Some(Acted::Stopped)
+    }
+
+    /// Ends a peer's session and has another.
+    pub fn peer_reset(
+        &mut self,
+        name: &str,
+        message: String,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) -> Option<Acted> {
+        let (id, peering) = self.peering_mut(name)?;
+        if !peering.is_wanted() {
+            return Some(Acted::HeldDown);
+        }
+        self.peer_event(id, Event::Stop { reason: StopReason::AdminReset { message } }, now, out);
+        self.peer_event(id, Event::Start, now, out);
+        Some(Acted::Started)
+    }
+
+    /// Asks a peer for its routes again and sends it ours again; the session stays (RFC 2918).
+    pub fn peer_refresh(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) -> Option<Acted> {
+        let (id, peering) = self.peering_mut(name)?;
+        let Some(session) = peering.machine.session() else { return Some(Acted::NoSession) };
+        let families = session.negotiated.families;
+        let asked = session.negotiated.route_refresh;
+        let mut octets = BytesMut::new();
+        for family in families.iter().filter(|_| asked) {
+            let refresh = Message::RouteRefresh(RouteRefresh { family: family.code(), subtype: 0 });
+            // A ROUTE-REFRESH has a fixed size that fits any message.
+            let _ = wire::encode(&refresh, &session.context, &mut octets);
+        }
+        let mut actions = Vec::new();
+        if asked {
+            peering.machine.transmit(octets.freeze(), now, &mut actions);
+        }
+        for action in actions {
+            self.act(id, action, now, out);
+        }
+        families.iter().for_each(|family| self.rib.refresh(id, family));
+        Some(if asked { Acted::Refreshed } else { Acted::SentAgain })
+    }
+
+    fn peering_mut(&mut self, name: &str) -> Option<(PeerId, &mut Peering)> {
+        let id = *self.by_name.get(name)?;
+        Some((id, self.peerings.get_mut(&id)?))
+    }
+}
+
+/// What came of an operator's wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acted {
+    /// The peer looks for a session.
+    Started,
+    /// The peer has no session and will have none.
+    Stopped,
+    /// The peer was asked for its routes, and ours go out again.
+    Refreshed,
+    /// Ours go out again; the peer does not take requests for its own.
+    SentAgain,
+    /// There is no session to do it on.
+    NoSession,
+    /// The peer is held down, by an operator.
+    HeldDown,
+    /// The file says `shutdown = true`, and the file is changed in the file.
+    ShutDownByIntent,
+}

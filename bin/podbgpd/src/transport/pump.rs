@@ -1,0 +1,109 @@
+//! One open connection: a task that reads and a task that writes.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::{Key, Overrun, SocketEvent, sockopt};
+
+/// How much is read at once: a few dozen full UPDATEs.
+const READ: usize = 64 * 1024;
+/// How many buffers a writer may be behind. The state machine's window bounds their octets long before.
+const QUEUE: usize = 1024;
+/// How long the last words of a connection may take to leave and to be read.
+const LINGER: Duration = Duration::from_secs(2);
+
+pub(super) struct Connection {
+    queue: mpsc::Sender<Bytes>,
+    reader: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    /// A second descriptor of the socket, to set options by.
+    socket: OwnedFd,
+}
+
+impl Connection {
+    pub(super) fn start(key: Key, stream: TcpStream, events: mpsc::Sender<SocketEvent>) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let socket = stream.as_fd().try_clone_to_owned()?;
+        let (read, write) = stream.into_split();
+        let (queue, queued) = mpsc::channel(QUEUE);
+        let reader = tokio::spawn(reading(key, read, events.clone()));
+        let writer = tokio::spawn(writing(key, write, queued, events));
+        Ok(Self { queue, reader, writer, socket })
+    }
+
+    pub(super) fn transmit(&self, octets: Bytes) -> Result<(), Overrun> {
+        match self.queue.try_send(octets) {
+            // A writer that has ended has already reported why.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Overrun),
+        }
+    }
+
+    pub(super) fn rekey(&self, peer: IpAddr, key: Option<&[u8]>) -> io::Result<()> {
+        sockopt::set_md5_key(&self.socket, peer, key)
+    }
+
+    /// Lets go: what is queued still leaves, for a little while.
+    ///
+    /// Reading goes on meanwhile. A socket closed with octets unread answers with a reset, and a reset may
+    /// overtake the NOTIFICATION that says why we close.
+    pub(super) async fn close(self) {
+        let Self { queue, mut reader, mut writer, .. } = self;
+        drop(queue);
+        let flushed = async {
+            // A task that failed has nothing left to flush.
+            let _ = (&mut writer).await;
+            let _ = (&mut reader).await;
+        };
+        if tokio::time::timeout(LINGER, flushed).await.is_err() {
+            reader.abort();
+            writer.abort();
+        }
+    }
+}
+
+async fn reading(key: Key, mut stream: OwnedReadHalf, events: mpsc::Sender<SocketEvent>) {
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(READ);
+        let event = match stream.read_buf(&mut buffer).await {
+            Ok(0) => SocketEvent::Closed(key, "closed by the peer".to_owned()),
+            Ok(_) => SocketEvent::Received(key, buffer.split().freeze()),
+            Err(error) => SocketEvent::Closed(key, error.to_string()),
+        };
+        let over = matches!(event, SocketEvent::Closed(..));
+        if events.send(event).await.is_err() || over {
+            return;
+        }
+    }
+}
+
+async fn writing(
+    key: Key,
+    mut stream: OwnedWriteHalf,
+    mut queue: mpsc::Receiver<Bytes>,
+    events: mpsc::Sender<SocketEvent>,
+) {
+    while let Some(mut octets) = queue.recv().await {
+        while octets.has_remaining() {
+            let event = match stream.write_buf(&mut octets).await {
+                Ok(written) => SocketEvent::Written(key, written),
+                Err(error) => SocketEvent::Closed(key, error.to_string()),
+            };
+            let over = matches!(event, SocketEvent::Closed(..));
+            if events.send(event).await.is_err() || over {
+                return;
+            }
+        }
+    }
+    let _ = stream.shutdown().await;
+}

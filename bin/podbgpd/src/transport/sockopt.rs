@@ -1,0 +1,132 @@
+//! Socket options BGP needs and no library has: MD5 signatures and the TTL security check.
+//!
+//! The only unsafe code of the daemon: `setsockopt` with structures of the kernel's own.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
+
+use socket2::SockAddr;
+
+/// The longest key the kernel takes (`TCP_MD5SIG_MAXKEYLEN`).
+pub const MAX_KEY: usize = 80;
+
+/// `struct tcp_md5sig` of linux/tcp.h.
+#[repr(C)]
+struct TcpMd5Sig {
+    address: libc::sockaddr_storage,
+    flags: u8,
+    prefix_length: u8,
+    key_length: u16,
+    interface: c_int,
+    key: [u8; MAX_KEY],
+}
+
+/// Signs segments to and from an address with a key, or no longer (RFC 2385).
+///
+/// On a listener it decides about connections to come, on a connection about the segments to come; an
+/// established session may change its key without being reset, if both ends do.
+///
+/// # Errors
+/// `InvalidInput` for a key that is empty or longer than [`MAX_KEY`]; else what the kernel says.
+pub fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: Option<&[u8]>) -> io::Result<()> {
+    let key = match key {
+        Some(key) if key.is_empty() || key.len() > MAX_KEY => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("an MD5 key has 1 to {MAX_KEY} octets, this one {}", key.len()),
+            ));
+        }
+        key => key.unwrap_or_default(),
+    };
+    let address = SockAddr::from(SocketAddr::new(peer, 0));
+    // SAFETY: all-zero bytes are a valid value of this plain C structure.
+    let mut option: TcpMd5Sig = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: a SockAddr never holds more octets than a sockaddr_storage has room for, and both are plain data.
+    unsafe {
+        std::ptr::copy_nonoverlapping(
+            address.as_ptr().cast::<u8>(),
+            (&raw mut option.address).cast::<u8>(),
+            address.len() as usize,
+        );
+    }
+    option.key_length = key.len() as u16;
+    for (into, octet) in option.key.iter_mut().zip(key) {
+        *into = *octet;
+    }
+    match set(socket, libc::IPPROTO_TCP, libc::TCP_MD5SIG, &option) {
+        // There was no key to take away.
+        Err(error) if key.is_empty() && error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        result => result,
+    }
+}
+
+/// Sends with a hop limit, and drops what arrives with less than `minimum` (RFC 5082); 0 accepts all.
+///
+/// # Errors
+/// What the kernel says.
+pub fn set_hop_limit(socket: &impl AsFd, peer: IpAddr, send: u8, minimum: u8) -> io::Result<()> {
+    let (send, minimum) = (c_int::from(send), c_int::from(minimum));
+    match peer {
+        IpAddr::V4(_) => {
+            set(socket, libc::IPPROTO_IP, libc::IP_TTL, &send)?;
+            set(socket, libc::IPPROTO_IP, libc::IP_MINTTL, &minimum)
+        }
+        IpAddr::V6(_) => {
+            set(socket, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, &send)?;
+            set(socket, libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT, &minimum)
+        }
+    }
+}
+
+fn set<T>(socket: &impl AsFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+    // SAFETY: the descriptor is open as long as the borrow lives; the kernel reads size_of::<T>() octets of value.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            mem::size_of::<T>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+    use super::*;
+
+    #[test]
+    fn the_structure_is_as_long_as_the_kernels() {
+        assert_eq!(mem::size_of::<TcpMd5Sig>(), 216);
+    }
+
+    #[test]
+    fn a_key_is_set_changed_and_taken_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        set_md5_key(&listener, peer, Some(b"first")).unwrap();
+        set_md5_key(&listener, peer, Some(b"second")).unwrap();
+        set_md5_key(&listener, peer, None).unwrap();
+        set_md5_key(&listener, peer, None).unwrap();
+        assert_eq!(
+            set_md5_key(&listener, peer, Some(&[7; 81])).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+    }
+
+    #[test]
+    fn both_families_take_a_hop_limit() {
+        let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+        set_hop_limit(&v4, Ipv4Addr::LOCALHOST.into(), 255, 255).unwrap();
+        let v6 = TcpListener::bind("[::1]:0").unwrap();
+        set_hop_limit(&v6, Ipv6Addr::LOCALHOST.into(), 255, 254).unwrap();
+    }
+}

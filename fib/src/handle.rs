@@ -1,0 +1,272 @@
+//! The other side of the channels: how the daemon talks to the thread that keeps the routes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::mpsc as handshake;
+use std::thread;
+use std::time::Instant;
+
+use ipnet::IpNet;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::netlink::{Monitor, Netlink};
+use crate::resolve::Resolution;
+use crate::route::{FibSettings, Target};
+use crate::sync::Keeper;
+use crate::{Error, WriteError};
+
+/// How many commands may wait; one `Apply` may carry thousands of changes.
+const COMMANDS: usize = 64;
+
+/// What the daemon asks for.
+#[derive(Debug)]
+pub enum Command {
+    /// Changes what should be in the kernel.
+    Apply(Vec<Change>),
+    /// Keep telling how these next hops are reached; the first answer always comes.
+    Track(Vec<IpAddr>),
+    /// These next hops matter no more.
+    Untrack(Vec<IpAddr>),
+    /// Everything wanted has been said once: what an earlier run left and nobody claimed may go.
+    Converged,
+    /// Tell what is wanted and what the kernel has.
+    Snapshot(Filter, oneshot::Sender<Snapshot>),
+    /// End the thread; the routes stay.
+    Stop,
+}
+
+/// One change of mind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The destination; host bits are ignored.
+    pub prefix: IpNet,
+    /// What should happen to its packets, or none if we want no route.
+    pub target: Option<Target>,
+}
+
+/// What the thread has to say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The kernel has been read and what an earlier run left is adopted.
+    Ready {
+        /// How many routes of ours were found.
+        adopted: usize,
+    },
+    /// Next hops whose resolution changed.
+    Resolved(Vec<(IpAddr, Resolution)>),
+    /// The unclaimed leftovers of an earlier run are being deleted.
+    Swept {
+        /// How many there were.
+        leftovers: usize,
+    },
+    /// The kernel confirmed writes.
+    Applied {
+        /// How many since the last such event.
+        count: u64,
+        /// How many are still to be written.
+        dirty: usize,
+    },
+    /// Somebody or something touched our routes; they are being repaired.
+    Drift {
+        /// How many were found missing since the last such event.
+        deleted: u64,
+        /// How many were found changed since the last such event.
+        changed: u64,
+    },
+    /// Interfaces that appeared, went, or changed between up and down.
+    Links(Vec<Link>),
+    /// The thread has ended against its will.
+    Failed(String),
+}
+
+/// The state of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its index.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether it is administratively up and has carrier; `false` also when it is gone.
+    pub up: bool,
+}
+
+/// Which routes a snapshot shall list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// None, only the counters.
+    Stats,
+    /// All.
+    All,
+    /// The one with this prefix.
+    Prefix(IpNet),
+    /// Those that cover this address.
+    Address(IpAddr),
+    /// Those the kernel does not hold as wanted.
+    Troubled,
+}
+
+/// Wish and reality at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Whether routes are written at all.
+    pub install: bool,
+    /// The routes asked for, IPv4 first, in the order of prefixes.
+    pub routes: Vec<RouteStatus>,
+    /// The counters.
+    pub stats: Stats,
+    /// How the tracked next hops are reached.
+    pub next_hops: BTreeMap<IpAddr, Resolution>,
+}
+
+/// One route, wanted or left over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteStatus {
+    /// The destination.
+    pub prefix: IpNet,
+    /// What is wanted; none for a leftover or a route about to be deleted.
+    pub target: Option<Target>,
+    /// What the kernel has under our name, as far as it confirmed; none if nothing or something we never write.
+    pub installed: Option<Target>,
+    /// How the two relate.
+    pub state: RouteState,
+}
+
+/// How far a route has come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RouteState {
+    /// The kernel confirmed what is wanted.
+    Installed,
+    /// It has not been written yet, or writing is switched off.
+    Pending,
+    /// The kernel refused it; it is tried again.
+    Failed {
+        /// The last answer.
+        error: WriteError,
+        /// When it first failed.
+        since: Instant,
+        /// How often it has been tried in vain.
+        retries: u32,
+    },
+    /// Somebody else's route has our table, prefix and metric. It is not touched; ours waits.
+    Conflict {
+        /// The protocol number of the other route, once known.
+        protocol: Option<u8>,
+        /// When it was first found in the way.
+        since: Instant,
+    },
+    /// An earlier run left it and nobody has claimed it yet.
+    Adopted,
+}
+
+/// What happened so far and what is the case now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Routes wanted.
+    pub desired: usize,
+    /// Routes wanted and confirmed by the kernel.
+    pub installed: usize,
+    /// Routes to be written, the refused ones included.
+    pub dirty: usize,
+    /// Routes the kernel refused or somebody else is in the way of.
+    pub troubled: usize,
+    /// Routes of an earlier run that nobody has claimed.
+    pub leftovers: usize,
+    /// Writes the kernel confirmed.
+    pub writes: u64,
+    /// Writes the kernel refused.
+    pub failures: u64,
+    /// Routes of ours found missing.
+    pub drift_deleted: u64,
+    /// Routes of ours found changed.
+    pub drift_changed: u64,
+    /// Routes put right after drift.
+    pub repairs: u64,
+    /// Times the kernel was read again in whole.
+    pub resyncs: u64,
+    /// Notifications or answers lost to a full buffer.
+    pub overruns: u64,
+}
+
+/// The way to the thread that keeps the routes. Dropping it ends the thread; the routes stay.
+#[derive(Debug)]
+pub struct FibHandle {
+    commands: mpsc::Sender<Command>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl FibHandle {
+    /// Hands over a command without waiting.
+    ///
+    /// # Errors
+    /// Gives the command back if the channel is full or the thread has ended.
+    pub fn try_send(&self, command: Command) -> Result<(), Command> {
+        self.commands.try_send(command).map_err(mpsc::error::TrySendError::into_inner)
+    }
+
+    /// Hands over a command, waiting for room.
+    ///
+    /// # Errors
+    /// Gives the command back if the thread has ended.
+    pub async fn send(&self, command: Command) -> Result<(), Command> {
+        self.commands.send(command).await.map_err(|refused| refused.0)
+    }
+
+    /// Returns how many commands can be handed over without waiting.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.commands.capacity()
+    }
+
+    /// Returns another way to the same thread, for those who only ask for snapshots.
+    #[must_use]
+    pub fn commands(&self) -> mpsc::Sender<Command> {
+        self.commands.clone()
+    }
+
+    /// Ends the thread after the commands already handed over and waits for it. Blocks.
+    pub fn join(self) {
+        let Self { commands, thread } = self;
+        if commands.try_send(Command::Stop).is_err() {
+            // Full or ended: the closing channel says the same.
+        }
+        drop(commands);
+        // A panic over there has already been reported by the panic hook.
+        let _ = thread.join();
+    }
+}
+
+/// Starts the thread that keeps the routes, in the network namespace of the caller.
+///
+/// # Errors
+/// If netlink cannot be opened, or `settings.install` asks for more than the process is allowed to do.
+pub fn spawn(settings: FibSettings, events: mpsc::Sender<Event>) -> Result<FibHandle, Error> {
+    let netlink = Netlink::open(&settings)?;
+    let (commands, inbox) = mpsc::channel(COMMANDS);
+    let (started, outcome) = handshake::channel();
+    let run = move || {
+        // The caller waits for the word; it can only be gone if it panicked.
+        match listen(&netlink) {
+            Ok((runtime, monitor)) => {
+                let _ = started.send(Ok(()));
+                runtime.block_on(Keeper::new(settings, netlink, events).run(monitor, inbox));
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("fib".into()).spawn(run).map_err(Error::Thread)?;
+    outcome.recv().unwrap_or_else(|_| Err(Error::Thread(io::ErrorKind::BrokenPipe.into())))?;
+    Ok(FibHandle { commands, thread })
+}
+
+fn listen(netlink: &Netlink) -> Result<(Runtime, Monitor), Error> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
+    let monitor = {
+        let _inside = runtime.enter();
+        netlink.monitor()?
+    };
+    Ok((runtime, monitor))
+}

@@ -1,0 +1,290 @@
+//! The one door to the kernel.
+//!
+//! Two sockets: one for what we ask, where the caller waits for the answer, and one for what the kernel tells
+//! by itself. The one surprise: the kernel carries out a request inside the send call, so that all answers
+//! to a batch already lie in the buffer when sending returns; an answer that is not there was lost.
+
+mod answer;
+mod monitor;
+mod options;
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rtnetlink::packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::route::RouteMessage;
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use crate::error::{Error, WriteError};
+use crate::handle::Link;
+use crate::message;
+use crate::plan::Op;
+use crate::resolve::{Resolution, Unreachable};
+use crate::route::FibSettings;
+use crate::table::{KernelRoute, Outcome};
+
+pub(crate) use self::monitor::{Monitor, Notification};
+
+/// The most writes in one batch: their refusals fit the smallest receive buffer (kernel.md of the design).
+pub(crate) const BATCH: usize = 200;
+/// The kernel fills at most 32 KiB at once.
+const DATAGRAM: usize = 64 * 1024;
+const REQUEST_BUFFER: i32 = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a dump that the kernel says was overtaken by changes is taken again.
+const DUMP_TRIES: usize = 3;
+
+/// The socket for what we ask.
+#[derive(Debug)]
+pub(crate) struct Netlink {
+    settings: FibSettings,
+    requests: Socket,
+    port: u32,
+    sequence: u32,
+    outgoing: Vec<u8>,
+    incoming: Vec<u8>,
+}
+
+impl Netlink {
+    pub(crate) fn open(settings: &FibSettings) -> Result<Self, Error> {
+        let step = |step| move |source| Error::Open { step, source };
+        let mut requests = Socket::new(NETLINK_ROUTE).map_err(step("socket"))?;
+        let port = requests.bind_auto().map_err(step("bind"))?.port_number();
+        requests.set_netlink_get_strict_chk(true).map_err(step("strict check"))?;
+        requests.set_ext_ack(true).map_err(step("extended ack"))?;
+        requests.set_cap_ack(true).map_err(step("capped ack"))?;
+        options::set_receive_buffer(&requests, REQUEST_BUFFER).map_err(step("receive buffer"))?;
+        options::set_receive_timeout(&requests, PATIENCE).map_err(step("receive timeout"))?;
+        let (settings, outgoing) = (settings.clone(), Vec::new());
+        let incoming = Vec::with_capacity(DATAGRAM);
+        let mut netlink = Self { settings, requests, port, sequence: 0, outgoing, incoming };
+        if netlink.settings.install {
+            netlink.check_privilege()?;
+        }
+        Ok(netlink)
+    }
+
+    /// Opens the other socket; it tells of everybody's changes but those made through this one.
+    ///
+    /// To be called inside the runtime that will listen.
+    pub(crate) fn monitor(&self) -> Result<Monitor, Error> {
+        Monitor::open(self.port)
+    }
+
+    /// Carries out `ops`, at most [`BATCH`], and returns an outcome for each.
+    pub(crate) fn write(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, Error> {
+        if ops.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = self.sequence.wrapping_add(1);
+        self.outgoing.clear();
+        for (position, op) in ops.iter().enumerate() {
+            self.sequence = self.sequence.wrapping_add(1);
+            let mut request = message::request(op, &self.settings, self.sequence);
+            if position + 1 == ops.len() {
+                request.header.flags |= NLM_F_ACK;
+            }
+            append(&mut self.outgoing, &request);
+        }
+        self.send()?;
+        // Until the last answer is there, silence may mean success or loss.
+        let mut refusals: Vec<Option<WriteError>> = vec![None; ops.len()];
+        let complete = self.collect_answers(first, &mut refusals)?;
+        let silence = if complete { Outcome::Confirmed } else { Outcome::Unknown };
+        let outcome = |refusal: Option<WriteError>| refusal.map_or_else(|| silence.clone(), Outcome::Refused);
+        Ok(refusals.into_iter().map(outcome).collect())
+    }
+
+    /// Reads every route of our table, or of our protocol in it.
+    pub(crate) fn dump_routes(
+        &mut self,
+        everybody: bool,
+        mut each: impl FnMut(KernelRoute),
+    ) -> Result<(), Error> {
+        let protocol = (!everybody).then_some(self.settings.protocol);
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let request = message::dump_request(family, self.settings.table, protocol);
+            self.dump("routes", RouteNetlinkMessage::GetRoute(request), |answer| {
+                if let RouteNetlinkMessage::NewRoute(route) = answer
+                    && let Some(route) = message::kernel_route(&route)
+                {
+                    each(route);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads every interface.
+    pub(crate) fn dump_links(&mut self, mut each: impl FnMut(Link)) -> Result<(), Error> {
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        self.dump("interfaces", request, |answer| {
+            if let RouteNetlinkMessage::NewLink(message) = answer {
+                each(link(&message));
+            }
+        })
+    }
+
+    /// Asks how `address` is reached.
+    pub(crate) fn resolve(&mut self, address: IpAddr) -> Result<Resolution, Error> {
+        let unreachable = |why| Ok(Resolution::Unreachable { why });
+        if matches!(address, IpAddr::V6(address) if address.is_unicast_link_local()) {
+            return unreachable(Unreachable::LinkLocal);
+        }
+        let request = RouteNetlinkMessage::GetRoute(message::lookup_request(address));
+        let sequence = self.ask(request, 0)?;
+        loop {
+            self.receive(0)?;
+            for octets in answer::messages(&self.incoming) {
+                let Ok(answer) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets) else { continue };
+                if answer.header.sequence_number != sequence {
+                    continue;
+                }
+                match answer.payload {
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => {
+                        return Ok(message::resolution(&route, &self.settings));
+                    }
+                    NetlinkPayload::Error(error) => return unreachable(refused_lookup(-error.raw_code())),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Asks for something that cannot succeed; only who may not write is told so.
+    fn check_privilege(&mut self) -> Result<(), Error> {
+        let nothing = RouteNetlinkMessage::DelRoute(RouteMessage::default());
+        let sequence = self.ask(nothing, NLM_F_ACK)?;
+        self.receive(0)?;
+        let refused = |answer: &answer::Answer| {
+            answer.sequence == sequence && matches!(&answer.result, Err(error) if error.errno == libc::EPERM)
+        };
+        if answer::answers(&self.incoming).iter().any(refused) { Err(Error::Privilege) } else { Ok(()) }
+    }
+
+    /// Reads answers until the last one of the batch; `false` if it was lost.
+    fn collect_answers(&mut self, first: u32, refusals: &mut [Option<WriteError>]) -> Result<bool, Error> {
+        let mut complete = false;
+        loop {
+            match self.receive(libc::MSG_DONTWAIT) {
+                Ok(()) => {}
+                Err(Error::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(complete);
+                }
+                Err(Error::Socket(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => continue,
+                Err(error) => return Err(error),
+            }
+            for answer in answer::answers(&self.incoming) {
+                let position = answer.sequence.wrapping_sub(first) as usize;
+                complete |= position + 1 == refusals.len();
+                if let (Some(slot), Err(error)) = (refusals.get_mut(position), answer.result) {
+                    *slot = Some(error);
+                }
+            }
+            if complete {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn dump(
+        &mut self,
+        what: &'static str,
+        request: RouteNetlinkMessage,
+        mut each: impl FnMut(RouteNetlinkMessage),
+    ) -> Result<(), Error> {
+        for _ in 0..DUMP_TRIES {
+            if self.dump_once(what, request.clone(), &mut each)? {
+                break;
+            }
+            // Overtaken by changes: those are also notified, so the last try is good enough.
+        }
+        Ok(())
+    }
+
+    /// Reads one dump to its end; `false` if changes overtook it.
+    fn dump_once(
+        &mut self,
+        what: &'static str,
+        request: RouteNetlinkMessage,
+        each: &mut impl FnMut(RouteNetlinkMessage),
+    ) -> Result<bool, Error> {
+        let failed = |source| Error::Dump { what, source };
+        let sequence = self.ask(request, NLM_F_DUMP)?;
+        let mut consistent = true;
+        loop {
+            self.receive(0)?;
+            for octets in answer::messages(&self.incoming) {
+                // A message we cannot read is about something we never write.
+                let Ok(answer) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets) else { continue };
+                if answer.header.sequence_number != sequence {
+                    continue;
+                }
+                consistent &= answer.header.flags & NLM_F_DUMP_INTR == 0;
+                match answer.payload {
+                    NetlinkPayload::InnerMessage(message) => each(message),
+                    NetlinkPayload::Error(error) => return Err(failed(error.to_io())),
+                    NetlinkPayload::Done(done) if done.code < 0 => {
+                        return Err(failed(io::Error::from_raw_os_error(-done.code)));
+                    }
+                    NetlinkPayload::Done(_) => return Ok(consistent),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, payload: RouteNetlinkMessage, flags: u16) -> Result<u32, Error> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(payload));
+        message.finalize();
+        self.outgoing.clear();
+        append(&mut self.outgoing, &message);
+        self.send()?;
+        Ok(self.sequence)
+    }
+
+    fn send(&mut self) -> Result<(), Error> {
+        let kernel = SocketAddr::new(0, 0);
+        self.requests.send_to(&self.outgoing, &kernel, 0).map(|_| ()).map_err(Error::Socket)
+    }
+
+    fn receive(&mut self, flags: i32) -> Result<(), Error> {
+        self.incoming.clear();
+        self.requests.recv(&mut self.incoming, flags).map(|_| ()).map_err(Error::Socket)
+    }
+}
+
+fn link(message: &LinkMessage) -> Link {
+    let name = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.clone()),
+        _ => None,
+    });
+    Link {
+        index: message.header.index,
+        name: name.unwrap_or_default(),
+        up: message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+    }
+}
+
+fn refused_lookup(errno: i32) -> Unreachable {
+    match errno {
+        libc::ENETUNREACH => Unreachable::NoRoute,
+        libc::EINVAL | libc::EHOSTUNREACH | libc::EACCES => Unreachable::Rejected,
+        errno => Unreachable::Lookup { errno },
+    }
+}
+
+fn append(buffer: &mut Vec<u8>, message: &NetlinkMessage<RouteNetlinkMessage>) {
+    let start = buffer.len();
+    buffer.resize(start + message.buffer_len().next_multiple_of(4), 0);
+    message.serialize(&mut buffer[start..]);
+}

@@ -1,0 +1,369 @@
+//! The loop that carries messages between daemon, table and kernel.
+//!
+//! Everything happens on one thread in turns: take one thing that came in, write one batch. A write is thus
+//! never in flight while a notification is read, and commands are heard between batches.
+
+mod outbox;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+
+use self::outbox::Outbox;
+use crate::error::Error;
+use crate::handle::{Change, Command, Event, Link, Snapshot};
+use crate::netlink::{BATCH, Monitor, Netlink, Notification};
+use crate::resolve::{Resolution, Tracked};
+use crate::route::{FibRoute, FibSettings};
+use crate::table::{Drift, KernelEvent, KernelRoute, Outcome, Table};
+
+/// How long changes around us may gather before we look at their consequences.
+const SETTLING: Duration = Duration::from_millis(50);
+/// The most datagrams of notifications taken in one turn.
+const DATAGRAMS: usize = 256;
+/// The protocol number of routes the kernel makes itself.
+const RTPROT_KERNEL: u8 = 2;
+/// How many drifting routes are logged by name in one go.
+const NAMED: usize = 5;
+
+/// Keeps the kernel's routes true to what the daemon wants.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    settings: FibSettings,
+    table: Table,
+    netlink: Netlink,
+    events: mpsc::Sender<Event>,
+    outbox: Outbox,
+    tracked: Tracked,
+    next_hops: BTreeMap<std::net::IpAddr, Resolution>,
+    links: BTreeMap<u32, Link>,
+    /// When to compare the table with the kernel.
+    resync_at: Option<Instant>,
+    /// When to look the next hops up again.
+    resolve_at: Option<Instant>,
+    overruns: u64,
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    Next,
+    Last,
+}
+
+impl Keeper {
+    pub(crate) fn new(settings: FibSettings, netlink: Netlink, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            table: Table::new(settings.clone()),
+            settings,
+            netlink,
+            events,
+            outbox: Outbox::default(),
+            tracked: Tracked::default(),
+            next_hops: BTreeMap::new(),
+            links: BTreeMap::new(),
+            resync_at: None,
+            resolve_at: None,
+            overruns: 0,
+        }
+    }
+
+    /// Works until told to stop, until nobody listens any more, or until netlink fails.
+    pub(crate) async fn run(mut self, monitor: Monitor, inbox: mpsc::Receiver<Command>) {
+        if let Err(error) = self.work(monitor, inbox).await {
+            error!(%error, "kernel routes are no longer kept");
+            // If nobody listens there is nobody to tell.
+            let _ = self.events.send(Event::Failed(error.to_string())).await;
+        }
+    }
+
+    async fn work(&mut self, monitor: Monitor, mut inbox: mpsc::Receiver<Command>) -> Result<(), Error> {
+        let mut buffer = Vec::new();
+        let events = self.events.clone();
+        self.start()?;
+        loop {
+            let deadline = self.next_deadline();
+            let busy = self.table.is_dirty();
+            tokio::select! {
+                biased;
+                heard = monitor.hear(&mut buffer) => {
+                    let heard = heard.map_err(Error::Socket)?;
+                    self.listen(heard, &monitor, &mut buffer)?;
+                }
+                command = inbox.recv() => {
+                    let Some(command) = command else { return Ok(()) };
+                    if self.obey(command)? == Turn::Last {
+                        return Ok(());
+                    }
+                }
+                room = events.reserve(), if !self.outbox.is_empty() => {
+                    let Ok(room) = room else { return Ok(()) };
+                    if let Some(event) = self.outbox.next(self.table.stats().dirty) {
+                        room.send(event);
+                    }
+                }
+                () = sleep_until(deadline), if !busy => {}
+                () = tokio::task::yield_now(), if busy => {}
+            }
+            self.look_around()?;
+            self.write_batch()?;
+        }
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        self.read_links()?;
+        if self.settings.install {
+            self.resync()?;
+        }
+        let adopted = self.table.stats().leftovers;
+        info!(adopted, install = self.settings.install, "kernel routes read");
+        self.outbox.ready(adopted);
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let retry = self.settings.install.then(|| self.table.next_deadline()).flatten();
+        [self.resync_at, self.resolve_at, retry].into_iter().flatten().min()
+    }
+
+    fn obey(&mut self, command: Command) -> Result<Turn, Error> {
+        match command {
+            Command::Apply(changes) => changes.into_iter().for_each(|change| self.apply(change)),
+            Command::Track(addresses) => {
+                for &address in &addresses {
+                    self.tracked.track(address);
+                    self.resolve(address)?;
+                }
+            }
+            Command::Untrack(addresses) => {
+                for address in addresses {
+                    self.tracked.untrack(address);
+                    self.next_hops.remove(&address);
+                    self.outbox.unresolved(address);
+                }
+            }
+            Command::Converged => {
+                let leftovers = self.table.converged();
+                info!(leftovers, "unclaimed kernel routes of an earlier run are deleted");
+                self.outbox.swept(leftovers);
+            }
+            Command::Snapshot(filter, reply) => {
+                let routes = self.table.routes(&filter);
+                let stats = crate::Stats { overruns: self.overruns, ..self.table.stats() };
+                let (install, next_hops) = (self.settings.install, self.next_hops.clone());
+                // Whoever asked may have gone.
+                let _ = reply.send(Snapshot { install, routes, stats, next_hops });
+            }
+            Command::Stop => return Ok(Turn::Last),
+        }
+        Ok(Turn::Next)
+    }
+
+    fn apply(&mut self, Change { prefix, target }: Change) {
+        match target {
+            Some(target) => self.table.want(&FibRoute { prefix, target }),
+            None => self.table.unwant(prefix),
+        }
+    }
+
+    /// Takes what the kernel told, and what more of it there is.
+    fn listen(
+        &mut self,
+        first: Vec<Notification>,
+        monitor: &Monitor,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let mut drifts = Vec::new();
+        let mut heard = first;
+        for _ in 0..DATAGRAMS {
+            for notification in heard {
+                drifts.extend(self.notice(notification)?);
+            }
+            match monitor.hear(buffer).now_or_never() {
+                Some(more) => heard = more.map_err(Error::Socket)?,
+                None => {
+                    heard = Vec::new();
+                    break;
+                }
+            }
+        }
+        for notification in heard {
+            drifts.extend(self.notice(notification)?);
+        }
+        self.report(&drifts);
+        Ok(())
+    }
+
+    fn notice(&mut self, notification: Notification) -> Result<Option<Drift>, Error> {
+        let now = Instant::now();
+        match notification {
+            Notification::Route(event) => return Ok(self.notice_route(&event, now)),
+            Notification::Link(link) => {
+                if self.links.get(&link.index) != Some(&link) {
+                    info!(interface = link.name, up = link.up, "interface changed");
+                    self.outbox.link(link.clone());
+                    self.links.insert(link.index, link);
+                    self.surroundings_changed(now);
+                }
+            }
+            Notification::LinkGone(link) => {
+                info!(interface = link.name, "interface is gone");
+                self.links.remove(&link.index);
+                self.outbox.link(link);
+                self.surroundings_changed(now);
+            }
+            Notification::Address => self.surroundings_changed(now),
+            Notification::Overrun => {
+                warn!("kernel notifications were lost; reading everything again");
+                self.overruns += 1;
+                self.read_links()?;
+                self.surroundings_changed(now);
+            }
+        }
+        Ok(None)
+    }
+
+    fn notice_route(&mut self, event: &KernelEvent, now: Instant) -> Option<Drift> {
+        let (KernelEvent::Present { route, .. } | KernelEvent::Gone(route)) = event;
+        if self.is_foreign(route) {
+            if self.tracked.is_touched_by(route.prefix) {
+                soon(&mut self.resolve_at, now);
+            }
+            if route.protocol == RTPROT_KERNEL {
+                // A connected route came or went: gateways may have become valid.
+                soon(&mut self.resync_at, now);
+            }
+        }
+        if self.settings.install { self.table.observe(event, now) } else { None }
+    }
+
+    fn is_foreign(&self, route: &KernelRoute) -> bool {
+        route.protocol != self.settings.protocol || route.table != self.settings.table
+    }
+
+    /// The kernel drops IPv4 routes of a link that goes down without a word, so look for oneself.
+    fn surroundings_changed(&mut self, now: Instant) {
+        soon(&mut self.resync_at, now);
+        soon(&mut self.resolve_at, now);
+    }
+
+    fn look_around(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        if take_due(&mut self.resync_at, now) && self.settings.install {
+            self.resync()?;
+            self.table.retry_troubled();
+        } else if self.table.is_suspicious() {
+            self.resync()?;
+        }
+        if take_due(&mut self.resolve_at, now) {
+            for address in self.tracked.addresses() {
+                self.resolve(address)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self) -> Result<(), Error> {
+        let ops = self.table.plan(Instant::now(), BATCH);
+        if ops.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.netlink.write(&ops)?;
+        let now = Instant::now();
+        let (mut confirmed, mut lost) = (0, false);
+        for (op, outcome) in ops.iter().zip(outcomes) {
+            match &outcome {
+                Outcome::Confirmed => confirmed += 1,
+                Outcome::Refused(error) => debug!(%op, %error, "the kernel refused a route"),
+                Outcome::Unknown => lost = true,
+            }
+            self.table.done(op, outcome, now);
+        }
+        self.outbox.applied(confirmed);
+        if lost {
+            warn!("the kernel's answers were lost; reading everything again");
+            self.overruns += 1;
+            self.resync()?;
+        }
+        Ok(())
+    }
+
+    /// Compares the table with the kernel; looks at everybody's routes if one of them may be in our way.
+    fn resync(&mut self) -> Result<(), Error> {
+        let everybody = self.table.is_suspicious() || self.table.stats().troubled > 0;
+        let mut drifts = Vec::new();
+        let now = Instant::now();
+        self.table.begin_resync();
+        let table = &mut self.table;
+        self.netlink.dump_routes(everybody, |route| {
+            drifts.extend(table.observe(&KernelEvent::Present { route, replaced: false }, now));
+        })?;
+        drifts.extend(self.table.end_resync());
+        self.report(&drifts);
+        Ok(())
+    }
+
+    fn resolve(&mut self, address: std::net::IpAddr) -> Result<(), Error> {
+        let resolution = self.netlink.resolve(address)?;
+        if self.tracked.resolved(address, &resolution) {
+            debug!(%address, %resolution, "next hop resolved");
+            self.next_hops.insert(address, resolution.clone());
+            self.outbox.resolved(address, resolution);
+        }
+        Ok(())
+    }
+
+    fn read_links(&mut self) -> Result<(), Error> {
+        let mut links = BTreeMap::new();
+        self.netlink.dump_links(|link| {
+            links.insert(link.index, link);
+        })?;
+        for (index, gone) in &self.links {
+            if !links.contains_key(index) {
+                self.outbox.link(Link { up: false, ..gone.clone() });
+            }
+        }
+        for (index, link) in &links {
+            if self.links.get(index) != Some(link) {
+                self.outbox.link(link.clone());
+            }
+        }
+        self.links = links;
+        Ok(())
+    }
+
+    fn report(&mut self, drifts: &[Drift]) {
+        if drifts.is_empty() {
+            return;
+        }
+        for drift in drifts.iter().take(NAMED) {
+            match drift {
+                Drift::Deleted(prefix) => warn!(%prefix, "a route of ours was missing; repairing"),
+                Drift::Changed(prefix) => warn!(%prefix, "a route of ours was changed; repairing"),
+            }
+        }
+        if drifts.len() > NAMED {
+            warn!(count = drifts.len(), "routes of ours were missing or changed; repairing all");
+        }
+        self.outbox.drift(drifts);
+    }
+}
+
+/// Sets `deadline` unless it is set already, so that steady noise cannot put it off for ever.
+fn soon(deadline: &mut Option<Instant>, now: Instant) {
+    deadline.get_or_insert(now + SETTLING);
+}
+
+fn take_due(deadline: &mut Option<Instant>, now: Instant) -> bool {
+    deadline.take_if(|due| *due <= now).is_some()
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

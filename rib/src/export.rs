@@ -1,0 +1,179 @@
+//! Export: which best paths a peer is told of, and in which shape (RFC 4271 §5.1, §9.1.3).
+//!
+//! A route is sent to an external peer even when that peer's AS is in its path: the receiver drops it (or,
+//! told to, does not), and says so, where silence would explain nothing. BIRD does the same.
+
+use std::borrow::Cow;
+
+use bgp::{Community, Family, NextHop, PathAttributes};
+use ipnet::IpNet;
+
+use crate::decision::DEFAULT_LOCAL_PREF;
+use crate::path::Source;
+use crate::peer::PeerInfo;
+use crate::policy::{Decision, Policy, Route};
+
+/// What may go out to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// What we originate: a node is not transit.
+    Originated,
+    /// Every best path.
+    All,
+    /// Nothing.
+    None,
+    /// What a policy lets pass.
+    Policy(Policy),
+}
+
+/// Why a peer is not told of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Withheld {
+    /// There is no best path.
+    NoBestPath,
+    /// The session does not carry the family.
+    Family,
+    /// The best path is from this very peer.
+    OwnPath,
+    /// The best path is internal, and so is the peer: we reflect nothing (RFC 4271 §9.2.1).
+    Internal,
+    /// The path carries NO_ADVERTISE (RFC 1997).
+    NoAdvertise,
+    /// The path carries NO_EXPORT, and the peer is external (RFC 1997).
+    NoExport,
+    /// The path carries NO_EXPORT_SUBCONFED, and the peer is external (RFC 1997).
+    NoExportSubconfed,
+    /// We do not originate it, and only that goes out.
+    NotOriginated,
+    /// Nothing goes out.
+    ExportNone,
+    /// A rule of the policy rejects it.
+    Policy,
+    /// No rule of the policy lets it out.
+    PolicyDefault,
+    /// Our own address on the session is not known for this family.
+    NoNextHopSelf,
+    /// The next hop is of a family this peer does not take with these routes (RFC 8950).
+    NextHopFamily,
+}
+
+/// The best path of a destination, on its way out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) prefix: IpNet,
+    pub(crate) source: Source,
+    /// Whether it came over an external session. Of no meaning for our own.
+    pub(crate) external: bool,
+    /// Its attributes after import.
+    pub(crate) attributes: &'a PathAttributes,
+}
+
+impl Export {
+    /// Tells whether two routes with equal attributes may fare differently.
+    pub(crate) fn looks_at_prefixes(&self) -> bool {
+        match self {
+            Self::Policy(policy) => policy.looks_at_prefixes(),
+            Self::Originated | Self::All | Self::None => false,
+        }
+    }
+
+    fn judge<'a>(&self, route: Route<'a>) -> Result<Cow<'a, PathAttributes>, Withheld> {
+        match self {
+            Self::Originated if !route.originated => Err(Withheld::NotOriginated),
+            Self::Originated | Self::All => Ok(Cow::Borrowed(route.attributes)),
+            Self::None => Err(Withheld::ExportNone),
+            Self::Policy(policy) => {
+                let verdict = policy.evaluate(route);
+                match (verdict.decision, verdict.rule) {
+                    (Decision::Accept, _) => Ok(verdict.attributes),
+                    (Decision::Reject, Some(_)) => Err(Withheld::Policy),
+                    (Decision::Reject, None) => Err(Withheld::PolicyDefault),
+                }
+            }
+        }
+    }
+}
+
+/// Returns what to tell a peer of a best path that is not its own.
+///
+/// The answer depends on the prefix only through its family, unless the policy looks at prefixes.
+pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttributes, Withheld> {
+    let family = Family::of(&route.prefix);
+    if !peer.families.contains(family) {
+        return Err(Withheld::Family);
+    }
+    let originated = route.source == Source::Local;
+    let external = peer.is_external();
+    if !originated {
+        if !external && !route.external {
+            return Err(Withheld::Internal);
+        }
+        heed_communities(route.attributes, external)?;
+    }
+    let mut base = Cow::Borrowed(route.attributes);
+    if external && !originated && base.med.is_some() {
+        // Not ours to pass on (RFC 4271 §5.1.4); the policy below may set one of our own.
+        base.to_mut().med = None;
+    }
+    let judged = peer.export.judge(Route { prefix: route.prefix, originated, attributes: &base })?;
+    let mut attributes = judged.into_owned();
+    if external {
+        cross_the_border(peer, &mut attributes);
+    } else {
+        attributes.local_pref.get_or_insert(DEFAULT_LOCAL_PREF);
+    }
+    attributes.next_hop = next_hop(peer, family, originated, attributes.next_hop)?;
+    Ok(attributes)
+}
+
+/// Heeds the well-known communities of a path. Those we attach to our own are meant for the receiver.
+fn heed_communities(attributes: &PathAttributes, external: bool) -> Result<(), Withheld> {
+    let carries = |community| attributes.communities.binary_search(&community).is_ok();
+    if attributes.communities.is_empty() {
+        Ok(())
+    } else if carries(Community::NO_ADVERTISE) {
+        Err(Withheld::NoAdvertise)
+    } else if external && carries(Community::NO_EXPORT) {
+        Err(Withheld::NoExport)
+    } else if external && carries(Community::NO_EXPORT_SUBCONFED) {
+        Err(Withheld::NoExportSubconfed)
+    } else {
+        Ok(())
+    }
+}
+
+fn cross_the_border(peer: &PeerInfo, attributes: &mut PathAttributes) {
+    attributes.as_path.prepend(peer.local_asn, 1);
+    attributes.local_pref = None;
+    attributes.originator_id = None;
+    attributes.cluster_list.clear();
+    attributes.extended_communities.retain(|community| community.is_transitive());
+}
+
+/// Returns the next hop to send: ourselves to external peers and for our own prefixes, else as it came.
+///
+/// A link-local next hop means nothing on another link, so it becomes ourselves too (RFC 2545 §3).
+fn next_hop(
+    peer: &PeerInfo,
+    family: Family,
+    originated: bool,
+    current: NextHop,
+) -> Result<NextHop, Withheld> {
+    let here_only = matches!(current, NextHop::V6 { global, .. } if global.is_unicast_link_local());
+    let next_hop = if peer.is_external() || originated && is_unspecified(current) || here_only {
+        peer.next_hop_self.of(family).ok_or(Withheld::NoNextHopSelf)?
+    } else {
+        NextHop::from(current.address())
+    };
+    let same_family =
+        matches!((family, next_hop), (Family::Ipv4, NextHop::V4(_)) | (Family::Ipv6, NextHop::V6 { .. }));
+    if same_family || peer.extended_next_hop.contains(family) {
+        Ok(next_hop)
+    } else {
+        Err(Withheld::NextHopFamily)
+    }
+}
+
+fn is_unspecified(next_hop: NextHop) -> bool {
+    next_hop.address().is_unspecified()
+}

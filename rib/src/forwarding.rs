@@ -1,0 +1,106 @@
+//! Forwarding: what the kernel should hold for each destination.
+
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use ipnet::IpNet;
+
+/// A router to hand packets to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gateway {
+    /// Its address.
+    pub address: IpAddr,
+    /// The index of the link it is on; always there for a link-local address.
+    pub interface: Option<u32>,
+}
+
+/// What becomes of packets to a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Forwarding {
+    /// They go to one of these: ascending, without repetition, never empty.
+    Via(Vec<Gateway>),
+    /// They are dropped, unless something more specific takes them: a prefix we originate.
+    Blackhole,
+}
+
+/// A destination whose forwarding is not what was last handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardingChange {
+    /// The destination.
+    pub prefix: IpNet,
+    /// What to do with its packets; `None` when it is none of our business any more.
+    pub forwarding: Option<Forwarding>,
+}
+
+/// The name of a forwarding in the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ForwardingId(u32);
+
+impl ForwardingId {
+    /// Names nothing.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+
+    pub(crate) fn is_some(self) -> bool {
+        self != Self::NONE
+    }
+}
+
+/// Every distinct forwarding handed out: a handful, however many destinations share them.
+#[derive(Default)]
+pub(crate) struct ForwardingPool {
+    entries: Vec<(Option<Forwarding>, u32)>,
+    free: Vec<u32>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl ForwardingPool {
+    /// Returns the handle of a forwarding, with a count of one for the caller.
+    pub(crate) fn intern(&mut self, forwarding: Forwarding) -> ForwardingId {
+        let hash = self.hasher.hash_one(&forwarding);
+        let entries = &self.entries;
+        let same = |&id: &u32| entries[id as usize].0.as_ref() == Some(&forwarding);
+        if let Some(&id) = self.index.find(hash, same) {
+            self.entries[id as usize].1 += 1;
+            return ForwardingId(id);
+        }
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.entries.push((None, 0));
+            (self.entries.len() - 1) as u32
+        });
+        self.entries[id as usize] = (Some(forwarding), 1);
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.insert_unique(hash, id, |&id| {
+            entries[id as usize].0.as_ref().map_or(0, |forwarding| hasher.hash_one(forwarding))
+        });
+        ForwardingId(id)
+    }
+
+    /// Counts one owner less.
+    pub(crate) fn release(&mut self, id: ForwardingId) {
+        let Some((forwarding, count)) = self.entries.get_mut(id.0 as usize) else { return };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        if let Some(forwarding) = forwarding.take() {
+            let hash = self.hasher.hash_one(&forwarding);
+            if let Ok(found) = self.index.find_entry(hash, |&other| other == id.0) {
+                found.remove();
+            }
+        }
+        self.free.push(id.0);
+    }
+
+    /// Returns the forwarding; `None` for [`ForwardingId::NONE`].
+    pub(crate) fn forwarding(&self, id: ForwardingId) -> Option<&Forwarding> {
+        self.entries.get(id.0 as usize)?.0.as_ref()
+    }
+
+    /// Returns the count of owners of every forwarding in use.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (ForwardingId, u32)> {
+        let entries = self.entries.iter().enumerate();
+        entries.filter_map(|(id, (used, count))| used.as_ref().map(|_| (ForwardingId(id as u32), *count)))
+    }
+}

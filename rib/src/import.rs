@@ -1,0 +1,226 @@
+//! Import: what of a peer's word is believed.
+//!
+//! A route that is not believed is kept as received, with the reason, and never costs the session.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use bgp::{BgpId, NextHop, PathAttributes};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::peer::PeerInfo;
+use crate::policy::{Decision, Policy, Route};
+
+/// What may come in from a peer, once the rules of the protocol are satisfied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Import {
+    /// Everything but what no neighbour should tell us; the default of external sessions.
+    Safe(Safe),
+    /// Everything.
+    All,
+    /// Nothing.
+    None,
+    /// What a policy lets pass.
+    Policy(Policy),
+}
+
+/// The limits of [`Import::Safe`], which also refuses martians and everything inside our own blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Safe {
+    /// The longest IPv4 prefix let in.
+    pub longest_ipv4: u8,
+    /// The longest IPv6 prefix let in.
+    pub longest_ipv6: u8,
+}
+
+impl Default for Safe {
+    /// Lets in everything down to host routes: data centres announce them.
+    fn default() -> Self {
+        Self { longest_ipv4: 32, longest_ipv6: 128 }
+    }
+}
+
+/// Why a path is no candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RejectReason {
+    /// Our own AS is in its AS path (RFC 4271 §9.1.2).
+    OwnAs,
+    /// Its AS path does not begin with the peer's AS (RFC 4271 §6.3).
+    FirstAs,
+    /// We are its ORIGINATOR_ID (RFC 4456 §8).
+    OwnOriginatorId,
+    /// We are in its CLUSTER_LIST (RFC 4456 §8).
+    OwnClusterId,
+    /// Its next hop is our own address or no host's at all (RFC 4271 §6.3).
+    NextHop,
+    /// It is inside a block we originate.
+    OwnBlock,
+    /// It is a prefix nobody may announce.
+    Martian,
+    /// Its prefix is longer than let in.
+    TooLong,
+    /// Nothing is let in.
+    ImportNone,
+    /// A rule of the policy rejects it.
+    Policy,
+    /// No rule of the policy lets it in.
+    PolicyDefault,
+}
+
+impl RejectReason {
+    /// Every reason, in the order the checks are made.
+    pub const ALL: [Self; 11] = [
+        Self::OwnAs,
+        Self::FirstAs,
+        Self::OwnOriginatorId,
+        Self::OwnClusterId,
+        Self::NextHop,
+        Self::OwnBlock,
+        Self::Martian,
+        Self::TooLong,
+        Self::ImportNone,
+        Self::Policy,
+        Self::PolicyDefault,
+    ];
+}
+
+impl Import {
+    /// Tells whether two routes with equal attributes may be changed differently.
+    pub(crate) fn looks_at_prefixes(&self) -> bool {
+        match self {
+            Self::Policy(policy) => policy.looks_at_prefixes(),
+            Self::Safe(_) | Self::All | Self::None => false,
+        }
+    }
+
+    /// Tells whether what we originate bears on what is let in.
+    pub(crate) fn looks_at_own_blocks(&self) -> bool {
+        matches!(self, Self::Safe(_))
+    }
+
+    /// Judges attributes that have passed the rules of the protocol.
+    pub(crate) fn judge<'a>(
+        &self,
+        prefix: IpNet,
+        attributes: &'a PathAttributes,
+    ) -> Result<Cow<'a, PathAttributes>, RejectReason> {
+        match self {
+            Self::Safe(_) | Self::All => Ok(Cow::Borrowed(attributes)),
+            Self::None => Err(RejectReason::ImportNone),
+            Self::Policy(policy) => {
+                let verdict = policy.evaluate(Route { prefix, originated: false, attributes });
+                match (verdict.decision, verdict.rule) {
+                    (Decision::Accept, _) => Ok(verdict.attributes),
+                    (Decision::Reject, Some(_)) => Err(RejectReason::Policy),
+                    (Decision::Reject, None) => Err(RejectReason::PolicyDefault),
+                }
+            }
+        }
+    }
+}
+
+impl Safe {
+    /// Judges a prefix by itself.
+    pub(crate) fn judge(self, prefix: &IpNet) -> Result<(), RejectReason> {
+        let longest = match prefix {
+            IpNet::V4(_) => self.longest_ipv4,
+            IpNet::V6(_) => self.longest_ipv6,
+        };
+        if is_martian(prefix) {
+            Err(RejectReason::Martian)
+        } else if prefix.prefix_len() > longest {
+            Err(RejectReason::TooLong)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Tells whether nobody may announce a prefix, nor anything inside it.
+///
+/// The default routes are none, though they contain all of these.
+#[must_use]
+pub fn is_martian(prefix: &IpNet) -> bool {
+    match prefix {
+        IpNet::V4(prefix) => MARTIANS_V4.iter().any(|block| block.contains(prefix)),
+        IpNet::V6(prefix) => MARTIANS_V6.iter().any(|block| block.contains(prefix)),
+    }
+}
+
+const fn v4(a: u8, b: u8, length: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, 0, 0), length)
+}
+
+const fn v6(first: u16, length: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0), length)
+}
+
+/// This network, loopback, link-local, multicast and reserved (RFC 6890).
+const MARTIANS_V4: [Ipv4Net; 4] = [v4(0, 0, 8), v4(127, 0, 8), v4(169, 254, 16), v4(224, 0, 3)];
+
+/// Unspecified, loopback and the rest of ::/96, IPv4-mapped, link-local, multicast (RFC 6890).
+const MARTIANS_V6: [Ipv6Net; 4] = [
+    v6(0, 96),
+    Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xFFFF, 0, 0), 96),
+    v6(0xFE80, 10),
+    v6(0xFF00, 8),
+];
+
+/// Applies the rules of the protocol to what a peer says, whatever the prefix.
+///
+/// Returns the attributes without what this peer has no business sending (RFC 4271 §5.1.5, RFC 7606 §7.9).
+pub(crate) fn sanitise<'a>(
+    peer: &PeerInfo,
+    router_id: BgpId,
+    attributes: &'a PathAttributes,
+) -> Result<Cow<'a, PathAttributes>, RejectReason> {
+    if attributes.as_path.contains(peer.local_asn) {
+        return Err(RejectReason::OwnAs);
+    }
+    let external = peer.is_external();
+    if external && peer.enforce_first_as && attributes.as_path.neighbor() != Some(peer.asn) {
+        return Err(RejectReason::FirstAs);
+    }
+    if !external && attributes.originator_id == Some(router_id) {
+        return Err(RejectReason::OwnOriginatorId);
+    }
+    if !external && attributes.cluster_list.contains(&router_id.to_ipv4()) {
+        return Err(RejectReason::OwnClusterId);
+    }
+    if !is_usable(attributes.next_hop) || is_ours(peer, attributes.next_hop.address()) {
+        return Err(RejectReason::NextHop);
+    }
+    let mut attributes = Cow::Borrowed(attributes);
+    let internal_only = attributes.local_pref.is_some()
+        || attributes.originator_id.is_some()
+        || !attributes.cluster_list.is_empty();
+    if external && internal_only {
+        let attributes = attributes.to_mut();
+        attributes.local_pref = None;
+        attributes.originator_id = None;
+        attributes.cluster_list.clear();
+    }
+    Ok(attributes)
+}
+
+fn is_usable(next_hop: NextHop) -> bool {
+    match next_hop.address() {
+        IpAddr::V4(address) => {
+            let this_network = address.octets()[0] == 0;
+            !(this_network || address.is_loopback() || address.is_multicast() || address.is_broadcast())
+        }
+        IpAddr::V6(address) => {
+            let mapped = address.to_ipv4_mapped().is_some();
+            !(address.is_unspecified() || address.is_loopback() || address.is_multicast() || mapped)
+        }
+    }
+}
+
+fn is_ours(peer: &PeerInfo, address: IpAddr) -> bool {
+    let link_local = |next_hop| match next_hop {
+        NextHop::V6 { link_local, .. } => link_local.map(IpAddr::V6),
+        NextHop::V4(_) => None,
+    };
+    let ours = [peer.next_hop_self.ipv4, peer.next_hop_self.ipv6];
+    ours.into_iter().flatten().any(|own| own.address() == address || link_local(own) == Some(address))
+}

@@ -1,0 +1,205 @@
+//! Next hops: which there are, and where they lead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::forwarding::Gateway;
+
+/// Where a next hop leads, as the kernel's routes say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// Nobody has said yet; no better than unreachable.
+    #[default]
+    Unknown,
+    /// There is no way to it.
+    Unreachable,
+    /// It is on a link of ours.
+    OnLink {
+        /// The index of that link, if the kernel need be told.
+        interface: Option<u32>,
+    },
+    /// It lies behind other routers.
+    Via {
+        /// Those routers; none means unreachable.
+        gateways: Vec<Gateway>,
+        /// The interior cost to it (RFC 4271 §9.1.2.2 e).
+        metric: u32,
+    },
+}
+
+impl Resolution {
+    /// Returns the interior cost, or `None` where there is no way.
+    #[must_use]
+    pub fn metric(&self) -> Option<u32> {
+        match self {
+            Self::Unknown | Self::Unreachable => None,
+            Self::OnLink { .. } => Some(0),
+            Self::Via { gateways, metric } => (!gateways.is_empty()).then_some(*metric),
+        }
+    }
+}
+
+/// Which next hops somebody should resolve from now on, and which no longer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NextHopChanges {
+    /// To be resolved, in ascending order.
+    pub added: Vec<IpAddr>,
+    /// No longer of interest, in ascending order.
+    pub removed: Vec<IpAddr>,
+}
+
+/// The name of a next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HopId(u32);
+
+#[derive(Debug)]
+struct Hop {
+    address: IpAddr,
+    /// Attribute sets that name it.
+    names: u32,
+    /// Accepted paths that need it resolved.
+    users: u32,
+    /// Whether whoever resolves has been told to.
+    tracked: bool,
+    resolution: Resolution,
+    changed: bool,
+}
+
+/// Every next hop an attribute set names.
+///
+/// There is no index from a next hop to its destinations: a change is rare and one walk over all
+/// destinations, made once for all next hops that changed, is cheaper than keeping one for every route.
+#[derive(Debug, Default)]
+pub(crate) struct NextHops {
+    hops: Vec<Hop>,
+    free: Vec<u32>,
+    index: BTreeMap<IpAddr, u32>,
+    /// Those that gained their first user or lost their last since the last report.
+    touched: BTreeSet<IpAddr>,
+    changed: bool,
+}
+
+impl NextHops {
+    /// Names an address once more.
+    pub(crate) fn name(&mut self, address: IpAddr) -> HopId {
+        if let Some(&id) = self.index.get(&address) {
+            self.hops[id as usize].names += 1;
+            return HopId(id);
+        }
+        let hop = Hop {
+            address,
+            names: 1,
+            users: 0,
+            tracked: false,
+            resolution: Resolution::Unknown,
+            changed: false,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.hops[id as usize] = hop;
+                id
+            }
+            None => {
+                self.hops.push(hop);
+                (self.hops.len() - 1) as u32
+            }
+        };
+        self.index.insert(address, id);
+        HopId(id)
+    }
+
+    /// Names it once less. One that is tracked stays until its removal has been reported.
+    pub(crate) fn unname(&mut self, id: HopId) {
+        let hop = &mut self.hops[id.0 as usize];
+        hop.names -= 1;
+        self.forget_if_unused(id.0);
+    }
+
+    /// Counts an accepted path that needs it.
+    pub(crate) fn join(&mut self, id: HopId) {
+        let hop = &mut self.hops[id.0 as usize];
+        hop.users += 1;
+        if hop.users == 1 {
+            self.touched.insert(hop.address);
+        }
+    }
+
+    /// Counts one less.
+    pub(crate) fn leave(&mut self, id: HopId) {
+        let hop = &mut self.hops[id.0 as usize];
+        hop.users -= 1;
+        if hop.users == 0 {
+            self.touched.insert(hop.address);
+        }
+    }
+
+    /// Learns where a next hop leads. Those nobody names are ignored.
+    pub(crate) fn resolve(&mut self, address: IpAddr, resolution: Resolution) {
+        let Some(&id) = self.index.get(&address) else { return };
+        let hop = &mut self.hops[id as usize];
+        if hop.resolution != resolution {
+            hop.resolution = resolution;
+            hop.changed = true;
+            self.changed = true;
+        }
+    }
+
+    pub(crate) fn resolution(&self, id: HopId) -> &Resolution {
+        &self.hops[id.0 as usize].resolution
+    }
+
+    pub(crate) fn address(&self, id: HopId) -> IpAddr {
+        self.hops[id.0 as usize].address
+    }
+
+    /// Tells whether any resolution changed since [`NextHops::clear_changes`].
+    pub(crate) fn any_changed(&self) -> bool {
+        self.changed
+    }
+
+    pub(crate) fn has_changed(&self, id: HopId) -> bool {
+        self.hops[id.0 as usize].changed
+    }
+
+    pub(crate) fn clear_changes(&mut self) {
+        self.changed = false;
+        self.hops.iter_mut().for_each(|hop| hop.changed = false);
+    }
+
+    /// Reports what changed since the last report.
+    pub(crate) fn report(&mut self) -> NextHopChanges {
+        let mut changes = NextHopChanges::default();
+        for address in std::mem::take(&mut self.touched) {
+            let Some(&id) = self.index.get(&address) else { continue };
+            let hop = &mut self.hops[id as usize];
+            match (hop.users > 0, hop.tracked) {
+                (true, false) => {
+                    hop.tracked = true;
+                    changes.added.push(address);
+                }
+                (false, true) => {
+                    hop.tracked = false;
+                    hop.resolution = Resolution::Unknown;
+                    changes.removed.push(address);
+                    self.forget_if_unused(id);
+                }
+                (true, true) | (false, false) => {}
+            }
+        }
+        changes
+    }
+
+    /// Returns each next hop with its numbers of names and of users.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (HopId, u32, u32)> {
+        self.index.values().map(|&id| (HopId(id), self.hops[id as usize].names, self.hops[id as usize].users))
+    }
+
+    fn forget_if_unused(&mut self, id: u32) {
+        let hop = &self.hops[id as usize];
+        if hop.names == 0 && !hop.tracked {
+            self.index.remove(&hop.address);
+            self.touched.remove(&hop.address);
+            self.free.push(id);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The prefixes that are ours to announce.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use bgp::{Community, LargeCommunity, PathAttributes};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use prefix_trie::PrefixMap;
+
+/// A prefix we originate, and what to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origination {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// Whether packets to it that nothing more specific takes are dropped here, rather than following a
+    /// less specific route back out: right for a block of pod addresses, wrong for an address of the node.
+    pub blackhole: bool,
+    /// MULTI_EXIT_DISC to attach.
+    pub med: Option<u32>,
+    /// LOCAL_PREF to attach towards internal peers.
+    pub local_pref: Option<u32>,
+    /// Communities to attach, in any order.
+    pub communities: Vec<Community>,
+    /// Large communities to attach, in any order.
+    pub large_communities: Vec<LargeCommunity>,
+}
+
+impl Origination {
+    /// Makes an origination with nothing attached, whose leftover packets are dropped.
+    #[must_use]
+    pub fn of(prefix: IpNet) -> Self {
+        let (communities, large_communities) = (Vec::new(), Vec::new());
+        Self { prefix, blackhole: true, med: None, local_pref: None, communities, large_communities }
+    }
+
+    /// Returns the attributes of our own path. Its next hop is unspecified: it is us.
+    pub(crate) fn attributes(&self) -> PathAttributes {
+        let next_hop = match self.prefix {
+            IpNet::V4(_) => std::net::IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            IpNet::V6(_) => std::net::IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        let mut attributes = PathAttributes::originated(next_hop.into());
+        attributes.med = self.med;
+        attributes.local_pref = self.local_pref;
+        attributes.communities = self.communities.clone();
+        attributes.communities.sort_unstable();
+        attributes.communities.dedup();
+        attributes.large_communities = self.large_communities.clone();
+        attributes.large_communities.sort_unstable();
+        attributes.large_communities.dedup();
+        attributes
+    }
+}
+
+/// What has to be done to originate exactly what is wanted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delta {
+    /// New, or with something else attached.
+    pub(crate) announce: Vec<Origination>,
+    /// No longer ours.
+    pub(crate) withdraw: Vec<IpNet>,
+    /// Blocks that became ours or ceased to be: what is inside them is judged differently now.
+    pub(crate) blocks: Vec<IpNet>,
+}
+
+/// Everything we originate.
+#[derive(Default)]
+pub(crate) struct Originations {
+    current: BTreeMap<IpNet, Origination>,
+    blocks_v4: PrefixMap<Ipv4Net, ()>,
+    blocks_v6: PrefixMap<Ipv6Net, ()>,
+}
+
+impl Originations {
+    /// Makes the wanted set the current one and returns the difference. Of several originations of one
+    /// prefix the last counts.
+    pub(crate) fn replace(&mut self, wanted: impl IntoIterator<Item = Origination>) -> Delta {
+        let truncated = |mut one: Origination| {
+            one.prefix = one.prefix.trunc();
+            (one.prefix, one)
+        };
+        let wanted: BTreeMap<_, _> = wanted.into_iter().map(truncated).collect();
+        let mut delta = Delta::default();
+        for prefix in self.current.keys().filter(|prefix| !wanted.contains_key(prefix)) {
+            delta.withdraw.push(*prefix);
+            delta.blocks.push(*prefix);
+        }
+        for (prefix, one) in &wanted {
+            match self.current.get(prefix) {
+                Some(current) if current == one => continue,
+                Some(_) => {}
+                None => delta.blocks.push(*prefix),
+            }
+            delta.announce.push(one.clone());
+        }
+        // To originate a default route does not make the whole Internet ours.
+        delta.blocks.retain(|block| block.prefix_len() > 0);
+        self.current = wanted;
+        for &block in &delta.blocks {
+            self.update_block(block);
+        }
+        delta
+    }
+
+    /// Returns what we originate for a prefix.
+    pub(crate) fn origination(&self, prefix: &IpNet) -> Option<&Origination> {
+        self.current.get(prefix)
+    }
+
+    /// Tells whether a prefix is one we originate, or inside one.
+    pub(crate) fn covers(&self, prefix: &IpNet) -> bool {
+        match prefix {
+            IpNet::V4(prefix) => self.blocks_v4.get_lpm(prefix).is_some(),
+            IpNet::V6(prefix) => self.blocks_v6.get_lpm(prefix).is_some(),
+        }
+    }
+
+    fn update_block(&mut self, block: IpNet) {
+        let ours = self.current.contains_key(&block);
+        match (block, ours) {
+            (IpNet::V4(block), true) => drop(self.blocks_v4.insert(block, ())),
+            (IpNet::V6(block), true) => drop(self.blocks_v6.insert(block, ())),
+            (IpNet::V4(block), false) => drop(self.blocks_v4.remove(&block)),
+            (IpNet::V6(block), false) => drop(self.blocks_v6.remove(&block)),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the tables must know of a peer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bgp::{Asn, BgpId, Family, FamilySet, NextHop};
+
+use crate::adj_rib_out::AdjRibOut;
+use crate::export::Export;
+use crate::import::{Import, RejectReason};
+use crate::path::{PeerId, Standing};
+
+/// Our address on a session, for each family: what "next hop self" means there.
+///
+/// A family without one is not advertised, and [`crate::Withheld::NoNextHopSelf`] says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NextHopSelf {
+    /// For IPv4 routes; an IPv6 next hop where RFC 8950 was negotiated.
+    pub ipv4: Option<NextHop>,
+    /// For IPv6 routes.
+    pub ipv6: Option<NextHop>,
+}
+
+impl NextHopSelf {
+    /// Returns our address for routes of a family.
+    #[must_use]
+    pub fn of(&self, family: Family) -> Option<NextHop> {
+        match family {
+            Family::Ipv4 => self.ipv4,
+            Family::Ipv6 => self.ipv6,
+        }
+    }
+}
+
+/// What a session is, for the tables: everything that bears on a route that comes or goes.
+#[derive(Clone, Debug)]
+pub struct PeerInfo {
+    /// The peer's AS.
+    pub asn: Asn,
+    /// Our AS as this peer sees it; the session is internal when the two are equal.
+    pub local_asn: Asn,
+    /// The peer's identifier.
+    pub bgp_id: BgpId,
+    /// The peer's address.
+    pub address: IpAddr,
+    /// The link the peer is on: the scope of its link-local next hops.
+    pub interface: Option<u32>,
+    /// The families the session carries.
+    pub families: FamilySet,
+    /// Our address on the session.
+    pub next_hop_self: NextHopSelf,
+    /// The families whose routes may have a next hop of the other family (RFC 8950).
+    pub extended_next_hop: FamilySet,
+    /// What may come in.
+    pub import: Arc<Import>,
+    /// What may go out.
+    pub export: Arc<Export>,
+    /// The most prefixes of one family the peer may announce; the tables only report an excess.
+    pub max_prefixes: Option<u32>,
+    /// Whether an external peer's AS must be the first of its paths (RFC 4271 §6.3). A route server's is not.
+    pub enforce_first_as: bool,
+}
+
+impl PeerInfo {
+    /// Tells whether the session crosses an AS border.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        self.asn != self.local_asn
+    }
+}
+
+/// How the paths of one peer and family stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerCounts {
+    by_standing: [u32; Standing::CODES],
+    /// How many prefixes the peer has been told of.
+    pub advertised: u32,
+}
+
+impl Default for PeerCounts {
+    fn default() -> Self {
+        Self { by_standing: [0; Standing::CODES], advertised: 0 }
+    }
+}
+
+impl PeerCounts {
+    /// Returns how many paths stand like this.
+    #[must_use]
+    pub fn standing(&self, standing: Standing) -> u32 {
+        self.by_standing[standing.code()]
+    }
+
+    /// Returns how many paths were received.
+    #[must_use]
+    pub fn received(&self) -> u32 {
+        self.by_standing.iter().sum()
+    }
+
+    /// Returns how many paths import refused.
+    #[must_use]
+    pub fn rejected(&self) -> u32 {
+        RejectReason::ALL.iter().map(|&reason| self.standing(Standing::Rejected(reason))).sum()
+    }
+
+    /// Returns how many paths import let in.
+    #[must_use]
+    pub fn accepted(&self) -> u32 {
+        self.received() - self.rejected()
+    }
+
+    pub(crate) fn add(&mut self, standing: Standing) {
+        self.by_standing[standing.code()] += 1;
+    }
+
+    pub(crate) fn subtract(&mut self, standing: Standing) {
+        self.by_standing[standing.code()] -= 1;
+    }
+}
+
+/// A peer whose session is up.
+pub(crate) struct Peer {
+    pub(crate) id: PeerId,
+    pub(crate) info: PeerInfo,
+    pub(crate) counts: [PeerCounts; 2],
+    pub(crate) out: AdjRibOut,
+}

@@ -1,0 +1,497 @@
+//! The tables themselves.
+//!
+//! Inputs ([`Rib::update`], [`Rib::originate`], [`Rib::next_hop`], peers coming and going) only record what
+//! is said and mark destinations dirty. [`Rib::settle`] then decides once for each dirty destination, and
+//! consumers pull what became of it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bgp::{BgpId, Family, FamilySet, Nlri, Update};
+use ipnet::IpNet;
+
+use crate::adj_rib_out::AdjRibOut;
+use crate::decision::Rules;
+use crate::destinations::Destinations;
+use crate::export::Export;
+use crate::forwarding::ForwardingPool;
+use crate::import::{Import, RejectReason, sanitise};
+use crate::next_hop::{NextHopChanges, Resolution};
+use crate::origination::{Origination, Originations};
+use crate::path::{Path, PeerId, Slot, Source, Standing};
+use crate::peer::{Peer, PeerInfo};
+use crate::pending::Pending;
+use crate::pool::{AttrId, AttributePool};
+
+mod audit;
+mod pull;
+mod settle;
+
+#[cfg(test)]
+mod tests;
+
+/// What holds for all peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RibSettings {
+    /// Our identifier, and our cluster's (RFC 4456 §7).
+    pub router_id: BgpId,
+    /// The most paths to forward over at once.
+    pub max_paths: usize,
+    /// Whether paths forwarded over together may have different AS paths of one length.
+    pub multipath_relax: bool,
+    /// Whether MEDs of different neighbouring ASes are compared.
+    pub always_compare_med: bool,
+    /// Whether somebody resolves next hops. If not, all count as reachable: a route server has no kernel.
+    pub resolve: bool,
+}
+
+impl RibSettings {
+    /// The defaults: 16 paths, of any AS path of equal length, with next hops resolved.
+    #[must_use]
+    pub fn new(router_id: BgpId) -> Self {
+        Self { router_id, max_paths: 16, multipath_relax: true, always_compare_med: false, resolve: true }
+    }
+}
+
+/// What an update brought about, besides routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Whether the peer has now announced more prefixes of some family than its limit.
+    pub limit_exceeded: bool,
+    /// The family whose initial routes all have come.
+    pub end_of_rib: Option<Family>,
+}
+
+/// How much has been done, since the tables were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Updates received.
+    pub updates: u64,
+    /// Paths announced by peers.
+    pub announced: u64,
+    /// Paths withdrawn by peers, known to us or not.
+    pub withdrawn: u64,
+    /// Decisions made.
+    pub decisions: u64,
+    /// Changes of the best path.
+    pub best_changes: u64,
+    /// Prefixes advertised, each time to each peer.
+    pub advertised: u64,
+    /// Withdrawals sent, each time to each peer.
+    pub unadvertised: u64,
+    /// Forwarding changes handed out.
+    pub forwarding_changes: u64,
+}
+
+/// Adj-RIB-In, Loc-RIB and Adj-RIB-Out of one speaker.
+pub struct Rib {
+    pub(crate) settings: RibSettings,
+    pub(crate) peers: Vec<Option<Peer>>,
+    pub(crate) slots: BTreeMap<PeerId, Slot>,
+    pub(crate) destinations: Destinations,
+    pub(crate) pool: AttributePool,
+    pub(crate) originations: Originations,
+    pub(crate) forwarding: ForwardingPool,
+    pub(crate) forwarding_pending: Pending,
+    dirty: Vec<u32>,
+    empty: Vec<u32>,
+    stats: Stats,
+}
+
+impl Rib {
+    /// Makes empty tables.
+    #[must_use]
+    pub fn new(settings: RibSettings) -> Self {
+        Self {
+            settings,
+            peers: Vec::new(),
+            slots: BTreeMap::new(),
+            destinations: Destinations::default(),
+            pool: AttributePool::default(),
+            originations: Originations::default(),
+            forwarding: ForwardingPool::default(),
+            forwarding_pending: Pending::default(),
+            dirty: Vec::new(),
+            empty: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes in a peer whose session came up: everything best is pending for it.
+    ///
+    /// A peer that already is up goes down first. More than 65535 peers at once are not taken in.
+    pub fn peer_up(&mut self, id: PeerId, info: PeerInfo) {
+        self.peer_down(id);
+        let vacant = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
+        let Some(slot) = u16::try_from(vacant).ok().map(Slot).filter(|&slot| slot != Slot::LOCAL) else {
+            return;
+        };
+        let out = AdjRibOut::owing(info.families, self.destinations.bound());
+        let peer = Peer { id, info, counts: Default::default(), out };
+        if vacant == self.peers.len() {
+            self.peers.push(None);
+        }
+        self.peers[vacant] = Some(peer);
+        self.slots.insert(id, slot);
+        self.pend_all(slot);
+    }
+
+    /// Forgets a peer, with everything it said and was told.
+    pub fn peer_down(&mut self, id: PeerId) {
+        let Some(slot) = self.slots.remove(&id) else { return };
+        for destination in self.destinations.ids().collect::<Vec<_>>() {
+            while let Some(place) = self.first_of(destination, slot) {
+                self.remove_path(destination, place);
+            }
+        }
+        if let Some(peer) = self.peers[usize::from(slot.0)].take() {
+            for (_, attributes) in peer.out.records() {
+                self.pool.release(attributes);
+            }
+        }
+        self.sweep();
+    }
+
+    /// Gives a peer other policies. What it said is judged anew, what it was told is compared anew; the
+    /// session does not notice.
+    pub fn set_policy(&mut self, id: PeerId, import: Arc<Import>, export: Arc<Export>) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let Some(peer) = self.peer_mut(slot) else { return };
+        let import_changed = peer.info.import != import;
+        let export_changed = peer.info.export != export;
+        peer.info.import = import;
+        peer.info.export = export;
+        if import_changed {
+            let all: Vec<_> = self.destinations.ids().collect();
+            self.judge_again(&all, |other| other == slot);
+        }
+        if export_changed {
+            self.pend_all(slot);
+        }
+    }
+
+    /// Changes what holds for all peers. Everything is judged and decided anew.
+    pub fn set_settings(&mut self, settings: RibSettings) {
+        if settings == self.settings {
+            return;
+        }
+        self.settings = settings;
+        let all: Vec<_> = self.destinations.ids().collect();
+        self.judge_again(&all, |_| true);
+        for id in all {
+            self.mark_dirty(id);
+            self.forwarding_pending.insert(id);
+        }
+    }
+
+    /// Takes in what a peer announces and withdraws. From a peer that is not up, nothing.
+    pub fn update(&mut self, id: PeerId, update: Update, now: u32) -> Received {
+        let mut received = Received { limit_exceeded: false, end_of_rib: update.end_of_rib };
+        let Some(&slot) = self.slots.get(&id) else { return received };
+        self.stats.updates += 1;
+        for nlri in &update.withdrawn {
+            self.stats.withdrawn += 1;
+            self.withdraw(slot, nlri);
+        }
+        for announcement in update.announced {
+            let attributes = self.pool.intern(announcement.attributes);
+            let mut memo = Memo::default();
+            for nlri in &announcement.nlri {
+                self.stats.announced += 1;
+                self.announce(slot, nlri, attributes, now, &mut memo);
+            }
+            memo.release(&mut self.pool);
+            self.pool.release(attributes);
+        }
+        if let Some(peer) = self.peer(slot)
+            && let Some(limit) = peer.info.max_prefixes
+        {
+            received.limit_exceeded = peer.counts.iter().any(|counts| counts.received() > limit);
+        }
+        received
+    }
+
+    /// Has everything of a family that was advertised to a peer advertised again (RFC 2918).
+    pub fn refresh(&mut self, id: PeerId, family: Family) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let (peers, destinations) = (&mut self.peers, &self.destinations);
+        let Some(peer) = peers[usize::from(slot.0)].as_mut() else { return };
+        let records = peer.out.records();
+        let ours = records.filter(|&(id, _)| destinations[id].family() == family);
+        for id in ours.map(|(id, _)| id).collect::<Vec<_>>() {
+            peer.out.pending.insert(id);
+            peer.out.again.insert(id);
+        }
+    }
+
+    /// Originates exactly the wanted prefixes: what is new is announced, what is missing withdrawn.
+    pub fn originate(&mut self, wanted: impl IntoIterator<Item = Origination>, now: u32) {
+        let delta = self.originations.replace(wanted);
+        for prefix in delta.withdraw {
+            self.withdraw(Slot::LOCAL, &Nlri::from(prefix));
+        }
+        for origination in delta.announce {
+            let attributes = self.pool.intern(origination.attributes());
+            let nlri = Nlri::from(origination.prefix);
+            self.announce(Slot::LOCAL, &nlri, attributes, now, &mut Memo::default());
+            self.pool.release(attributes);
+        }
+        for block in delta.blocks {
+            let inside = self.destinations.within(&block);
+            let looks = |peer: &Peer| peer.info.import.looks_at_own_blocks();
+            let slots: Vec<_> = self.peers.iter().map(|peer| peer.as_ref().is_some_and(looks)).collect();
+            self.judge_again(&inside, |slot| slots.get(usize::from(slot.0)) == Some(&true));
+        }
+    }
+
+    /// Learns where a next hop leads.
+    pub fn next_hop(&mut self, address: IpAddr, resolution: Resolution) {
+        self.pool.next_hops.resolve(address, resolution);
+    }
+
+    /// Reports which next hops are to be resolved from now on, and which no longer, since the last call.
+    pub fn tracked_next_hops(&mut self) -> NextHopChanges {
+        if self.settings.resolve { self.pool.next_hops.report() } else { NextHopChanges::default() }
+    }
+
+    /// Returns what has been done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Returns what holds for all peers.
+    #[must_use]
+    pub fn settings(&self) -> &RibSettings {
+        &self.settings
+    }
+
+    fn announce(&mut self, slot: Slot, nlri: &Nlri, attributes: AttrId, now: u32, memo: &mut Memo) {
+        let verdict = self.judge(slot, nlri.prefix, attributes, memo);
+        let id = self.destinations.enter(nlri.prefix);
+        self.pool.retain(attributes);
+        let path = Path::new(slot, nlri.path_id, attributes, now);
+        let place = match self.destinations[id].position(slot, nlri.path_id) {
+            Some(place) => {
+                self.retire(id, place);
+                self.destinations[id].paths[place] = path;
+                place
+            }
+            None => {
+                self.destinations[id].paths.push(path);
+                self.destinations[id].paths.len() - 1
+            }
+        };
+        self.install_verdict(id, place, verdict);
+        self.mark_dirty(id);
+    }
+
+    fn withdraw(&mut self, slot: Slot, nlri: &Nlri) {
+        let Some(id) = self.destinations.find(&nlri.prefix) else { return };
+        if let Some(place) = self.destinations[id].position(slot, nlri.path_id) {
+            self.remove_path(id, place);
+        }
+    }
+
+    fn remove_path(&mut self, id: u32, place: usize) {
+        self.retire(id, place);
+        self.destinations[id].paths.swap_remove(place);
+        self.mark_dirty(id);
+    }
+
+    /// Takes back everything that is held or counted for a path; its place in the list is the caller's.
+    fn retire(&mut self, id: u32, place: usize) {
+        let path = self.destinations[id].paths[place];
+        self.destinations[id].touch(path.standing());
+        let family = self.destinations[id].family();
+        if let Some(peer) = self.peer_mut(path.source) {
+            peer.counts[family as usize].subtract(path.standing());
+        }
+        self.drop_accepted(path.source, path.accepted);
+        self.pool.release(path.received);
+    }
+
+    /// Judges the paths of some sources at these destinations again, from what was received.
+    fn judge_again(&mut self, destinations: &[u32], of: impl Fn(Slot) -> bool) {
+        let mut memo = Memo::default();
+        for &id in destinations {
+            for place in 0..self.destinations[id].paths.len() {
+                let path = self.destinations[id].paths[place];
+                if path.source == Slot::LOCAL || !of(path.source) {
+                    continue;
+                }
+                let verdict = self.judge(path.source, self.destinations[id].prefix, path.received, &mut memo);
+                if verdict.accepted == path.accepted && verdict.same_standing(path.standing()) {
+                    self.pool.release(verdict.accepted);
+                    continue;
+                }
+                self.destinations[id].touch(path.standing());
+                let family = self.destinations[id].family();
+                if let Some(peer) = self.peer_mut(path.source) {
+                    peer.counts[family as usize].subtract(path.standing());
+                }
+                self.drop_accepted(path.source, path.accepted);
+                self.install_verdict(id, place, verdict);
+                self.mark_dirty(id);
+            }
+        }
+        memo.release(&mut self.pool);
+    }
+
+    /// Judges a route. The accepted handle comes with a count.
+    fn judge(&mut self, slot: Slot, prefix: IpNet, received: AttrId, memo: &mut Memo) -> Verdict {
+        let Some(peer) = self.peers.get(usize::from(slot.0)).and_then(Option::as_ref) else {
+            // Our own: there is nothing to doubt.
+            self.pool.retain(received);
+            return Verdict { accepted: received, rejected: None };
+        };
+        let import = Arc::clone(&peer.info.import);
+        let prefix_verdict = match &*import {
+            Import::Safe(_) if self.originations.covers(&prefix) => Err(RejectReason::OwnBlock),
+            Import::Safe(safe) => safe.judge(&prefix),
+            Import::All | Import::None | Import::Policy(_) => Ok(()),
+        };
+        if memo.key != Some((slot, received)) || import.looks_at_prefixes() {
+            let judged = sanitise(&peer.info, self.settings.router_id, self.pool.attributes(received))
+                .and_then(|clean| {
+                    let judged = import.judge(prefix, &clean)?;
+                    Ok(if *judged == *self.pool.attributes(received) {
+                        None
+                    } else {
+                        Some(judged.into_owned())
+                    })
+                });
+            let verdict = match judged {
+                Ok(None) => {
+                    self.pool.retain(received);
+                    Ok(received)
+                }
+                Ok(Some(changed)) => Ok(self.pool.intern(changed)),
+                Err(reason) => Err(reason),
+            };
+            memo.replace(&mut self.pool, (slot, received), verdict);
+        }
+        match memo.verdict.and_then(|accepted| prefix_verdict.map(|()| accepted)) {
+            Ok(accepted) => {
+                self.pool.retain(accepted);
+                Verdict { accepted, rejected: None }
+            }
+            Err(reason) => Verdict { accepted: AttrId::NONE, rejected: Some(reason) },
+        }
+    }
+
+    /// Gives a path its verdict, and counts it.
+    fn install_verdict(&mut self, id: u32, place: usize, verdict: Verdict) {
+        let destination = &mut self.destinations[id];
+        let family = destination.family();
+        let path = &mut destination.paths[place];
+        path.accepted = verdict.accepted;
+        path.set_standing(verdict.rejected.map_or(Standing::Undecided, Standing::Rejected));
+        let path = *path;
+        if let Some(peer) = self.peer_mut(path.source) {
+            peer.counts[family as usize].add(path.standing());
+        }
+        if let Some(accepted) = path.accepted.some()
+            && path.source != Slot::LOCAL
+            && !self.link_local(path.source, accepted)
+        {
+            self.pool.next_hops.join(self.pool.next_hop(accepted));
+        }
+    }
+
+    /// Undoes what [`Rib::install_verdict`] did for the accepted attributes.
+    fn drop_accepted(&mut self, source: Slot, accepted: AttrId) {
+        let Some(accepted) = accepted.some() else { return };
+        if source != Slot::LOCAL && !self.link_local(source, accepted) {
+            self.pool.next_hops.leave(self.pool.next_hop(accepted));
+        }
+        self.pool.release(accepted);
+    }
+
+    pub(crate) fn mark_dirty(&mut self, id: u32) {
+        let destination = &mut self.destinations[id];
+        if !destination.dirty {
+            destination.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    pub(crate) fn peer(&self, slot: Slot) -> Option<&Peer> {
+        self.peers.get(usize::from(slot.0))?.as_ref()
+    }
+
+    pub(crate) fn peer_mut(&mut self, slot: Slot) -> Option<&mut Peer> {
+        self.peers.get_mut(usize::from(slot.0))?.as_mut()
+    }
+
+    pub(crate) fn source(&self, slot: Slot) -> Source {
+        self.peer(slot).map_or(Source::Local, |peer| Source::Peer(peer.id))
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            max_paths: self.settings.max_paths,
+            multipath_relax: self.settings.multipath_relax,
+            always_compare_med: self.settings.always_compare_med,
+        }
+    }
+
+    fn first_of(&self, id: u32, slot: Slot) -> Option<usize> {
+        self.destinations[id].paths.iter().position(|path| path.source == slot)
+    }
+
+    fn pend_all(&mut self, slot: Slot) {
+        let (peers, destinations) = (&mut self.peers, &self.destinations);
+        let Some(peer) = peers[usize::from(slot.0)].as_mut() else { return };
+        let families: FamilySet = peer.info.families;
+        for id in destinations.ids().filter(|&id| families.contains(destinations[id].family())) {
+            peer.out.pending.insert(id);
+        }
+    }
+}
+
+/// What import says of a path.
+#[derive(Clone, Copy)]
+struct Verdict {
+    accepted: AttrId,
+    rejected: Option<RejectReason>,
+}
+
+impl Verdict {
+    fn same_standing(&self, standing: Standing) -> bool {
+        match standing {
+            Standing::Rejected(reason) => self.rejected == Some(reason),
+            _ => self.rejected.is_none(),
+        }
+    }
+}
+
+/// The last verdict that did not depend on the prefix; an accepted handle is held with a count.
+struct Memo {
+    key: Option<(Slot, AttrId)>,
+    verdict: Result<AttrId, RejectReason>,
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self { key: None, verdict: Ok(AttrId::NONE) }
+    }
+}
+
+impl Memo {
+    fn replace(
+        &mut self,
+        pool: &mut AttributePool,
+        key: (Slot, AttrId),
+        verdict: Result<AttrId, RejectReason>,
+    ) {
+        pool.release(self.verdict.unwrap_or(AttrId::NONE));
+        self.key = Some(key);
+        self.verdict = verdict;
+    }
+
+    fn release(self, pool: &mut AttributePool) {
+        pool.release(self.verdict.unwrap_or(AttrId::NONE));
+    }
+}

@@ -1,0 +1,188 @@
+//! Deciding, and telling the consumers that something is pending.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use bgp::NextHop;
+use smallvec::SmallVec;
+
+use super::Rib;
+use crate::decision::{Candidate, Neighbor, Standings, decide};
+use crate::forwarding::{Forwarding, Gateway};
+use crate::next_hop::Resolution;
+use crate::path::{Path, Slot, Standing};
+use crate::pool::AttrId;
+
+impl Rib {
+    /// Decides on everything that changed since the last time.
+    pub fn settle(&mut self) {
+        self.follow_next_hops();
+        for id in std::mem::take(&mut self.dirty) {
+            self.decide(id);
+        }
+        self.sweep();
+    }
+
+    /// Marks the destinations whose next hops lead elsewhere now.
+    fn follow_next_hops(&mut self) {
+        if !self.pool.next_hops.any_changed() {
+            return;
+        }
+        let (pool, destinations) = (&self.pool, &self.destinations);
+        let changed = |path: &Path| {
+            path.accepted.some().is_some_and(|accepted| pool.next_hops.has_changed(pool.next_hop(accepted)))
+        };
+        let concerned = destinations.ids().filter(|&id| destinations[id].paths.iter().any(changed));
+        for id in concerned.collect::<Vec<_>>() {
+            self.mark_dirty(id);
+            self.forwarding_pending.insert(id);
+        }
+        self.pool.next_hops.clear_changes();
+    }
+
+    fn decide(&mut self, id: u32) {
+        self.stats.decisions += 1;
+        let standings = self.standings(id);
+        let destination = &mut self.destinations[id];
+        destination.dirty = false;
+        let mut best_changed = std::mem::take(&mut destination.best_touched);
+        let mut forwarding_changed = std::mem::take(&mut destination.forwarding_touched);
+        let family = destination.family();
+        let candidates = destination.paths.iter_mut().filter(|path| path.accepted != AttrId::NONE);
+        for (path, standing) in candidates.zip(standings) {
+            let before = path.standing();
+            if before == standing {
+                continue;
+            }
+            best_changed |= (before == Standing::Best) != (standing == Standing::Best);
+            forwarding_changed |= before.forwards() != standing.forwards();
+            path.set_standing(standing);
+            if let Some(peer) = self.peers.get_mut(usize::from(path.source.0)).and_then(Option::as_mut) {
+                peer.counts[family as usize].subtract(before);
+                peer.counts[family as usize].add(standing);
+            }
+        }
+        if best_changed {
+            self.stats.best_changes += 1;
+            let carriers = self.peers.iter_mut().flatten();
+            for peer in carriers.filter(|peer| peer.info.families.contains(family)) {
+                peer.out.pending.insert(id);
+            }
+        }
+        if forwarding_changed || best_changed {
+            self.forwarding_pending.insert(id);
+        }
+        let destination = &mut self.destinations[id];
+        if destination.paths.is_empty() && !destination.empty {
+            destination.empty = true;
+            self.empty.push(id);
+        }
+    }
+
+    /// Decides among the candidates of a destination, in their order.
+    fn standings(&self, id: u32) -> Standings {
+        let paths = &self.destinations[id].paths;
+        let mut accepted = paths.iter().filter(|path| path.accepted != AttrId::NONE);
+        let (first, second) = (accepted.next(), accepted.next());
+        match (first, second) {
+            (None, _) => Standings::new(),
+            (Some(only), None) => {
+                let usable = only.source == Slot::LOCAL || self.metric(only).is_some();
+                SmallVec::from_elem(if usable { Standing::Best } else { Standing::Unreachable }, 1)
+            }
+            (Some(_), Some(_)) => {
+                let accepted = paths.iter().filter(|path| path.accepted != AttrId::NONE);
+                let candidates: SmallVec<[_; 4]> = accepted.map(|path| self.candidate(path)).collect();
+                decide(&candidates, self.rules())
+            }
+        }
+    }
+
+    fn candidate(&self, path: &Path) -> Candidate<'_> {
+        let neighbor = self.peer(path.source).map(|peer| Neighbor {
+            external: peer.info.is_external(),
+            bgp_id: peer.info.bgp_id.to_ipv4().to_bits(),
+            address: peer.info.address,
+        });
+        let attributes = self.pool.attributes(path.accepted);
+        Candidate { attributes, neighbor, path_id: path.path_id, metric: self.metric(path) }
+    }
+
+    /// Returns the interior cost of a path's next hop, or `None` when there is no way to it.
+    fn metric(&self, path: &Path) -> Option<u32> {
+        if !self.settings.resolve || self.link_local(path.source, path.accepted) {
+            return Some(0);
+        }
+        self.pool.next_hops.resolution(self.pool.next_hop(path.accepted)).metric()
+    }
+
+    /// Tells whether a path is forwarded over its peer's link by a link-local address.
+    ///
+    /// Such an address is reachable as long as the session is, and means nothing without the link, so it is
+    /// never resolved.
+    pub(super) fn link_local(&self, source: Slot, accepted: AttrId) -> bool {
+        let on_a_link = self.peer(source).is_some_and(|peer| peer.info.interface.is_some());
+        on_a_link && link_local_address(self.pool.attributes(accepted).next_hop).is_some()
+    }
+
+    /// Works out what the kernel should do with packets to a destination.
+    pub(super) fn wanted_forwarding(&self, id: u32) -> Option<Forwarding> {
+        let destination = &self.destinations[id];
+        let mut gateways = Vec::new();
+        for path in destination.paths.iter().filter(|path| path.standing().forwards()) {
+            if path.source == Slot::LOCAL {
+                let ours = self.originations.origination(&destination.prefix);
+                return ours.filter(|ours| ours.blackhole).map(|_| Forwarding::Blackhole);
+            }
+            self.add_gateways(path, &mut gateways);
+        }
+        gateways.sort_unstable();
+        gateways.dedup();
+        (!gateways.is_empty()).then_some(Forwarding::Via(gateways))
+    }
+
+    fn add_gateways(&self, path: &Path, gateways: &mut Vec<Gateway>) {
+        let interface = self.peer(path.source).and_then(|peer| peer.info.interface);
+        let link_local = link_local_address(self.pool.attributes(path.accepted).next_hop);
+        if let (Some(address), Some(_)) = (link_local, interface) {
+            gateways.push(Gateway { address: IpAddr::V6(address), interface });
+            return;
+        }
+        let hop = self.pool.next_hop(path.accepted);
+        let address = self.pool.next_hops.address(hop);
+        match self.pool.next_hops.resolution(hop) {
+            Resolution::OnLink { interface } => gateways.push(Gateway { address, interface: *interface }),
+            Resolution::Via { gateways: through, .. } => gateways.extend_from_slice(through),
+            Resolution::Unknown | Resolution::Unreachable if !self.settings.resolve => {
+                gateways.push(Gateway { address, interface: None });
+            }
+            Resolution::Unknown | Resolution::Unreachable => {}
+        }
+    }
+
+    /// Forgets the destinations that have no paths and that no consumer refers to any more.
+    pub(super) fn sweep(&mut self) {
+        for id in std::mem::take(&mut self.empty) {
+            let destination = &mut self.destinations[id];
+            if !destination.paths.is_empty() {
+                destination.empty = false;
+                continue;
+            }
+            let forwarded =
+                self.destinations[id].forwarding.is_some() || self.forwarding_pending.contains(id);
+            let held = forwarded || self.peers.iter().flatten().any(|peer| !peer.out.is_done_with(id));
+            if held || self.destinations[id].dirty {
+                self.empty.push(id);
+            } else {
+                self.destinations.remove(id);
+            }
+        }
+    }
+}
+
+fn link_local_address(next_hop: NextHop) -> Option<Ipv6Addr> {
+    match next_hop {
+        NextHop::V4(_) => None,
+        NextHop::V6 { link_local: Some(address), .. } => Some(address),
+        NextHop::V6 { global, link_local: None } => global.is_unicast_link_local().then_some(global),
+    }
+}

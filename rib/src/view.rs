@@ -1,0 +1,162 @@
+//! Borrowed views: what the tables hold, for whoever asks.
+
+use std::net::IpAddr;
+
+use bgp::{Family, PathAttributes};
+use ipnet::IpNet;
+
+use crate::destinations::Destination;
+use crate::forwarding::Forwarding;
+use crate::path::{Path, PeerId, Source, Standing};
+use crate::peer::{PeerCounts, PeerInfo};
+use crate::rib::Rib;
+
+/// A destination: a prefix somebody has said something about.
+#[derive(Clone, Copy)]
+pub struct DestinationView<'a> {
+    rib: &'a Rib,
+    destination: &'a Destination,
+}
+
+/// One path of a destination.
+#[derive(Clone, Copy)]
+pub struct PathView<'a> {
+    rib: &'a Rib,
+    path: &'a Path,
+}
+
+impl Rib {
+    /// Walks the destinations of a family in the order of their prefixes.
+    pub fn destinations(&self, family: Family) -> impl Iterator<Item = DestinationView<'_>> {
+        self.destinations.in_order(family).map(|id| self.view(id)).filter(DestinationView::is_occupied)
+    }
+
+    /// Returns the destination of exactly this prefix.
+    #[must_use]
+    pub fn destination(&self, prefix: &IpNet) -> Option<DestinationView<'_>> {
+        let id = self.destinations.find(prefix)?;
+        Some(self.view(id)).filter(DestinationView::is_occupied)
+    }
+
+    /// Returns the destination packets to an address belong to: the most specific that has a best path.
+    #[must_use]
+    pub fn longest_match(&self, address: IpAddr) -> Option<DestinationView<'_>> {
+        let usable = |id: u32| self.destinations[id].best().is_some();
+        self.destinations.longest_match(address, usable).map(|id| self.view(id))
+    }
+
+    /// Walks the peers that are up, in the order of their numbers.
+    pub fn peers(&self) -> impl Iterator<Item = (PeerId, &PeerInfo)> {
+        let up = self.slots.iter().filter_map(|(&id, &slot)| Some((id, self.peer(slot)?)));
+        up.map(|(id, peer)| (id, &peer.info))
+    }
+
+    /// Returns how the paths of a peer stand; `None` when it is not up.
+    #[must_use]
+    pub fn counts(&self, id: PeerId, family: Family) -> Option<&PeerCounts> {
+        let peer = self.peer(*self.slots.get(&id)?)?;
+        Some(&peer.counts[family as usize])
+    }
+
+    /// Walks what a peer was told, in the order of the prefixes: the record, never a recomputation.
+    pub fn advertised(&self, id: PeerId, family: Family) -> impl Iterator<Item = (IpNet, &PathAttributes)> {
+        let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
+        let told = peer.into_iter().flat_map(move |peer| {
+            let ids = self.destinations.in_order(family);
+            ids.filter_map(|id| Some((id, peer.out.advertised(id).some()?)))
+        });
+        told.map(|(id, attributes)| (self.destinations[id].prefix, self.pool.attributes(attributes)))
+    }
+
+    /// Returns how many destinations there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.destinations.len()
+    }
+
+    /// Tells whether there is no destination.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many distinct sets of attributes are in use.
+    #[must_use]
+    pub fn attribute_sets(&self) -> usize {
+        self.pool.len()
+    }
+
+    fn view(&self, id: u32) -> DestinationView<'_> {
+        DestinationView { rib: self, destination: &self.destinations[id] }
+    }
+}
+
+impl<'a> DestinationView<'a> {
+    /// Returns the prefix.
+    #[must_use]
+    pub fn prefix(&self) -> IpNet {
+        self.destination.prefix
+    }
+
+    /// Walks all paths: the best first, then those used with it, then the rest.
+    pub fn paths(&self) -> impl Iterator<Item = PathView<'a>> {
+        let mut paths: Vec<_> = self.destination.paths.iter().collect();
+        paths.sort_by_key(|path| (path.standing(), self.rib.source(path.source), path.path_id));
+        let rib = self.rib;
+        paths.into_iter().map(move |path| PathView { rib, path })
+    }
+
+    /// Returns the best path.
+    #[must_use]
+    pub fn best(&self) -> Option<PathView<'a>> {
+        self.destination.best().map(|path| PathView { rib: self.rib, path })
+    }
+
+    /// Returns the forwarding last handed out.
+    #[must_use]
+    pub fn forwarding(&self) -> Option<&'a Forwarding> {
+        self.rib.forwarding.forwarding(self.destination.forwarding)
+    }
+
+    fn is_occupied(&self) -> bool {
+        !self.destination.paths.is_empty()
+    }
+}
+
+impl<'a> PathView<'a> {
+    /// Returns where the path is from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.rib.source(self.path.source)
+    }
+
+    /// Returns the path identifier the peer gave it.
+    #[must_use]
+    pub fn path_id(&self) -> u32 {
+        self.path.path_id
+    }
+
+    /// Returns the attributes as received (Adj-RIB-In).
+    #[must_use]
+    pub fn received(&self) -> &'a PathAttributes {
+        self.rib.pool.attributes(self.path.received)
+    }
+
+    /// Returns the attributes after import; `None` when the path was rejected.
+    #[must_use]
+    pub fn accepted(&self) -> Option<&'a PathAttributes> {
+        self.path.accepted.some().map(|accepted| self.rib.pool.attributes(accepted))
+    }
+
+    /// Returns when the path was received in this shape, in seconds since the owner's epoch.
+    #[must_use]
+    pub fn since(&self) -> u32 {
+        self.path.since
+    }
+
+    /// Returns how the path stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.path.standing()
+    }
+}
