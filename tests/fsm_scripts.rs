@@ -129,9 +129,7 @@ fn received(words: &str) -> anyhow::Result<Bytes> {
             "open" => Message::Open(peers_open(rest)?),
             "keepalive" => Message::Keepalive,
             "update" => Message::Update(Update { end_of_rib: Some(Family::Ipv4), ..Update::default() }),
-            "refresh" => {
-                Message::RouteRefresh(RouteRefresh { family: family(rest)?.code(), subtype: 0 })
-            }
+            "refresh" => Message::RouteRefresh(RouteRefresh { family: family(rest)?.code(), subtype: 0 }),
             "notification" => Message::Notification(notification(rest)?),
             "octets" => {
                 all.extend_from_slice(&hex(rest)?);
@@ -173,7 +171,8 @@ fn notification(words: &str) -> anyhow::Result<Notification> {
 /// Reads octets; `marker` stands for the sixteen that begin a message.
 fn hex(words: &str) -> anyhow::Result<Vec<u8>> {
     let digits: String = words.replace("marker", &"ff".repeat(16)).split_whitespace().collect();
-    let pairs = digits.as_bytes().chunks(2).map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?));
+    let pairs =
+        digits.as_bytes().chunks(2).map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?));
     pairs.collect()
 }
 

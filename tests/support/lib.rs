@@ -5,8 +5,11 @@
 
 pub mod config;
 pub mod foreign;
+pub mod full_table;
+pub mod internet;
 pub mod kernel;
 pub mod podbgpd;
+pub mod puppet;
 pub mod rack;
 pub mod script;
 mod skip;
