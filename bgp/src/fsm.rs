@@ -1,4 +1,61 @@
 //! The state machine of RFC 4271 §8.
+//!
+//! ```text
+//!             Start, or the idle hold timer
+//!   ┌──────┐ ─────────────────────────────▶ ┌─────────┐   connect fails    ┌────────┐
+//!   │ Idle │                                │ Connect │ ─────────────────▶ │ Active │ ◀─┐ (a passive peer
+//!   └──────┘ ◀──┐                           └─────────┘ ◀───────────────── └────────┘   │  starts here)
+//!               │                                │         connect retry       │        │
+//!      Stop, a  │                      connected │                    incoming │        │ connection lost
+//!   NOTIFICATION│                                ▼                             ▼        │
+//!    either way,│                           ┌──────────────────────────────────────┐    │
+//!      a timer, ├────────────────────────── │ OpenSent: our OPEN is out            │ ───┘
+//!   a connection│                           └──────────────────────────────────────┘
+//!     lost after│                                │ OPEN, agreeable and not the loser of a collision
+//!      its OPEN │                                ▼
+//!               ├────────────────────────── ┌──────────────────────────────────────┐
+//!               │                           │ OpenConfirm: our KEEPALIVE is out    │
+//!               │                           └──────────────────────────────────────┘
+//!               │                                │ KEEPALIVE
+//!               │                                ▼
+//!               │                           ┌──────────────────────────────────────┐
+//!               └────────────────────────── │ Established: routes flow             │
+//!                                           └──────────────────────────────────────┘
+//! ```
+//!
+//! The surprise is that the RFC's machine is two here. A connection has a state from OpenSent on, each a type
+//! of its own that knows no more than what has been said; a [`Peer`] stands above its connections (up to three
+//! for a moment), decides when to dial and which survives, and its [`State`] is the furthest any part has got.
+//!
+//! # Contract
+//!
+//! Call [`Peer::handle`] whenever something happens, carry out every [`Action`] in its order, and call it with
+//! [`Event::Tick`] at [`Peer::next_deadline`]. Hand over octets that have come before a tick that is due: they
+//! may be what a timer waits for. Closing waits for what was transmitted, but not for ever: the driver bounds
+//! it, since the peer may be closed for reading nothing. Routes are encoded by the driver with the session's
+//! [`context`](Session::context), as many as there is [`room`](Peer::room) for, and handed to
+//! [`Peer::transmit`]; what follows counts them, restarts the keepalive timer and watches that the peer reads.
+//!
+//! # What differs from RFC 4271, and why
+//!
+//! * ConnectRetry and IdleHold share one back-off: a second, doubled with each failure, at most
+//!   [`connect_retry`](PeerSettings::connect_retry) and a minute. The RFC's constant 120 s would keep a node
+//!   without network two minutes after its switch is back. A session that lived a minute ends the back-off.
+//! * The first attempt to connect is made at once. DelayOpen (§8.1.1) is not offered: the collision it avoids
+//!   costs a round trip.
+//! * A second incoming connection displaces a first that has not got its OPEN, and of two with an OPEN that
+//!   the same speaker opened the newer stays. The RFC is silent; a speaker that dials again has given up the
+//!   older, and we would wait for its hold timer.
+//! * When a session comes up, an attempt to connect that is still going on is given up rather than left to
+//!   become a collision.
+//! * The send hold timer (RFC 9687) runs only while octets wait to be written, and any progress restarts it.
+//! * A ROUTE-REFRESH for what was not negotiated is ignored.
+//!
+//! Later additions have their places: a reason to stop is a [`StopReason`], a reason to fail a [`DownReason`],
+//! a timer a [`Timer`], a capability goes into the settings and shows in [`Negotiated`](crate::Negotiated). None
+//! needs a new arm in a state that is not about it.
+
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 mod action;
 mod collision;
@@ -62,3 +119,6 @@ impl fmt::Display for State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

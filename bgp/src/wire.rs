@@ -36,6 +36,10 @@ mod open;
 pub mod pack;
 mod read;
 mod route_refresh;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod update;
 mod write;
 

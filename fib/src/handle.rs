@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ipnet::IpNet;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::netlink::{Monitor, Netlink};
 use crate::resolve::Resolution;
@@ -99,8 +99,10 @@ pub enum Filter {
     Stats,
     /// All.
     All,
-    /// The one with this prefix.
-    Prefix(IpNet),
+    /// Those with these prefixes, in this order.
+    Prefixes(Vec<IpNet>),
+    /// At most so many behind a prefix, or from the first one on.
+    Page(Option<IpNet>, usize),
     /// Those that cover this address.
     Address(IpAddr),
     /// Those the kernel does not hold as wanted.
@@ -169,8 +171,10 @@ pub struct Stats {
     pub installed: usize,
     /// Routes to be written, the refused ones included.
     pub dirty: usize,
-    /// Routes the kernel refused or somebody else is in the way of.
-    pub troubled: usize,
+    /// Routes the kernel refused.
+    pub failed: usize,
+    /// Routes somebody else's are in the way of.
+    pub conflicts: usize,
     /// Routes of an earlier run that nobody has claimed.
     pub leftovers: usize,
     /// Writes the kernel confirmed.
@@ -189,10 +193,29 @@ pub struct Stats {
     pub overruns: u64,
 }
 
+/// A route the kernel would not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its destination.
+    pub prefix: IpNet,
+    /// What the kernel said.
+    pub error: WriteError,
+    /// When.
+    pub at: Instant,
+}
+
+/// What the thread publishes as it goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) stats: Stats,
+    pub(crate) last_refusal: Option<Refusal>,
+}
+
 /// The way to the thread that keeps the routes. Dropping it ends the thread; the routes stay.
 #[derive(Debug)]
 pub struct FibHandle {
     commands: mpsc::Sender<Command>,
+    progress: watch::Receiver<Progress>,
     thread: thread::JoinHandle<()>,
 }
 
@@ -219,6 +242,18 @@ impl FibHandle {
         self.commands.capacity()
     }
 
+    /// Returns the counters as they were a moment ago.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.progress.borrow().stats
+    }
+
+    /// Returns the kernel's last refusal, and when it was.
+    #[must_use]
+    pub fn last_refusal(&self) -> Option<Refusal> {
+        self.progress.borrow().last_refusal.clone()
+    }
+
     /// Returns another way to the same thread, for those who only ask for snapshots.
     #[must_use]
     pub fn commands(&self) -> mpsc::Sender<Command> {
@@ -227,7 +262,7 @@ impl FibHandle {
 
     /// Ends the thread after the commands already handed over and waits for it. Blocks.
     pub fn join(self) {
-        let Self { commands, thread } = self;
+        let Self { commands, thread, .. } = self;
         if commands.try_send(Command::Stop).is_err() {
             // Full or ended: the closing channel says the same.
         }
@@ -244,13 +279,14 @@ impl FibHandle {
 pub fn spawn(settings: FibSettings, events: mpsc::Sender<Event>) -> Result<FibHandle, Error> {
     let netlink = Netlink::open(&settings)?;
     let (commands, inbox) = mpsc::channel(COMMANDS);
+    let (publish, progress) = watch::channel(Progress::default());
     let (started, outcome) = handshake::channel();
     let run = move || {
         // The caller waits for the word; it can only be gone if it panicked.
         match listen(&netlink) {
             Ok((runtime, monitor)) => {
                 let _ = started.send(Ok(()));
-                runtime.block_on(Keeper::new(settings, netlink, events).run(monitor, inbox));
+                runtime.block_on(Keeper::new(settings, netlink, events, publish).run(monitor, inbox));
             }
             Err(error) => {
                 let _ = started.send(Err(error));
@@ -259,7 +295,7 @@ pub fn spawn(settings: FibSettings, events: mpsc::Sender<Event>) -> Result<FibHa
     };
     let thread = thread::Builder::new().name("fib".into()).spawn(run).map_err(Error::Thread)?;
     outcome.recv().unwrap_or_else(|_| Err(Error::Thread(io::ErrorKind::BrokenPipe.into())))?;
-    Ok(FibHandle { commands, thread })
+    Ok(FibHandle { commands, progress, thread })
 }
 
 fn listen(netlink: &Netlink) -> Result<(Runtime, Monitor), Error> {

@@ -34,7 +34,7 @@ mod table;
 
 pub use error::{Error, WriteError};
 pub use handle::{
-    Change, Command, Event, FibHandle, Filter, Link, RouteState, RouteStatus, Snapshot, Stats, spawn,
+    Change, Command, Event, FibHandle, Filter, Link, Refusal, RouteState, RouteStatus, Snapshot, Stats, spawn,
 };
 pub use plan::{Action, Op};
 pub use resolve::{Gateway, Resolution, Unreachable};

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
 use self::outbox::Outbox;
 use crate::error::Error;
-use crate::handle::{Change, Command, Event, Link, Snapshot};
+use crate::handle::{Change, Command, Event, Link, Progress, Refusal, Snapshot, Stats};
 use crate::netlink::{BATCH, Monitor, Netlink, Notification};
 use crate::resolve::{Resolution, Tracked};
 use crate::route::{FibRoute, FibSettings};
@@ -36,6 +36,7 @@ pub(crate) struct Keeper {
     table: Table,
     netlink: Netlink,
     events: mpsc::Sender<Event>,
+    progress: watch::Sender<Progress>,
     outbox: Outbox,
     tracked: Tracked,
     next_hops: BTreeMap<std::net::IpAddr, Resolution>,
@@ -45,6 +46,7 @@ pub(crate) struct Keeper {
     /// When to look the next hops up again.
     resolve_at: Option<Instant>,
     overruns: u64,
+    last_refusal: Option<Refusal>,
 }
 
 /// Whether to go on.
@@ -55,12 +57,18 @@ enum Turn {
 }
 
 impl Keeper {
-    pub(crate) fn new(settings: FibSettings, netlink: Netlink, events: mpsc::Sender<Event>) -> Self {
+    pub(crate) fn new(
+        settings: FibSettings,
+        netlink: Netlink,
+        events: mpsc::Sender<Event>,
+        progress: watch::Sender<Progress>,
+    ) -> Self {
         Self {
             table: Table::new(settings.clone()),
             settings,
             netlink,
             events,
+            progress,
             outbox: Outbox::default(),
             tracked: Tracked::default(),
             next_hops: BTreeMap::new(),
@@ -68,6 +76,7 @@ impl Keeper {
             resync_at: None,
             resolve_at: None,
             overruns: 0,
+            last_refusal: None,
         }
     }
 
@@ -110,6 +119,7 @@ impl Keeper {
             }
             self.look_around()?;
             self.write_batch()?;
+            self.publish();
         }
     }
 
@@ -122,6 +132,21 @@ impl Keeper {
         info!(adopted, install = self.settings.install, "kernel routes read");
         self.outbox.ready(adopted);
         Ok(())
+    }
+
+    fn stats(&self) -> Stats {
+        Stats { overruns: self.overruns, ..self.table.stats() }
+    }
+
+    fn publish(&self) {
+        let stats = self.stats();
+        self.progress.send_if_modified(|progress| {
+            let changed = progress.stats != stats || progress.last_refusal != self.last_refusal;
+            if changed {
+                *progress = Progress { stats, last_refusal: self.last_refusal.clone() };
+            }
+            changed
+        });
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -152,7 +177,7 @@ impl Keeper {
             }
             Command::Snapshot(filter, reply) => {
                 let routes = self.table.routes(&filter);
-                let stats = crate::Stats { overruns: self.overruns, ..self.table.stats() };
+                let stats = self.stats();
                 let (install, next_hops) = (self.settings.install, self.next_hops.clone());
                 // Whoever asked may have gone.
                 let _ = reply.send(Snapshot { install, routes, stats, next_hops });
@@ -277,7 +302,10 @@ impl Keeper {
         for (op, outcome) in ops.iter().zip(outcomes) {
             match &outcome {
                 Outcome::Confirmed => confirmed += 1,
-                Outcome::Refused(error) => debug!(%op, %error, "the kernel refused a route"),
+                Outcome::Refused(error) => {
+                    debug!(%op, %error, "the kernel refused a route");
+                    self.last_refusal = Some(Refusal { prefix: op.prefix, error: error.clone(), at: now });
+                }
                 Outcome::Unknown => lost = true,
             }
             self.table.done(op, outcome, now);
@@ -293,7 +321,7 @@ impl Keeper {
 
     /// Compares the table with the kernel; looks at everybody's routes if one of them may be in our way.
     fn resync(&mut self) -> Result<(), Error> {
-        let everybody = self.table.is_suspicious() || self.table.stats().troubled > 0;
+        let everybody = self.table.is_suspicious() || self.table.has_troubles();
         let mut drifts = Vec::new();
         let now = Instant::now();
         self.table.begin_resync();

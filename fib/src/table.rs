@@ -426,7 +426,14 @@ impl Table {
     /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { troubled: self.troubles.len(), ..self.stats }
+        let conflicts = self.troubles.conflicts();
+        Stats { failed: self.troubles.len() - conflicts, conflicts, ..self.stats }
+    }
+
+    /// Tells whether the kernel refused a route, or somebody else's is in the way of one.
+    #[must_use]
+    pub fn has_troubles(&self) -> bool {
+        self.troubles.len() > 0
     }
 
     /// Lists the routes that `filter` asks for.
@@ -436,7 +443,11 @@ impl Table {
         match filter {
             Filter::Stats => Vec::new(),
             Filter::All => self.entries.iter().map(|(prefix, entry)| self.status(prefix, entry)).collect(),
-            Filter::Prefix(prefix) => find(prefix.trunc()).into_iter().collect(),
+            Filter::Prefixes(prefixes) => prefixes.iter().map(IpNet::trunc).filter_map(find).collect(),
+            Filter::Page(after, limit) => {
+                let page = self.entries.iter_after(*after).take(*limit);
+                page.map(|(prefix, entry)| self.status(prefix, entry)).collect()
+            }
             Filter::Address(address) => {
                 self.entries.covering(*address).into_iter().filter_map(find).collect()
             }

@@ -110,11 +110,17 @@ impl Destinations {
         }
     }
 
-    /// Walks the destinations of a family in the order of their prefixes.
-    pub(crate) fn in_order(&self, family: Family) -> Box<dyn Iterator<Item = u32> + '_> {
-        match family {
-            Family::Ipv4 => Box::new(self.v4.values().copied()),
-            Family::Ipv6 => Box::new(self.v6.values().copied()),
+    /// Walks the destinations of a family in the order of their prefixes, those behind a prefix or all.
+    pub(crate) fn in_order(&self, family: Family, after: Option<IpNet>) -> Box<dyn Iterator<Item = u32> + '_> {
+        match (family, after) {
+            (Family::Ipv4, Some(IpNet::V4(after))) => {
+                Box::new(self.v4.iter_from(&after, false).map(|(_, &id)| id))
+            }
+            (Family::Ipv6, Some(IpNet::V6(after))) => {
+                Box::new(self.v6.iter_from(&after, false).map(|(_, &id)| id))
+            }
+            (Family::Ipv4, _) => Box::new(self.v4.values().copied()),
+            (Family::Ipv6, _) => Box::new(self.v6.values().copied()),
         }
     }
 

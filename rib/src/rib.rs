@@ -171,6 +171,15 @@ impl Rib {
         }
     }
 
+    /// Limits how many prefixes of a family a peer may announce from its next UPDATE on.
+    pub fn set_max_prefixes(&mut self, id: PeerId, limit: Option<u32>) {
+        if let Some(&slot) = self.slots.get(&id)
+            && let Some(peer) = self.peer_mut(slot)
+        {
+            peer.info.max_prefixes = limit;
+        }
+    }
+
     /// Changes what holds for all peers. Everything is judged and decided anew.
     pub fn set_settings(&mut self, settings: RibSettings) {
         if settings == self.settings {

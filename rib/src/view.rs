@@ -15,6 +15,7 @@ use crate::rib::Rib;
 #[derive(Clone, Copy)]
 pub struct DestinationView<'a> {
     rib: &'a Rib,
+    id: u32,
     destination: &'a Destination,
 }
 
@@ -28,7 +29,17 @@ pub struct PathView<'a> {
 impl Rib {
     /// Walks the destinations of a family in the order of their prefixes.
     pub fn destinations(&self, family: Family) -> impl Iterator<Item = DestinationView<'_>> {
-        self.destinations.in_order(family).map(|id| self.view(id)).filter(DestinationView::is_occupied)
+        self.destinations_after(family, None)
+    }
+
+    /// Walks the destinations of a family behind a prefix, which need not be there any more.
+    pub fn destinations_after(
+        &self,
+        family: Family,
+        after: Option<IpNet>,
+    ) -> impl Iterator<Item = DestinationView<'_>> {
+        let ids = self.destinations.in_order(family, after);
+        ids.map(|id| self.view(id)).filter(DestinationView::is_occupied)
     }
 
     /// Returns the destination of exactly this prefix.
@@ -62,10 +73,18 @@ impl Rib {
     pub fn advertised(&self, id: PeerId, family: Family) -> impl Iterator<Item = (IpNet, &PathAttributes)> {
         let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
         let told = peer.into_iter().flat_map(move |peer| {
-            let ids = self.destinations.in_order(family);
+            let ids = self.destinations.in_order(family, None);
             ids.filter_map(|id| Some((id, peer.out.advertised(id).some()?)))
         });
         told.map(|(id, attributes)| (self.destinations[id].prefix, self.pool.attributes(attributes)))
+    }
+
+    /// Returns what a peer was told of a prefix.
+    #[must_use]
+    pub fn advertised_of(&self, id: PeerId, prefix: &IpNet) -> Option<&PathAttributes> {
+        let peer = self.peer(*self.slots.get(&id)?)?;
+        let attributes = peer.out.advertised(self.destinations.find(prefix)?).some()?;
+        Some(self.pool.attributes(attributes))
     }
 
     /// Returns how many destinations there are.
@@ -87,7 +106,7 @@ impl Rib {
     }
 
     fn view(&self, id: u32) -> DestinationView<'_> {
-        DestinationView { rib: self, destination: &self.destinations[id] }
+        DestinationView { rib: self, id, destination: &self.destinations[id] }
     }
 }
 
@@ -110,6 +129,12 @@ impl<'a> DestinationView<'a> {
     #[must_use]
     pub fn best(&self) -> Option<PathView<'a>> {
         self.destination.best().map(|path| PathView { rib: self.rib, path })
+    }
+
+    /// Returns what the kernel should do with packets to the prefix, handed out or not.
+    #[must_use]
+    pub fn wanted_forwarding(&self) -> Option<Forwarding> {
+        self.rib.wanted_forwarding(self.id)
     }
 
     /// Returns the forwarding last handed out.

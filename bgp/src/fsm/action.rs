@@ -59,6 +59,8 @@ pub enum DownReason {
     NotificationReceived(Notification),
     /// The peer sent a NOTIFICATION that makes no sense; not answered either.
     NotificationUnreadable,
+    /// The connection did not come about.
+    ConnectFailed(String),
     /// The connection closed or broke.
     ConnectionLost(String),
     /// Neither KEEPALIVE nor UPDATE for the hold time (RFC 4271 §6.5).
@@ -89,7 +91,10 @@ impl DownReason {
     pub fn notification(&self) -> Option<Notification> {
         match self {
             Self::Stopped(reason) => reason.notification(),
-            Self::NotificationReceived(_) | Self::NotificationUnreadable | Self::ConnectionLost(_) => None,
+            Self::NotificationReceived(_)
+            | Self::NotificationUnreadable
+            | Self::ConnectFailed(_)
+            | Self::ConnectionLost(_) => None,
             Self::HoldTimerExpired => Some(NotificationError::HoldTimerExpired.into()),
             Self::SendHoldTimerExpired => Some(NotificationError::SendHoldTimerExpired.into()),
             Self::ProtocolError { notification, .. } => Some(notification.clone()),
@@ -104,6 +109,7 @@ impl DownReason {
         match self {
             Self::Stopped(reason) => reason.label(),
             Self::NotificationReceived(_) | Self::NotificationUnreadable => "notification_received",
+            Self::ConnectFailed(_) => "connect_failed",
             Self::ConnectionLost(_) => "connection_lost",
             Self::HoldTimerExpired => "hold_timer_expired",
             Self::SendHoldTimerExpired => "send_hold_timer_expired",
@@ -133,6 +139,7 @@ impl fmt::Display for DownReason {
             Self::Stopped(reason) => write!(f, "stopped: {reason}"),
             Self::NotificationReceived(notification) => write!(f, "peer said: {notification}"),
             Self::NotificationUnreadable => f.write_str("peer sent a malformed NOTIFICATION"),
+            Self::ConnectFailed(why) => write!(f, "connect failed: {why}"),
             Self::ConnectionLost(why) => write!(f, "connection lost: {why}"),
             Self::HoldTimerExpired => f.write_str("hold timer expired: nothing heard from the peer"),
             Self::SendHoldTimerExpired => f.write_str("send hold timer expired: the peer reads nothing"),
@@ -155,8 +162,6 @@ pub enum Cause {
     IdleHoldExpired,
     /// It is time to connect again.
     ConnectRetryExpired,
-    /// The connection does not come about.
-    ConnectFailed(String),
     /// Our connection stands, and our OPEN is out.
     Connected,
     /// The peer's connection is accepted, and our OPEN is out.
@@ -165,7 +170,7 @@ pub enum Cause {
     OpenReceived,
     /// The peer's KEEPALIVE confirms our OPEN.
     KeepaliveReceived,
-    /// A connection ended.
+    /// A connection ended, or did not come about.
     Down(DownReason),
 }
 
@@ -175,7 +180,6 @@ impl fmt::Display for Cause {
             Self::Started => f.write_str("started"),
             Self::IdleHoldExpired => f.write_str("idle hold timer expired"),
             Self::ConnectRetryExpired => f.write_str("connect retry timer expired"),
-            Self::ConnectFailed(why) => write!(f, "connect failed: {why}"),
             Self::Connected => f.write_str("connected"),
             Self::Accepted => f.write_str("connection accepted"),
             Self::OpenReceived => f.write_str("OPEN received"),

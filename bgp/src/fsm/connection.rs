@@ -218,11 +218,11 @@ impl Connection {
     /// A NOTIFICATION is never answered, not even one whose length is wrong (RFC 4271 §6.4).
     fn header_error(&self, error: &DecodeError) -> DownReason {
         let code = self.buffer.get(wire::HEADER - 1);
-        match error {
-            DecodeError::Header(HeaderFault::Length(_)) if code == Some(&MessageKind::Notification.code()) => {
-                DownReason::NotificationUnreadable
-            }
-            _ => malformed(error),
+        let is_notification = code == Some(&MessageKind::Notification.code());
+        if is_notification && matches!(error, DecodeError::Header(HeaderFault::Length(_))) {
+            DownReason::NotificationUnreadable
+        } else {
+            malformed(error)
         }
     }
 }

@@ -66,10 +66,11 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fsm::tests::start_of_time;
 
     #[test]
     fn timers_that_are_due_fire_in_their_order_and_once() {
-        let now = Instant::now();
+        let now = start_of_time();
         let mut deadlines = Deadlines::default();
         deadlines.start(Timer::Hold, now, Duration::from_secs(2));
         deadlines.start(Timer::SendHold, now, Duration::from_secs(1));
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn a_timer_beyond_the_end_of_time_never_fires() {
         let mut deadlines = Deadlines::default();
-        deadlines.start(Timer::ConnectRetry, Instant::now(), Duration::MAX);
+        deadlines.start(Timer::ConnectRetry, start_of_time(), Duration::MAX);
         assert_eq!(deadlines.next(), None);
     }
 }

@@ -73,7 +73,9 @@ impl StopReason {
             }
             Self::AdminReset { message } => Some(Notification::shutdown(Cease::AdministrativeReset, message)),
             Self::Deconfigured => Some(Notification::shutdown(Cease::PeerDeconfigured, "")),
-            Self::OtherConfigurationChange => Some(Notification::shutdown(Cease::OtherConfigurationChange, "")),
+            Self::OtherConfigurationChange => {
+                Some(Notification::shutdown(Cease::OtherConfigurationChange, ""))
+            }
             Self::MaxPrefixes => Some(Notification::shutdown(Cease::MaximumPrefixes, "")),
             Self::Restart => None,
         }

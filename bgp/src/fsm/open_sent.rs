@@ -25,10 +25,10 @@ pub(super) struct OpenSent {
 
 impl OpenSent {
     pub(super) fn enter(line: &mut Line, scope: &mut Scope<'_>) -> Self {
-        let message = Message::Open(scope.settings.open());
-        line.say(&message, scope);
+        let ours = scope.settings.open();
+        line.say(&Message::Open(ours.clone()), scope);
         line.deadlines.start(Timer::Hold, scope.now, PATIENCE);
-        Self { ours: scope.settings.open(), context: CodecContext::before_open() }
+        Self { ours, context: CodecContext::before_open() }
     }
 
     pub(super) fn context(&self) -> &CodecContext {

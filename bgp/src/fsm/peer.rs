@@ -9,7 +9,8 @@ use super::connection::{Connection, Ended, Scope, Step};
 use super::deadlines::Deadlines;
 use super::jitter::Jitter;
 use super::{
-    Action, Cause, ConnId, DownReason, Event, LastError, PeerSettings, Session, State, Stats, StopReason, Timer,
+    Action, Cause, ConnId, DownReason, Event, LastError, PeerSettings, Session, State, Stats, StopReason,
+    Timer,
 };
 use crate::wire::{self, CodecContext};
 use crate::{Message, Notification};
@@ -218,11 +219,12 @@ impl Peer {
     fn dial_again(&mut self, now: Instant, out: &mut Vec<Action>) {
         if let Some(dial) = self.dial.take() {
             out.push(Action::Close(dial));
-            let reason = DownReason::ConnectionLost(String::from("no answer to connect"));
+            let reason = DownReason::ConnectFailed(String::from("no answer"));
             self.stats.last_error = Some(LastError { at: now, reason });
         }
         let ours = |connection: &Connection| connection.opener == Opener::Us;
-        if !self.settings.passive && !self.connections.iter().any(|other| ours(other) || is_past_open(other)) {
+        if !self.settings.passive && !self.connections.iter().any(|other| ours(other) || is_past_open(other))
+        {
             self.dial(now, out);
         }
         self.report(Cause::ConnectRetryExpired, now, out);
@@ -262,10 +264,10 @@ impl Peer {
     fn lost(&mut self, id: ConnId, why: String, now: Instant, out: &mut Vec<Action>) {
         if self.dial == Some(id) {
             self.dial = None;
-            let reason = DownReason::ConnectionLost(why.clone());
-            self.stats.last_error = Some(LastError { at: now, reason });
+            let reason = DownReason::ConnectFailed(why);
+            self.stats.last_error = Some(LastError { at: now, reason: reason.clone() });
             self.dial_later(now);
-            self.report(Cause::ConnectFailed(why), now, out);
+            self.report(Cause::Down(reason), now, out);
         } else if let Some(connection) = self.take(id) {
             self.fail(connection.end(DownReason::ConnectionLost(why)), now, out);
         }
@@ -312,6 +314,7 @@ impl Peer {
 
     fn written(&mut self, id: ConnId, octets: usize, now: Instant) {
         if let Some(connection) = self.connections.iter_mut().find(|connection| connection.id() == id) {
+            let octets = octets.min(connection.unwritten());
             self.stats.octets_written += octets as u64;
             self.stats.last_written = Some(now);
             connection.line().written(octets, now);
@@ -342,7 +345,9 @@ impl Peer {
         let silent = ended.state == State::OpenSent && matches!(reason, DownReason::ConnectionLost(_));
         self.bury(ended, now, out);
         if silent {
-            self.dial_later(now);
+            if !self.connections.iter().any(is_past_open) {
+                self.dial_later(now);
+            }
             self.report(Cause::Down(reason), now, out);
         } else if self.connections.is_empty() {
             self.become_idle(Mode::Resting, reason, now, out);
@@ -401,10 +406,7 @@ impl Peer {
             settings: &self.settings,
             stats: &mut self.stats,
             jitter: &mut self.jitter,
-            rival: rival.map(|rival| Rival {
-                opener: rival.opener,
-                established: rival.session().is_some(),
-            }),
+            rival: rival.map(|rival| Rival { opener: rival.opener, established: rival.session().is_some() }),
             now,
             out,
         }

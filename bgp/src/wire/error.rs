@@ -217,6 +217,9 @@ pub enum EncodeError {
     /// The next hop is of a family these routes cannot have on this session (RFC 4760, RFC 8950).
     #[error("the next hop is of a family that was not negotiated for the routes")]
     NextHop,
+    /// An UPDATE that says nothing, which on the wire would say End-of-RIB.
+    #[error("an UPDATE of nothing would say End-of-RIB")]
+    Empty,
     /// One UPDATE cannot say all of it, whatever its length: two sets of attributes, or End-of-RIB and routes.
     #[error("one UPDATE cannot carry all of this")]
     Mixed,

@@ -196,10 +196,12 @@ impl<'a> Parts<'a> {
             }
         }
         let routes = !update.withdrawn.is_empty() || parts.attributes().is_some();
-        if (update.end_of_rib.is_some() && routes) || !parts.agree() {
-            return Err(EncodeError::Mixed);
+        match (routes, update.end_of_rib) {
+            (false, None) => Err(EncodeError::Empty),
+            (true, Some(_)) => Err(EncodeError::Mixed),
+            _ if !parts.agree() => Err(EncodeError::Mixed),
+            _ => Ok(parts),
         }
-        Ok(parts)
     }
 
     fn attributes(&self) -> Option<&'a PathAttributes> {

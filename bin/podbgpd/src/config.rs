@@ -100,7 +100,7 @@ pub fn parse(text: &str, file: &Path, facts: &Facts) -> Result<Config, Mistakes>
     let problems = Problems::default();
     let directory = file.parent().unwrap_or(Path::new(""));
     let intent = match DeTable::parse(text) {
-        Ok(table) => intent(Table::root(&problems, &table), directory, facts),
+        Ok(table) => intent(&problems, Table::root(&problems, &table), directory, facts),
         Err(error) => {
             problems.error(syntax_error(&error, text));
             None
@@ -114,7 +114,7 @@ pub fn parse(text: &str, file: &Path, facts: &Facts) -> Result<Config, Mistakes>
 }
 
 /// Reads all tables. `None` only after a mistake was noted.
-fn intent(mut root: Table<'_>, directory: &Path, facts: &Facts) -> Option<Intent> {
+fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Facts) -> Option<Intent> {
     let policies = root.table("policy");
     let policies = policy::read(policies.as_ref());
     let (node, places) = node::read(&mut root, facts);
@@ -123,8 +123,11 @@ fn intent(mut root: Table<'_>, directory: &Path, facts: &Facts) -> Option<Intent
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
     let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
-    policies.warn_of_unused();
     root.finish();
+    // A policy nobody uses because its name is mistyped elsewhere is one problem, not two.
+    if !problems.has_errors() {
+        policies.warn_of_unused();
+    }
     Some(Intent {
         node: node?,
         fib: fib?,
@@ -136,11 +139,18 @@ fn intent(mut root: Table<'_>, directory: &Path, facts: &Facts) -> Option<Intent
 }
 
 fn syntax_error(error: &toml::de::Error, text: &str) -> ConfigError {
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let start = text.floor_char_boundary(span.start);
+    let line = text.get(..start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+    let unquoted = line.contains('=') && !line.contains(['"', '\'']);
     ConfigError {
         key: String::new(),
-        span: error.span().unwrap_or(text.len()..text.len()),
+        span,
         problem: format!("is not TOML: {}", error.message()),
-        hint: String::new(),
+        hint: if unquoted { "texts, addresses and prefixes are in quotes".to_owned() } else { String::new() },
         related: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

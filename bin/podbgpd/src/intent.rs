@@ -1,7 +1,7 @@
 //! What this node should do, as one value.
 //!
 //! The file of the operator and the objects of a cluster both end up here, and nothing else tells a running
-//! daemon what to do: [`reconcile`] compares two intents and yields the list of changes between them. So
+//! daemon what to do: [`reconcile()`] compares two intents and yields the list of changes between them. So
 //! there is no TOML and no Kubernetes in this module, and every default is already applied.
 
 pub mod reconcile;
@@ -205,31 +205,6 @@ impl PeerIntent {
             import: Import::Safe,
             export: Export::Originated,
             shutdown: false,
-        }
-    }
-
-    /// Returns what may come in, as the tables understand it.
-    #[must_use]
-    pub fn import_rules(&self) -> rib::Import {
-        match &self.import {
-            Import::Safe => rib::Import::Safe(rib::Safe {
-                longest_ipv4: self.max_length_ipv4,
-                longest_ipv6: self.max_length_ipv6,
-            }),
-            Import::All => rib::Import::All,
-            Import::None => rib::Import::None,
-            Import::Policy(policy) => rib::Import::Policy(Policy::clone(policy)),
-        }
-    }
-
-    /// Returns what may go out, as the tables understand it.
-    #[must_use]
-    pub fn export_rules(&self) -> rib::Export {
-        match &self.export {
-            Export::Originated => rib::Export::Originated,
-            Export::All => rib::Export::All,
-            Export::None => rib::Export::None,
-            Export::Policy(policy) => rib::Export::Policy(Policy::clone(policy)),
         }
     }
 

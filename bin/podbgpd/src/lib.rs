@@ -21,6 +21,7 @@ pub mod config;
 pub mod control;
 mod http;
 pub mod intent;
+mod kernel_views;
 pub mod logging;
 pub mod metrics;
 pub mod node;

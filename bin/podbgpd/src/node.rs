@@ -4,16 +4,16 @@
 //! Nothing else touches routing state, so there is no lock and no order of events but the one seen here.
 
 mod answer;
+mod doors;
 mod notice;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bgp::fsm::StopReason;
 use bytes::Bytes;
-use rib::PeerId;
 use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -40,6 +40,7 @@ pub struct Node {
     kernel: Option<Kernel>,
     sockets: mpsc::Receiver<SocketEvent>,
     fib_events: mpsc::Receiver<fib::Event>,
+    doors: doors::Doors,
     requests: mpsc::Receiver<ControlRequest>,
     config: answer::ConfigRecord,
     outputs: Vec<Output>,
@@ -52,6 +53,15 @@ struct Kernel {
     handle: fib::FibHandle,
     /// What it had no room for.
     backlog: VecDeque<fib::Command>,
+    /// Routes of an earlier run: those found, and those removed since.
+    adopted: u64,
+    swept: u64,
+}
+
+impl Kernel {
+    fn commands(&self) -> mpsc::Sender<fib::Command> {
+        self.handle.commands()
+    }
 }
 
 /// Why the daemon stops.
@@ -65,22 +75,20 @@ impl Node {
     ///
     /// # Errors
     /// What cannot be opened, and why: a listening address, netlink.
-    pub fn open(
-        file: PathBuf,
-        intent: Intent,
-        requests: mpsc::Receiver<ControlRequest>,
-    ) -> anyhow::Result<Self> {
+    pub fn open(file: PathBuf, intent: Intent) -> anyhow::Result<Self> {
         let (events, sockets) = mpsc::channel(INBOX);
         let (fib_sender, fib_events) = mpsc::channel(INBOX);
         let kernel = match intent.fib.install {
             true => {
                 let handle = fib::spawn(fib_settings(&intent), fib_sender)?;
-                Some(Kernel { handle, backlog: VecDeque::new() })
+                Some(Kernel { handle, backlog: VecDeque::new(), adopted: 0, swept: 0 })
             }
             false => None,
         };
         let mut listeners = Listeners::new(events.clone());
         listeners.listen(&intent.node.listen)?;
+        let (mut doors, requests) = doors::Doors::open(&intent.control_socket)?;
+        doors.serve_metrics(intent.metrics)?;
         let mut outputs = Vec::new();
         let speaker = Speaker::new(intent, Instant::now(), &mut outputs);
         let mut node = Self {
@@ -90,8 +98,9 @@ impl Node {
             kernel,
             sockets,
             fib_events,
+            doors,
             requests,
-            config: answer::ConfigRecord::new(file, SystemTime::now()),
+            config: answer::ConfigRecord::new(file),
             outputs,
             offered: None,
         };
@@ -228,14 +237,14 @@ impl Node {
     }
 
     fn fib_event(&mut self, event: fib::Event) -> Option<Stop> {
-        notice::kernel(&event);
-        match event {
-            fib::Event::Failed(why) => Some(Stop::Kernel(why)),
-            event => {
-                self.input(Input::Fib(event));
-                None
-            }
+        match (&event, &mut self.kernel) {
+            (fib::Event::Failed(why), _) => return Some(Stop::Kernel(why.clone())),
+            (fib::Event::Ready { adopted }, Some(kernel)) => kernel.adopted = *adopted as u64,
+            (fib::Event::Swept { leftovers }, Some(kernel)) => kernel.swept += *leftovers as u64,
+            _ => {}
         }
+        self.input(Input::Fib(event));
+        None
     }
 
     /// Carries out what the speaker asked for, in its order.
@@ -255,7 +264,7 @@ impl Node {
             Output::Refuse => self.offered = None,
             Output::Transmit(key, octets) => self.transmit(key, octets),
             Output::Close(key) => self.transport.close(key),
-            Output::Password(peer, address, password) => self.password(peer, address, password.as_ref()),
+            Output::Password(address, password) => self.password(address, password.as_ref()),
             Output::Kernel(command) => {
                 if let Some(kernel) = &mut self.kernel {
                     kernel.backlog.push_back(command);
@@ -283,9 +292,9 @@ impl Node {
         }
     }
 
-    fn password(&mut self, peer: PeerId, address: IpAddr, password: Option<&Secret>) {
+    fn password(&mut self, address: IpAddr, password: Option<&Secret>) {
         let listening = self.listeners.set_password(address, password);
-        if let Err(error) = listening.and(self.transport.rekey(peer, address, password)) {
+        if let Err(error) = listening.and(self.transport.rekey(address, password)) {
             error!(%address, %error, "cannot set the MD5 key; sessions with this peer will not come up");
         }
     }

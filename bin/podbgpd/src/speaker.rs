@@ -30,7 +30,8 @@ use crate::transport::{Endpoint, Key};
 
 use convergence::Convergence;
 use peering::Peering;
-pub use views::{Instants, KernelSide};
+pub use reload::Acted;
+pub use views::Surroundings;
 
 /// Everything that decides, in one place.
 pub struct Speaker {
@@ -81,8 +82,8 @@ pub enum Output {
     Transmit(Key, Bytes),
     /// Close a connection once what was transmitted is out.
     Close(Key),
-    /// Sign segments to and from a peer, or no longer.
-    Password(PeerId, IpAddr, Option<Secret>),
+    /// Sign segments to and from an address, or no longer.
+    Password(IpAddr, Option<Secret>),
     /// Tell the kernel's side.
     Kernel(fib::Command),
     /// Tell people.
@@ -141,7 +142,10 @@ impl Speaker {
             actions: Vec::new(),
             intent,
         };
-        speaker.originate();
+        speaker.originate(now);
+        for peer in speaker.intent.peers.values().filter(|peer| peer.password.is_some()) {
+            out.push(Output::Password(peer.address, peer.password.clone()));
+        }
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
@@ -225,8 +229,9 @@ impl Speaker {
         u32::try_from(now.duration_since(self.epoch).as_secs()).unwrap_or(u32::MAX)
     }
 
-    fn originate(&mut self) {
-        self.rib.originate(self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block)));
+    fn originate(&mut self, now: Instant) {
+        let wanted = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
+        self.rib.originate(wanted, self.seconds(now));
     }
 
     fn due(&self, now: Instant) -> Vec<PeerId> {
@@ -295,7 +300,7 @@ impl Speaker {
             }
             Action::Established(negotiated) => {
                 let info = peering.established(&negotiated);
-                self.rib.peer_up(id, info, seconds);
+                self.rib.peer_up(id, info);
             }
             Action::Update(update) => return self.receive(id, update, seconds, out),
             Action::Offences(offences) => {

@@ -164,16 +164,17 @@ impl Transport {
         while self.closing.join_next().await.is_some() {}
     }
 
-    /// Changes the MD5 key of a peer's open connections without closing them.
+    /// Changes the MD5 key of the open connections with an address, without closing them.
     ///
     /// # Errors
     /// The first of what the kernel says.
-    pub fn rekey(&self, peer: PeerId, address: IpAddr, password: Option<&Secret>) -> io::Result<()> {
-        let open = self.links.iter().filter(|((owner, _), _)| *owner == peer);
+    pub fn rekey(&self, address: IpAddr, password: Option<&Secret>) -> io::Result<()> {
         let mut result = Ok(());
-        for (_, link) in open {
-            if let Link::Open(connection) = link {
-                result = result.and(connection.rekey(address, password.map(Secret::reveal)));
+        for link in self.links.values() {
+            if let Link::Open(connection) = link
+                && connection.peer() == address
+            {
+                result = result.and(connection.rekey(password.map(Secret::reveal)));
             }
         }
         result

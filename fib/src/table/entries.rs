@@ -85,8 +85,22 @@ impl Entries {
 
     /// Goes through all prefixes, IPv4 first, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (IpNet, Entry)> + '_ {
-        let v4 = self.v4.iter().map(|(prefix, index)| (IpNet::V4(prefix), *index));
-        let v6 = self.v6.iter().map(|(prefix, index)| (IpNet::V6(prefix), *index));
+        self.iter_after(None)
+    }
+
+    /// Goes through the prefixes behind one that need not be there, or through all.
+    pub(super) fn iter_after(&self, after: Option<IpNet>) -> impl Iterator<Item = (IpNet, Entry)> + '_ {
+        let v4 = match after {
+            None => Some(self.v4.iter()),
+            Some(IpNet::V4(after)) => Some(self.v4.iter_from(&after, false)),
+            Some(IpNet::V6(_)) => None,
+        };
+        let v6 = match after {
+            Some(IpNet::V6(after)) => self.v6.iter_from(&after, false),
+            Some(IpNet::V4(_)) | None => self.v6.iter(),
+        };
+        let v4 = v4.into_iter().flatten().map(|(prefix, index)| (IpNet::V4(prefix), *index));
+        let v6 = v6.map(|(prefix, index)| (IpNet::V6(prefix), *index));
         v4.chain(v6).map(|(prefix, index)| (prefix, self.slab[index as usize]))
     }
 

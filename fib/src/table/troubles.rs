@@ -36,6 +36,8 @@ pub(super) struct Trouble {
 pub(super) struct Troubles {
     by_prefix: BTreeMap<IpNet, Trouble>,
     by_deadline: BTreeSet<(Instant, IpNet)>,
+    /// How many of them are there because of somebody else's route.
+    conflicts: usize,
 }
 
 impl Troubles {
@@ -45,6 +47,11 @@ impl Troubles {
 
     pub(super) fn len(&self) -> usize {
         self.by_prefix.len()
+    }
+
+    /// Returns how many wait for somebody else's route to go.
+    pub(super) fn conflicts(&self) -> usize {
+        self.conflicts
     }
 
     pub(super) fn prefixes(&self) -> Vec<IpNet> {
@@ -59,6 +66,7 @@ impl Troubles {
     /// Notes that a try was in vain, and when the next one is due.
     pub(super) fn failed(&mut self, prefix: IpNet, cause: Cause, now: Instant) {
         self.release(prefix);
+        self.conflicts -= usize::from(self.is_taken(prefix));
         let fresh = Trouble { cause: cause.clone(), since: now, retries: 0, due: None };
         let trouble = self.by_prefix.entry(prefix).or_insert(fresh);
         let due = now + FIRST_PAUSE.saturating_mul(1 << trouble.retries.min(16)).min(LONGEST_PAUSE);
@@ -66,6 +74,7 @@ impl Troubles {
         if !matches!((&trouble.cause, &cause), (Cause::Taken { .. }, Cause::Taken { protocol: None })) {
             trouble.cause = cause;
         }
+        self.conflicts += usize::from(matches!(trouble.cause, Cause::Taken { .. }));
         trouble.retries = trouble.retries.saturating_add(1);
         trouble.due = Some(due);
         self.by_deadline.insert((due, prefix));
@@ -106,6 +115,7 @@ impl Troubles {
 
     pub(super) fn clear(&mut self, prefix: IpNet) {
         self.release(prefix);
+        self.conflicts -= usize::from(self.is_taken(prefix));
         self.by_prefix.remove(&prefix);
     }
 

@@ -125,7 +125,7 @@ impl Rib {
     }
 
     /// Works out what the kernel should do with packets to a destination.
-    pub(super) fn wanted_forwarding(&self, id: u32) -> Option<Forwarding> {
+    pub(crate) fn wanted_forwarding(&self, id: u32) -> Option<Forwarding> {
         let destination = &self.destinations[id];
         let mut gateways = Vec::new();
         for path in destination.paths.iter().filter(|path| path.standing().forwards()) {

@@ -121,12 +121,14 @@ pub(super) fn merge(path: &AsPath, as4: &AsPath) -> AsPath {
         let asns = segment.asns.iter().copied().take(members).collect();
         segments.push(Segment { kind: segment.kind, asns });
     }
-    for segment in as4.segments() {
-        match segments.last_mut() {
-            Some(last) if joins(last, segment) => last.asns.extend(&segment.asns),
-            _ => segments.push(segment.clone()),
-        }
+    let mut tail = as4.segments().to_vec();
+    if let (Some(last), Some(first)) = (segments.last(), tail.first_mut())
+        && joins(last, first)
+    {
+        first.asns.splice(..0, last.asns.iter().copied());
+        segments.pop();
     }
+    segments.append(&mut tail);
     AsPath::from_segments(segments)
 }
 

@@ -147,7 +147,7 @@ pub(super) fn asn(value: &Value<'_>) -> Option<Asn> {
     let asn = if value.is_number() {
         Asn(value.number(0..=u32::MAX)?)
     } else {
-        value.parse("an AS number", "asn = 64512, or \"1.10\" in asdot notation")?
+        value.parse("an AS number", "a number such as 64512, or \"1.10\" in asdot notation")?
     };
     match asn.0 {
         0 => value.refuse("AS 0 belongs to nobody (RFC 7607)", "private numbers are 64512 to 65534"),

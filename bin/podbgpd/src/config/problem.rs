@@ -6,6 +6,9 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+/// The most problems of a kind that are shown with the lines they are in; nobody reads more at once.
+const SHOWN: usize = 100;
+
 /// A mistake in the file, or something in it that is allowed but surely not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -52,6 +55,11 @@ impl Problems {
         self.warnings.borrow_mut().push(warning);
     }
 
+    /// Tells whether a mistake was noted.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.borrow().is_empty()
+    }
+
     /// Tells what was wrong with the text of a file.
     pub(super) fn into_mistakes(self, file: &str, text: &str) -> Mistakes {
         let (mut errors, mut warnings) = (self.errors.into_inner(), self.warnings.into_inner());
@@ -62,27 +70,27 @@ impl Problems {
 }
 
 impl Mistakes {
-    /// Renders every problem with the lines of the file it is in, as compilers do.
+    /// Renders the problems with the lines of the file it is in, as compilers do.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut page = String::new();
         for (level, problems) in [(Level::ERROR, &self.errors), (Level::WARNING, &self.warnings)] {
-            for problem in problems {
+            for problem in problems.iter().take(SHOWN) {
                 page.push_str(&self.render_one(&renderer, level.clone(), problem));
                 page.push_str("\n\n");
+            }
+            if problems.len() > SHOWN {
+                page.push_str(&format!("and {} more\n\n", problems.len() - SHOWN));
             }
         }
         page
     }
 
-    /// Returns a line for each problem, `FILE:LINE:COLUMN: KEY: PROBLEM (HINT)`, for logs and replies.
-    pub fn lines<'a>(&'a self, problems: &'a [ConfigError]) -> impl Iterator<Item = String> + 'a {
-        problems.iter().map(|problem| {
-            let (line, column) = self.position(problem.span.start);
-            let hint = if problem.hint.is_empty() { String::new() } else { format!(" ({})", problem.hint) };
-            format!("{}:{line}:{column}: {}{hint}", self.file, problem.title())
-        })
+    /// Returns a line for each problem, errors first, for logs and replies:
+    /// `FILE:LINE:COLUMN: KEY: PROBLEM (HINT)`.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.errors.iter().chain(&self.warnings).map(|problem| self.line(problem))
     }
 
     /// Returns the line and the column of an octet, both from one; the column counts characters.
@@ -91,6 +99,12 @@ impl Mistakes {
         let before = self.text.get(..self.boundary(offset)).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
         (before.matches('\n').count() + 1, line.chars().count() + 1)
+    }
+
+    fn line(&self, problem: &ConfigError) -> String {
+        let (line, column) = self.position(problem.span.start);
+        let hint = if problem.hint.is_empty() { String::new() } else { format!(" ({})", problem.hint) };
+        format!("{}:{line}:{column}: {}{hint}", self.file, problem.title())
     }
 
     fn render_one(&self, renderer: &Renderer, level: Level<'_>, problem: &ConfigError) -> String {
@@ -127,7 +141,7 @@ impl ConfigError {
 impl fmt::Display for Mistakes {
     /// Renders the errors a line each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.lines(&self.errors).collect();
+        let lines: Vec<String> = self.errors.iter().map(|error| self.line(error)).collect();
         f.write_str(&lines.join("\n"))
     }
 }

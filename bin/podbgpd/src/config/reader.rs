@@ -249,18 +249,19 @@ impl<'a> Value<'a> {
     }
 
     fn wrong_type<T>(&self, wanted: &str) -> Option<T> {
-        let (found, hint) = match self.value.get_ref() {
-            DeValue::String(_) => ("a text", "take the quotes away"),
-            DeValue::Integer(_) => ("a number", "put it in quotes"),
-            DeValue::Float(_) => ("a fraction", ""),
-            DeValue::Boolean(_) => ("true or false", ""),
-            DeValue::Datetime(_) => ("a date", "put it in quotes"),
-            DeValue::Array(_) => ("a list", ""),
-            DeValue::Table(_) => ("a table", ""),
+        let found = match self.value.get_ref() {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(_) => "a number",
+            DeValue::Float(_) => "a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
         };
-        let hint = match wanted {
-            "a text in quotes" | "a number" | "true or false" => hint,
-            "a list in brackets" => "put it in brackets: [ ... ]",
+        let hint = match (found, wanted) {
+            ("a text", "a number" | "true or false") => "take the quotes away",
+            ("a number" | "a date", "a text in quotes") => "put it in quotes",
+            ("a text" | "a number", "a list in brackets") => "put it in brackets: [ ... ]",
             _ => "",
         };
         self.refuse(format!("is {found}, expected {wanted}"), hint)

@@ -340,23 +340,50 @@ impl fmt::Display for KeyChange {
     }
 }
 
+impl Change {
+    /// Returns what the change is made to: `peer tor-a`, or the part of the file.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => part(change).to_owned(),
+            Self::Listen { .. } | Self::Blocks { .. } => "node".to_owned(),
+            Self::Decision { why } => why.first().map_or("node", part).to_owned(),
+            Self::RemovePeer { peer }
+            | Self::AddPeer { peer }
+            | Self::Password { peer, .. }
+            | Self::ResetPeer { peer, .. }
+            | Self::PeerPolicy { peer, .. }
+            | Self::PeerSettings { peer, .. } => format!("peer {peer}"),
+        }
+    }
+
+    /// Returns what is different, without what it costs.
+    #[must_use]
+    pub fn difference(&self) -> String {
+        match self {
+            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => change.to_string(),
+            Self::Listen { added, removed } => format!("node.listen{}", Delta { added, removed }),
+            Self::Blocks { added, removed } => format!("node.blocks{}", Delta { added, removed }),
+            Self::RemovePeer { peer } => format!("remove peer {peer}"),
+            Self::AddPeer { peer } => format!("add peer {peer}"),
+            Self::Decision { why } => Why(why).to_string(),
+            Self::Password { peer, why } => format!("peer {peer}: {why}"),
+            Self::ResetPeer { peer, why }
+            | Self::PeerPolicy { peer, why }
+            | Self::PeerSettings { peer, why } => format!("peer {peer}: {}", Why(why)),
+        }
+    }
+}
+
+/// Returns the table of the file a setting is in.
+fn part(change: &KeyChange) -> &'static str {
+    change.key.split_once('.').map_or(change.key, |(table, _)| table)
+}
+
 impl fmt::Display for Change {
     /// Renders the line a dry run shows: the effect, what it is done to, and why.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let effect = self.effect().to_string();
-        write!(f, "{effect:<13}  ")?;
-        match self {
-            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => write!(f, "{change}"),
-            Self::Listen { added, removed } => write!(f, "node.listen{}", Delta { added, removed }),
-            Self::Blocks { added, removed } => write!(f, "node.blocks{}", Delta { added, removed }),
-            Self::RemovePeer { peer } => write!(f, "remove peer {peer}"),
-            Self::AddPeer { peer } => write!(f, "add peer {peer}"),
-            Self::Decision { why } => write!(f, "{}", Why(why)),
-            Self::Password { peer, why } => write!(f, "peer {peer}: {why}"),
-            Self::ResetPeer { peer, why }
-            | Self::PeerPolicy { peer, why }
-            | Self::PeerSettings { peer, why } => write!(f, "peer {peer}: {}", Why(why)),
-        }
+        write!(f, "{:<13}  {}", self.effect().to_string(), self.difference())
     }
 }
 
@@ -382,3 +409,6 @@ impl fmt::Display for Why<'_> {
         f.write_str(&why.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests;

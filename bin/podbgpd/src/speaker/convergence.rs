@@ -58,13 +58,16 @@ impl Speaker {
     /// Returns what the kernel should be told next: at most `limit` changes, and after the last of them that
     /// leftovers may go. `None` when there is nothing to tell.
     pub fn forwarding(&mut self, limit: usize) -> Option<fib::Command> {
-        let changes = self.rib.pull_forwarding(limit);
-        if !changes.is_empty() {
-            let change = |change: rib::ForwardingChange| fib::Change {
-                prefix: change.prefix,
-                target: change.forwarding.and_then(super::peering::target),
-            };
-            return Some(fib::Command::Apply(changes.into_iter().map(change).collect()));
+        let change = |change: rib::ForwardingChange| fib::Change {
+            prefix: change.prefix,
+            target: change.forwarding.and_then(super::peering::target),
+        };
+        while self.rib.has_pending_forwarding() {
+            // Of those that are pending, some may have come back to what the kernel has.
+            let changes = self.rib.pull_forwarding(limit);
+            if !changes.is_empty() {
+                return Some(fib::Command::Apply(changes.into_iter().map(change).collect()));
+            }
         }
         if matches!(self.convergence, Convergence::Draining) {
             self.convergence = Convergence::Done;

@@ -1,5 +1,7 @@
 //! From one intent to the next, and what operators ask of single peers.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use bgp::Message;
@@ -11,7 +13,7 @@ use rib::PeerId;
 
 use super::peering::{self, Peering};
 use super::{Output, Speaker};
-use crate::intent::{Change, Effect, Intent, PeerIntent, reconcile};
+use crate::intent::{Change, Effect, Intent, PeerIntent, Secret, reconcile};
 
 impl Speaker {
     /// Goes over to another intent by the least change, and returns the changes made.
@@ -28,11 +30,29 @@ impl Speaker {
         if changes.iter().any(|change| change.effect() == Effect::Restart) {
             return Err(changes.into_iter().filter(|change| change.effect() == Effect::Restart).collect());
         }
-        self.intent = intent;
+        let before = std::mem::replace(&mut self.intent, intent);
         for change in &changes {
             self.change(change, now, out);
         }
+        self.follow_passwords(&before, out);
         Ok(changes)
+    }
+
+    /// Has segments signed as the intent says, where it says other than before.
+    fn follow_passwords(&self, before: &Intent, out: &mut Vec<Output>) {
+        let passwords = |intent: &Intent| -> BTreeMap<IpAddr, Secret> {
+            let peers = intent.peers.values();
+            peers.filter_map(|peer| Some((peer.address, peer.password.clone()?))).collect()
+        };
+        let (before, wanted) = (passwords(before), passwords(&self.intent));
+        for address in before.keys().filter(|address| !wanted.contains_key(address)) {
+            out.push(Output::Password(*address, None));
+        }
+        for (address, password) in wanted {
+            if before.get(&address) != Some(&password) {
+                out.push(Output::Password(address, Some(password)));
+            }
+        }
     }
 
     fn change(&mut self, change: &Change, now: Instant, out: &mut Vec<Output>) {
@@ -46,8 +66,8 @@ impl Speaker {
             Change::ResetPeer { peer, .. } => self.reset_peer(peer, now, out),
             Change::PeerPolicy { peer, .. }
             | Change::PeerSettings { peer, .. }
-            | Change::Password { peer, .. } => self.adjust_peer(peer, out),
-            Change::Blocks { .. } => self.originate(),
+            | Change::Password { peer, .. } => self.adjust_peer(peer),
+            Change::Blocks { .. } => self.originate(now),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
             // The sockets are not ours, and the new value of a setting is in the intent.
             Change::Listen { .. } | Change::Metrics(_) | Change::Setting(_) | Change::Restart(_) => {}
@@ -59,9 +79,6 @@ impl Speaker {
         self.next_id += 1;
         self.by_name.insert(intent.name.clone(), id);
         self.by_address.insert(intent.address, id);
-        if intent.password.is_some() {
-            out.push(Output::Password(id, intent.address, intent.password.clone()));
-        }
         let peering = Peering::new(intent, &self.intent);
         let wanted = peering.is_wanted();
         self.peerings.insert(id, peering);
@@ -73,10 +90,8 @@ impl Speaker {
     fn remove_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
         let Some(id) = self.by_name.remove(name) else { return };
         self.peer_event(id, Event::Stop { reason: StopReason::Deconfigured }, now, out);
-        if let Some(peering) = self.peerings.remove(&id) {
-            self.by_address.remove(&peering.intent.address);
-            out.push(Output::Password(id, peering.intent.address, None));
-        }
+        self.peerings.remove(&id);
+        self.by_address.retain(|_, &mut owner| owner != id);
     }
 
     /// Gives a peer what only a new session can have. Its counters go on.
@@ -89,28 +104,21 @@ impl Speaker {
         self.peer_event(id, Event::Stop { reason }, now, out);
         let Some(peering) = self.peerings.get_mut(&id) else { return };
         peering.machine.configure(peering::settings(&intent, &self.intent));
-        let before = std::mem::replace(&mut peering.intent, intent);
-        let (address, password) = (peering.intent.address, peering.intent.password.clone());
+        peering.intent = intent;
         let wanted = peering.is_wanted();
-        if before.address != address {
-            self.by_address.remove(&before.address);
-            out.push(Output::Password(id, before.address, None));
-        }
-        self.by_address.insert(address, id);
-        out.push(Output::Password(id, address, password));
+        // Another peer may have the old address by now.
+        self.by_address.retain(|_, &mut owner| owner != id);
+        self.by_address.insert(peering.intent.address, id);
         if wanted {
             self.peer_event(id, Event::Start, now, out);
         }
     }
 
     /// Gives a peer what its session need not notice.
-    fn adjust_peer(&mut self, name: &str, out: &mut Vec<Output>) {
+    fn adjust_peer(&mut self, name: &str) {
         let Some((id, intent)) = self.intended(name) else { return };
         let Some(peering) = self.peerings.get_mut(&id) else { return };
         peering.machine.configure(peering::settings(&intent, &self.intent));
-        if peering.intent.password != intent.password {
-            out.push(Output::Password(id, intent.address, intent.password.clone()));
-        }
         peering.intent = intent;
         self.rib.set_policy(
             id,

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use control::{Family, LastErrorView};
 
-pub use routes::with_kernel;
 pub use status::Surroundings;
 
 fn family(family: bgp::Family) -> Family {

@@ -25,6 +25,7 @@ pub(super) struct Connection {
     queue: mpsc::Sender<Bytes>,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
+    peer: IpAddr,
     /// A second descriptor of the socket, to set options by.
     socket: OwnedFd,
 }
@@ -32,12 +33,13 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn start(key: Key, stream: TcpStream, events: mpsc::Sender<SocketEvent>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        let peer = stream.peer_addr()?.ip().to_canonical();
         let socket = stream.as_fd().try_clone_to_owned()?;
         let (read, write) = stream.into_split();
         let (queue, queued) = mpsc::channel(QUEUE);
         let reader = tokio::spawn(reading(key, read, events.clone()));
         let writer = tokio::spawn(writing(key, write, queued, events));
-        Ok(Self { queue, reader, writer, socket })
+        Ok(Self { queue, reader, writer, peer, socket })
     }
 
     pub(super) fn transmit(&self, octets: Bytes) -> Result<(), Overrun> {
@@ -48,8 +50,12 @@ impl Connection {
         }
     }
 
-    pub(super) fn rekey(&self, peer: IpAddr, key: Option<&[u8]>) -> io::Result<()> {
-        sockopt::set_md5_key(&self.socket, peer, key)
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    pub(super) fn rekey(&self, key: Option<&[u8]>) -> io::Result<()> {
+        sockopt::set_md5_key(&self.socket, self.peer, key)
     }
 
     /// Lets go: what is queued still leaves, for a little while.

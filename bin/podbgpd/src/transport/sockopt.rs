@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use socket2::SockAddr;
 
 /// The longest key the kernel takes (`TCP_MD5SIG_MAXKEYLEN`).
-pub const MAX_KEY: usize = 80;
+const MAX_KEY: usize = 80;
 
 /// `struct tcp_md5sig` of linux/tcp.h.
 #[repr(C)]
@@ -32,8 +32,8 @@ struct TcpMd5Sig {
 /// established session may change its key without being reset, if both ends do.
 ///
 /// # Errors
-/// `InvalidInput` for a key that is empty or longer than [`MAX_KEY`]; else what the kernel says.
-pub fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: Option<&[u8]>) -> io::Result<()> {
+/// `InvalidInput` for a key that is empty or longer than 80 octets; else what the kernel says.
+pub(super) fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: Option<&[u8]>) -> io::Result<()> {
     let key = match key {
         Some(key) if key.is_empty() || key.len() > MAX_KEY => {
             return Err(io::Error::new(
@@ -69,7 +69,7 @@ pub fn set_md5_key(socket: &impl AsFd, peer: IpAddr, key: Option<&[u8]>) -> io::
 ///
 /// # Errors
 /// What the kernel says.
-pub fn set_hop_limit(socket: &impl AsFd, peer: IpAddr, send: u8, minimum: u8) -> io::Result<()> {
+pub(super) fn set_hop_limit(socket: &impl AsFd, peer: IpAddr, send: u8, minimum: u8) -> io::Result<()> {
     let (send, minimum) = (c_int::from(send), c_int::from(minimum));
     match peer {
         IpAddr::V4(_) => {

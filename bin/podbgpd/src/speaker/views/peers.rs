@@ -6,7 +6,7 @@ use std::time::Instant;
 use bgp::fsm::{self, State, Timer};
 use bgp::{Capability, Family};
 use control::{
-    CapabilitiesView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView, PeerState, PeerView,
+    CapabilitiesView, ErrorCode, ErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView, PeerState, PeerView,
     RejectedView, TimersView,
 };
 use rib::{PeerId, RejectReason, Standing};
@@ -63,6 +63,14 @@ impl Speaker {
             rtt_seconds: None,
             last_error: stats.last_error.as_ref().map(|error| super::last_error(error, now)),
         })
+    }
+
+    /// Says that nobody has this name, and which names there are.
+    #[must_use]
+    pub fn no_such_peer(&self, name: &str) -> ErrorView {
+        let known: Vec<_> = self.by_name.keys().map(String::as_str).collect();
+        ErrorView::new(ErrorCode::NotFound, format!("there is no peer '{name}'"))
+            .with_hint(format!("the peers are: {}", known.join(", ")))
     }
 
     fn family_view(&self, id: PeerId, peering: &Peering, family: Family) -> PeerFamilyView {

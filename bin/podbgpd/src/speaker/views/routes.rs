@@ -5,10 +5,9 @@ use std::time::Instant;
 
 use bgp::{Family, NextHop, PathAttributes};
 use control::{
-    AdvertisedView, AttributesView, ErrorCode, ErrorView, KernelState, NextHopView, PathView, RouteQuery,
+    AdvertisedView, AttributesView, ErrorView, KernelState, NextHopView, PathView, RouteQuery,
     RouteView, Selection, Standing,
 };
-use ipnet::IpNet;
 use rib::{DestinationView, Forwarding, PeerId, Source};
 
 use super::super::Speaker;
@@ -93,11 +92,7 @@ impl Speaker {
     }
 
     fn id_of(&self, name: &str) -> Result<PeerId, ErrorView> {
-        self.by_name.get(name).copied().ok_or_else(|| {
-            let known: Vec<_> = self.by_name.keys().map(String::as_str).collect();
-            ErrorView::new(ErrorCode::NotFound, format!("there is no peer '{name}'"))
-                .with_hint(format!("the peers are: {}", known.join(", ")))
-        })
+        self.by_name.get(name).copied().ok_or_else(|| self.no_such_peer(name))
     }
 
     /// Walks the destinations a query selects, from where it left off.

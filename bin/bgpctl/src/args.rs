@@ -1,0 +1,222 @@
+//! The words of the command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use control::{Family, PeerAction, Request, RouteQuery, RouteTable, Selection};
+use ipnet::IpNet;
+
+/// Ask podbgpd what it does, and tell it what to do.
+#[derive(Debug, Parser)]
+#[command(name = "bgpctl", version, after_help = "Exit codes: 0 fine, 1 error, 2 something is down.")]
+pub(crate) struct Args {
+    /// The daemon's control socket
+    #[arg(long, global = true, value_name = "PATH", env = "PODBGP_SOCKET", default_value = control::DEFAULT_SOCKET)]
+    pub(crate) socket: PathBuf,
+    /// How to show the answer
+    #[arg(short = 'o', long = "output", global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How to show an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Lines that fit the terminal
+    #[default]
+    Text,
+    /// JSON with stable field names
+    Json,
+    /// Text with every column, however wide
+    Wide,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what the daemon knows
+    #[command(subcommand)]
+    Show(Show),
+    /// Read the configuration file again and apply the difference
+    Reload,
+    /// Take a peer up or down, reset its session, or refresh its routes
+    Peer {
+        /// The peer's name
+        name: String,
+        /// What to do
+        #[arg(value_enum)]
+        action: Action,
+        /// What to tell the peer when its session is closed
+        #[arg(long, short, value_name = "TEXT")]
+        message: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Show {
+    /// Whether all is well, in a line, and the facts
+    Status,
+    /// All peers, a line for each, or one in full
+    #[command(alias = "peer")]
+    Peers {
+        /// The peer to show in full
+        name: Option<String>,
+    },
+    /// Routes, and for a prefix every candidate with the reason it lost
+    #[command(alias = "route")]
+    Routes(Routes),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Routes {
+    /// A prefix, or an address to find the longest match of
+    #[arg(value_name = "PREFIX|ADDRESS", value_parser = selection)]
+    selection: Option<Selection>,
+    /// Only what this peer announced
+    #[arg(long, value_name = "NAME")]
+    peer: Option<String>,
+    /// What the peer announced, accepted or not
+    #[arg(long, requires = "peer", conflicts_with_all = ["advertised", "rejected", "kernel"])]
+    received: bool,
+    /// What the peer was told
+    #[arg(long, requires = "peer", conflicts_with_all = ["rejected", "kernel"])]
+    advertised: bool,
+    /// What was refused, with the reason
+    #[arg(long, conflicts_with = "kernel")]
+    rejected: bool,
+    /// What the kernel holds
+    #[arg(long, conflicts_with = "peer")]
+    kernel: bool,
+    /// Only IPv4
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Only IPv6
+    #[arg(short = '6', long)]
+    ipv6: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Action {
+    /// Let a peer that was held down come up
+    Up,
+    /// Close the session and hold the peer down
+    Down,
+    /// Close the session and let it come up again
+    Reset,
+    /// Ask for the peer's routes and send ours again
+    Refresh,
+}
+
+impl Command {
+    pub(crate) fn request(self) -> Request {
+        match self {
+            Self::Show(Show::Status) => Request::Status,
+            Self::Show(Show::Peers { name: None }) => Request::Peers,
+            Self::Show(Show::Peers { name: Some(name) }) => Request::Peer { name },
+            Self::Show(Show::Routes(routes)) => Request::Routes(routes.query()),
+            Self::Reload => Request::Reload,
+            Self::Peer { name, action, message } => {
+                let action = match action {
+                    Action::Up => PeerAction::Up,
+                    Action::Down => PeerAction::Down,
+                    Action::Reset => PeerAction::Reset,
+                    Action::Refresh => PeerAction::Refresh,
+                };
+                Request::PeerAction { name, action, message }
+            }
+        }
+    }
+}
+
+impl Routes {
+    fn query(self) -> RouteQuery {
+        let family = match (self.ipv4, self.ipv6) {
+            (true, _) => Some(Family::Ipv4),
+            (_, true) => Some(Family::Ipv6),
+            _ => None,
+        };
+        let table = match self.peer {
+            Some(peer) if self.received => RouteTable::Received { peer },
+            Some(peer) if self.advertised => RouteTable::Advertised { peer },
+            peer if self.rejected => RouteTable::Rejected { peer },
+            _ if self.kernel => RouteTable::Kernel,
+            peer => RouteTable::Loc { peer },
+        };
+        RouteQuery { table, selection: self.selection.unwrap_or_default(), family, after: None }
+    }
+}
+
+fn selection(text: &str) -> Result<Selection, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Selection::Address(address));
+    }
+    let prefix =
+        text.parse::<IpNet>().map_err(|_| "neither a prefix (10.1.2.0/24) nor an address (10.1.2.3)")?;
+    Ok(Selection::Prefix(prefix.trunc()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn request(line: &str) -> Request {
+        Args::try_parse_from(line.split(' ')).expect("the line is right").command.request()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_becomes_its_request() {
+        let routes =
+            |table, selection| Request::Routes(RouteQuery { table, selection, ..RouteQuery::default() });
+        let tor = || "tor-a".to_owned();
+        assert_eq!(request("bgpctl show status"), Request::Status);
+        assert_eq!(request("bgpctl show peers"), Request::Peers);
+        assert_eq!(request("bgpctl show peers tor-a -o json"), Request::Peer { name: tor() });
+        assert_eq!(request("bgpctl --socket /s reload"), Request::Reload);
+        assert_eq!(
+            request("bgpctl peer tor-a down --message bye"),
+            Request::PeerAction { name: tor(), action: PeerAction::Down, message: Some("bye".into()) }
+        );
+        assert_eq!(request("bgpctl show routes"), routes(RouteTable::default(), Selection::All));
+        assert_eq!(
+            request("bgpctl show routes 10.1.2.3/8"),
+            routes(RouteTable::default(), Selection::Prefix("10.0.0.0/8".parse().unwrap()))
+        );
+        assert_eq!(
+            request("bgpctl show routes fd00::1"),
+            routes(RouteTable::default(), Selection::Address("fd00::1".parse().unwrap()))
+        );
+        let received = RouteTable::Received { peer: tor() };
+        assert_eq!(request("bgpctl show routes --peer tor-a --received"), routes(received, Selection::All));
+        let advertised = RouteTable::Advertised { peer: tor() };
+        assert_eq!(
+            request("bgpctl show routes --peer tor-a --advertised"),
+            routes(advertised, Selection::All)
+        );
+        let rejected = RouteTable::Rejected { peer: None };
+        assert_eq!(request("bgpctl show routes --rejected"), routes(rejected, Selection::All));
+        assert_eq!(request("bgpctl show routes --kernel"), routes(RouteTable::Kernel, Selection::All));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        for line in [
+            "bgpctl",
+            "bgpctl show routes --received",
+            "bgpctl show routes --peer a --received --advertised",
+            "bgpctl show routes --kernel --peer a",
+            "bgpctl show routes 10.0.0.0/33",
+            "bgpctl peer tor-a explode",
+            "bgpctl show routes -4 -6",
+        ] {
+            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

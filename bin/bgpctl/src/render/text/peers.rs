@@ -1,0 +1,242 @@
+//! Peers: a line for each, or one in full.
+
+use control::{PeerState, PeerView, TimersView};
+
+use super::table::{Column, Table, numbers, texts, words};
+use super::words::{duration, family, last_error, moment, or_dash, peer_state, yes};
+use super::{Screen, fact, finish, one_line};
+
+/// Renders `show peers`: a line for each.
+pub(crate) fn peers(peers: &[PeerView], screen: &Screen) -> String {
+    if peers.is_empty() {
+        return "no peers are configured\n".to_owned();
+    }
+    let mut columns = vec![
+        words("NAME"),
+        words("ADDRESS"),
+        numbers("AS"),
+        words("STATE"),
+        numbers("UPTIME"),
+        numbers("RX"),
+        numbers("ACC"),
+        numbers("BEST"),
+        numbers("TX"),
+    ];
+    if screen.wide {
+        columns.extend(wide_columns());
+    }
+    columns.push(texts("LAST-ERROR"));
+    let mut table = Table::new(columns);
+    for peer in peers {
+        let mut cells = vec![
+            peer.name.clone(),
+            address(peer),
+            peer.asn.to_string(),
+            peer_state(peer.state, peer.administratively_down),
+            duration(peer.state_seconds),
+        ];
+        cells.extend(totals(peer).map(|count| count.to_string()));
+        if screen.wide {
+            cells.extend(wide_cells(peer));
+        }
+        cells.push(or_dash(peer.last_error.as_ref().map(last_error)));
+        table.row(cells);
+    }
+    finish(&table.render(screen, ""), screen)
+}
+
+/// Sums received, accepted, best and advertised over the families.
+fn totals(peer: &PeerView) -> [u64; 4] {
+    let sum = |count: fn(&control::PeerFamilyView) -> u64| peer.families.iter().map(count).sum();
+    [
+        sum(|family| family.received),
+        sum(|family| family.accepted),
+        sum(|family| family.best),
+        sum(|family| family.advertised),
+    ]
+}
+
+fn wide_columns() -> [Column; 10] {
+    [
+        numbers("LOCAL-AS"),
+        words("ROUTER-ID"),
+        words("LOCAL-ADDRESS"),
+        numbers("HOLD"),
+        numbers("RTT"),
+        numbers("FLAPS"),
+        numbers("MSGS-RX"),
+        numbers("MSGS-TX"),
+        words("MD5"),
+        words("DESCRIPTION"),
+    ]
+}
+
+fn wide_cells(peer: &PeerView) -> [String; 10] {
+    [
+        peer.local_asn.to_string(),
+        or_dash(peer.router_id),
+        or_dash(peer.local_address),
+        or_dash(peer.timers.hold_time_seconds.map(duration)),
+        or_dash(peer.rtt_seconds.map(round_trip)),
+        peer.flaps.to_string(),
+        peer.messages.received.total().to_string(),
+        peer.messages.sent.total().to_string(),
+        yes(peer.md5).to_owned(),
+        or_dash(peer.description.as_deref().map(one_line)),
+    ]
+}
+
+fn address(peer: &PeerView) -> String {
+    match &peer.interface {
+        Some(interface) => format!("{}%{interface}", peer.address),
+        None => peer.address.to_string(),
+    }
+}
+
+fn round_trip(seconds: f64) -> String {
+    format!("{:.2}ms", seconds * 1000.0)
+}
+
+/// Renders `show peers NAME`: all there is to know.
+pub(crate) fn peer(peer: &PeerView, screen: &Screen) -> String {
+    let mut text = peer.name.clone();
+    if let Some(description) = &peer.description {
+        text.push_str(&format!(" ({})", one_line(description)));
+    }
+    text.push('\n');
+    session(&mut text, peer);
+    for section in [families(peer), rejects(peer), messages(peer), capabilities(peer)] {
+        if !section.is_empty() {
+            text.push('\n');
+            text.push_str(&section.render(screen, "  "));
+        }
+    }
+    finish(&text, screen)
+}
+
+fn session(text: &mut String, peer: &PeerView) {
+    let state = peer_state(peer.state, peer.administratively_down);
+    fact(text, "State", format!("{state} for {}", duration(peer.state_seconds)));
+    fact(text, "Last error", peer.last_error.as_ref().map_or("none".to_owned(), last_error));
+    let mut ends = format!("{} port {}", address(peer), peer.port);
+    if let Some(local) = peer.local_address {
+        ends.push_str(&format!(", from {local}"));
+    }
+    if peer.passive {
+        ends.push_str(", passive: the peer connects");
+    }
+    fact(text, "Address", ends);
+    let kind = if peer.asn == peer.local_asn { "iBGP" } else { "eBGP" };
+    fact(text, "AS", format!("{}, ours {} ({kind})", peer.asn, peer.local_asn));
+    fact(text, "Router ID", peer.router_id.map_or("not known yet".to_owned(), |id| id.to_string()));
+    fact(text, "Policy", format!("import {}, export {}", peer.import, peer.export));
+    let protection = match (peer.md5, peer.ttl_security) {
+        (true, true) => "TCP MD5, TTL security",
+        (true, false) => "TCP MD5",
+        (false, true) => "TTL security",
+        (false, false) => "none",
+    };
+    fact(text, "Protection", protection);
+    fact(text, "Timers", timers(&peer.timers, peer.state));
+    if let Some(rtt) = peer.rtt_seconds {
+        fact(text, "Round trip", round_trip(rtt));
+    }
+    fact(text, "Sessions lost", peer.flaps.to_string());
+    let malformed = &peer.malformed;
+    if malformed.treat_as_withdraw + malformed.attribute_discard > 0 {
+        let (withdrawn, discarded) = (malformed.treat_as_withdraw, malformed.attribute_discard);
+        let said = format!("UPDATEs: {withdrawn} taken as withdrawal, {discarded} lost an attribute");
+        fact(text, "Malformed", said);
+    }
+}
+
+fn timers(timers: &TimersView, state: PeerState) -> String {
+    let mut parts = Vec::new();
+    match timers.hold_time_seconds {
+        Some(0) => parts.push("no hold time".to_owned()),
+        Some(hold) => {
+            let left = timers.hold_remaining_seconds.map(|left| format!(" ({} left)", moment(left)));
+            parts.push(format!("hold {}{}", duration(hold), left.unwrap_or_default()));
+        }
+        None => parts.push(format!("hold {} wanted", duration(timers.hold_time_configured_seconds))),
+    }
+    if let Some(keepalive) = timers.keepalive_seconds.filter(|keepalive| *keepalive > 0) {
+        let next = timers.keepalive_remaining_seconds.map(|left| format!(" (next in {})", moment(left)));
+        parts.push(format!("keepalive {}{}", duration(keepalive), next.unwrap_or_default()));
+    }
+    if let Some(retry) = timers.next_retry_seconds.filter(|_| state != PeerState::Established) {
+        parts.push(format!("next attempt in {}", moment(retry)));
+    }
+    parts.join(", ")
+}
+
+fn families(peer: &PeerView) -> Table {
+    let mut table = Table::new(vec![
+        words("FAMILY"),
+        words("NEGOTIATED"),
+        words("EOR-RX"),
+        words("EOR-TX"),
+        numbers("RECEIVED"),
+        numbers("ACCEPTED"),
+        numbers("BEST"),
+        numbers("ADVERTISED"),
+        numbers("MAX"),
+    ]);
+    for row in &peer.families {
+        table.row(vec![
+            family(row.family).to_owned(),
+            yes(row.negotiated).to_owned(),
+            yes(row.end_of_rib_received).to_owned(),
+            yes(row.end_of_rib_sent).to_owned(),
+            row.received.to_string(),
+            row.accepted.to_string(),
+            row.best.to_string(),
+            row.advertised.to_string(),
+            or_dash(row.max_prefixes),
+        ]);
+    }
+    table
+}
+
+fn rejects(peer: &PeerView) -> Table {
+    let mut table = Table::new(vec![words("FAMILY"), numbers("REJECTED"), texts("REASON")]);
+    for row in &peer.families {
+        for rejected in &row.rejected {
+            table.row(vec![
+                family(row.family).to_owned(),
+                rejected.count.to_string(),
+                one_line(&rejected.text),
+            ]);
+        }
+    }
+    table
+}
+
+fn messages(peer: &PeerView) -> Table {
+    let mut table = Table::new(vec![
+        words("MESSAGES"),
+        numbers("OPEN"),
+        numbers("UPDATE"),
+        numbers("NOTIFICATION"),
+        numbers("KEEPALIVE"),
+        numbers("ROUTE-REFRESH"),
+    ]);
+    for (direction, counts) in [("received", peer.messages.received), ("sent", peer.messages.sent)] {
+        let mut cells = vec![direction.to_owned()];
+        cells.extend(counts.by_name().map(|(_, count)| count.to_string()));
+        table.row(cells);
+    }
+    table
+}
+
+/// A row for each capability of either side, so that what one side lacks catches the eye.
+fn capabilities(peer: &PeerView) -> Table {
+    let mut table = Table::new(vec![texts("CAPABILITY"), words("OURS"), words("PEER'S")]);
+    let (local, remote) = (&peer.capabilities.local, &peer.capabilities.remote);
+    let theirs_alone = remote.iter().filter(|capability| !local.contains(capability));
+    for capability in local.iter().chain(theirs_alone) {
+        let mark = |side: &[String]| (if side.contains(capability) { "yes" } else { "-" }).to_owned();
+        table.row(vec![one_line(capability), mark(local), mark(remote)]);
+    }
+    table
+}

@@ -1,0 +1,261 @@
+//! Answers to operators: the owner's part at once, the kernel's part by a task that may wait for it.
+
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use control::{
+    ActionView, ChangeView, ConfigErrorView, ConfigView, ErrorCode, ErrorView, FibView, LastErrorView,
+    PeerAction, ReloadView, Request, RouteQuery, RouteTable,
+};
+use tracing::{info, warn};
+
+use super::{Kernel, Node};
+use crate::config::{self, Facts, LoadError};
+use crate::control::{ControlRequest, Response};
+use crate::intent::{Change, Effect};
+use crate::kernel_views;
+use crate::speaker::{Acted, Surroundings};
+
+/// Where the configuration came from, and how reading it went.
+pub(super) struct ConfigRecord {
+    file: PathBuf,
+    loaded: Instant,
+    loaded_at: SystemTime,
+    reloads: u64,
+    failures: u64,
+    last_error: Option<(String, Instant)>,
+}
+
+impl ConfigRecord {
+    pub(super) fn new(file: PathBuf) -> Self {
+        let (loaded, loaded_at) = (Instant::now(), SystemTime::now());
+        Self { file, loaded, loaded_at, reloads: 0, failures: 0, last_error: None }
+    }
+
+    fn succeeded(&mut self) {
+        self.reloads += 1;
+        (self.loaded, self.loaded_at) = (Instant::now(), SystemTime::now());
+        self.last_error = None;
+    }
+
+    fn failed(&mut self, why: String) {
+        self.failures += 1;
+        self.last_error = Some((why, Instant::now()));
+    }
+
+    fn view(&self, now: Instant) -> ConfigView {
+        ConfigView {
+            file: self.file.display().to_string(),
+            loaded_at: self.loaded_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            loaded_age_seconds: now.duration_since(self.loaded).as_secs(),
+            reloads: self.reloads,
+            reload_failures: self.failures,
+            last_reload_error: self.last_error.as_ref().map(|(text, at)| LastErrorView {
+                code: "reload_failed".to_owned(),
+                text: text.clone(),
+                age_seconds: now.duration_since(*at).as_secs(),
+            }),
+        }
+    }
+}
+
+impl Node {
+    /// Answers an operator.
+    pub(super) fn answer(&mut self, ControlRequest { request, reply }: ControlRequest) {
+        let now = Instant::now();
+        let result = match request {
+            Request::Routes(query) => match self.routes(&query, now) {
+                Ok(answer) => return answer.send(self.kernel.as_ref().map(Kernel::commands), reply),
+                Err(error) => Err(error),
+            },
+            Request::Status => Ok(Response::Status(Box::new(self.status(now)))),
+            Request::Peers => Ok(Response::Peers(self.speaker.peer_views(now))),
+            Request::Peer { name } => match self.speaker.peer_view(&name, now) {
+                Some(view) => Ok(Response::Peer(Box::new(view))),
+                None => Err(self.speaker.no_such_peer(&name)),
+            },
+            Request::Reload => Ok(Response::Reload(self.reload())),
+            Request::PeerAction { name, action, message } => self.act(name, action, message, now),
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(result);
+    }
+
+    fn status(&self, now: Instant) -> control::StatusView {
+        let fib = &self.speaker.intent().fib;
+        let kernel = self.kernel.as_ref().map(|kernel| {
+            let stats = kernel.handle.stats();
+            FibView {
+                enabled: true,
+                synced: stats.dirty == 0 && stats.leftovers == 0,
+                table: fib.table,
+                protocol: fib.protocol,
+                metric: fib.metric,
+                desired: stats.desired as u64,
+                installed: stats.installed as u64,
+                pending: (stats.dirty - (stats.failed + stats.conflicts).min(stats.dirty)) as u64,
+                failed: stats.failed as u64,
+                conflicts: stats.conflicts as u64,
+                leftovers: stats.leftovers as u64,
+                adopted: kernel.adopted,
+                swept: kernel.swept,
+                repairs: stats.repairs,
+                write_errors: stats.failures,
+                last_error: kernel.handle.last_refusal().map(|refusal| LastErrorView {
+                    code: "kernel_refused".to_owned(),
+                    text: format!("{}: {}", refusal.prefix, refusal.error),
+                    age_seconds: now.duration_since(refusal.at).as_secs(),
+                }),
+            }
+        });
+        self.speaker.status_view(Surroundings { kernel, config: self.config.view(now) }, now)
+    }
+
+    fn routes(&self, query: &RouteQuery, now: Instant) -> Result<kernel_views::Unfinished, ErrorView> {
+        use kernel_views::Unfinished;
+        Ok(match &query.table {
+            RouteTable::Loc { peer } => {
+                Unfinished::Routes(self.speaker.loc_rib(query, peer.as_deref(), now)?)
+            }
+            RouteTable::Received { peer } => Unfinished::Routes(self.speaker.received(query, peer, now)?),
+            RouteTable::Rejected { peer } => {
+                Unfinished::Routes(self.speaker.rejected(query, peer.as_deref(), now)?)
+            }
+            RouteTable::Advertised { peer } => Unfinished::Advertised(self.speaker.advertised(query, peer)?),
+            RouteTable::Kernel => Unfinished::Kernel(query.clone(), self.speaker.intent().fib),
+        })
+    }
+
+    fn act(
+        &mut self,
+        peer: String,
+        action: PeerAction,
+        message: Option<String>,
+        now: Instant,
+    ) -> Result<Response, ErrorView> {
+        let message = message.unwrap_or_default();
+        info!(peer, action = action.name(), message, "an operator acts on a peer");
+        let out = &mut self.outputs;
+        let acted = match action {
+            PeerAction::Up => self.speaker.peer_up(&peer, now, out),
+            PeerAction::Down => self.speaker.peer_down(&peer, message, now, out),
+            PeerAction::Reset => self.speaker.peer_reset(&peer, message, now, out),
+            PeerAction::Refresh => self.speaker.peer_refresh(&peer, now, out),
+        };
+        self.carry_out();
+        let conflict = |text: &str, hint: &str| {
+            Err(ErrorView::new(ErrorCode::Conflict, text.replace("{}", &peer)).with_hint(hint))
+        };
+        let effect = match acted {
+            None => return Err(self.speaker.no_such_peer(&peer)),
+            Some(Acted::Started) => "the peer looks for a session",
+            Some(Acted::Stopped) => "the peer has no session until `peer up`",
+            Some(Acted::Refreshed) => "the peer was asked for its routes, and ours go out again",
+            Some(Acted::SentAgain) => "ours go out again; the peer takes no requests for its own",
+            Some(Acted::NoSession) => return conflict("peer {} has no session", "see `bgpctl show peers`"),
+            Some(Acted::HeldDown) => return conflict("peer {} is held down", "use `bgpctl peer NAME up`"),
+            Some(Acted::ShutDownByIntent) => {
+                return conflict("peer {} has shutdown = true in the file", "change the file and reload");
+            }
+        };
+        Ok(Response::Action(ActionView { peer, action, effect: effect.to_owned() }))
+    }
+
+    /// Reads the file again and goes over to what it says. A file with a mistake changes nothing.
+    pub(super) fn reload(&mut self) -> ReloadView {
+        let file = self.config.file.display().to_string();
+        match config::load(&self.config.file, &Facts::gather()) {
+            Ok(config) => self.go_over(file, config),
+            Err(error) => {
+                warn!(file, %error, "reload refused; nothing has changed");
+                self.config.failed(error.to_string());
+                ReloadView { applied: false, file, changes: Vec::new(), errors: errors(&error) }
+            }
+        }
+    }
+
+    fn go_over(&mut self, file: String, config: config::Config) -> ReloadView {
+        for warning in config.warnings.lines() {
+            warn!("{warning}");
+        }
+        match self.speaker.reload(config.intent, Instant::now(), &mut self.outputs) {
+            Ok(changes) => {
+                self.carry_out();
+                self.follow_sockets(&changes);
+                changes.iter().for_each(|change| info!(%change, "reload"));
+                info!(file, changes = changes.len(), "reloaded");
+                self.config.succeeded();
+                let changes = changes.iter().map(change_view).collect();
+                ReloadView { applied: true, file, changes, errors: Vec::new() }
+            }
+            Err(changes) => {
+                let keys: Vec<_> = changes.iter().map(Change::subject).collect();
+                let why = format!("{} can only change with a restart of podbgpd", keys.join(", "));
+                warn!(file, why, "reload refused; nothing has changed");
+                self.config.failed(why);
+                let error = |change: &Change| ConfigErrorView {
+                    line: None,
+                    key: Some(change.subject()),
+                    problem: change.difference(),
+                    hint: Some("restart podbgpd, or change it back".to_owned()),
+                };
+                let errors = changes.iter().map(error).collect();
+                ReloadView { applied: false, file, changes: Vec::new(), errors }
+            }
+        }
+    }
+
+    /// Listens where the new intent says. What cannot be had is tried again with the next reload.
+    fn follow_sockets(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Listen { .. } => {
+                    if let Err(error) = self.listeners.listen(&self.speaker.intent().node.listen) {
+                        self.config.failed(format!("{error:#}"));
+                        warn!("{error:#}");
+                    }
+                }
+                Change::Metrics(_) => {
+                    if let Err(error) = self.doors.serve_metrics(self.speaker.intent().metrics) {
+                        self.config.failed(format!("{error:#}"));
+                        warn!("{error:#}");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn change_view(change: &Change) -> ChangeView {
+    ChangeView { subject: change.subject(), change: change.difference(), effect: effect(change) }
+}
+
+fn effect(change: &Change) -> control::Effect {
+    match change {
+        Change::AddPeer { .. } => control::Effect::SessionStart,
+        Change::RemovePeer { .. } => control::Effect::SessionStop,
+        Change::Blocks { .. } => control::Effect::Routes,
+        _ => match change.effect() {
+            Effect::None | Effect::Soft => control::Effect::None,
+            Effect::Refresh => control::Effect::PolicyRefresh,
+            Effect::SessionReset => control::Effect::SessionReset,
+            Effect::Restart => control::Effect::Restart,
+        },
+    }
+}
+
+fn errors(error: &LoadError) -> Vec<ConfigErrorView> {
+    let LoadError::Mistakes(mistakes) = error else {
+        let problem = error.to_string();
+        return vec![ConfigErrorView { line: None, key: None, problem, hint: None }];
+    };
+    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let view = |error: &config::ConfigError| ConfigErrorView {
+        line: Some(mistakes.position(error.span.start).0 as u64),
+        key: some(&error.key),
+        problem: error.problem.clone(),
+        hint: some(&error.hint),
+    };
+    mistakes.errors.iter().map(view).collect()
+}
