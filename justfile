@@ -22,4 +22,4 @@ bless:
 
 # A full table through podbgpd and through BIRD, side by side.
 bench *args:
-    cargo run --release -p podbgp-tests --bin full-table -- {{ args }}
+    cargo bench -p podbgp-tests --bench full_table -- {{ args }}

@@ -1,0 +1,72 @@
+//! A full table through `podbgpd` and through BIRD 2, side by side: `cargo bench -p podbgp-tests`.
+//!
+//! `-- --prefixes N` for another size than a million, `-- --rounds N` to repeat, `-- --only bird` for one of them.
+
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use support::full_table::{Cost, Subject, pass_through};
+use support::missing;
+
+fn main() -> Result<()> {
+    let prefixes = option("--prefixes").map_or(Ok(1_000_000), |value| value.parse())?;
+    let rounds = option("--rounds").map_or(Ok(1), |value| value.parse::<usize>())?;
+    let only = option("--only");
+    if let Some(reason) = missing(&["bird"]) {
+        bail!("{reason}");
+    }
+    println!("{}", machine());
+    println!("{prefixes} IPv4 prefixes from one eBGP peer through the daemon to another, no kernel routes\n");
+    println!("daemon    elapsed s  processor s  peak MiB  of that idle  bytes/prefix  UPDATEs out");
+    for _ in 0..rounds {
+        for (name, subject) in [("podbgpd", Subject::Podbgpd), ("bird", Subject::Bird)] {
+            if only.as_ref().is_some_and(|only| only != name) {
+                continue;
+            }
+            let cost = pass_through(subject, prefixes).with_context(|| name.to_owned())?;
+            println!("{}", row(name, cost, prefixes));
+        }
+    }
+    Ok(())
+}
+
+fn row(name: &str, cost: Cost, prefixes: usize) -> String {
+    let grown = (cost.peak_resident - cost.idle_resident) * 1024;
+    format!(
+        "{name:<8} {:>10.2} {:>12.2} {:>9.1} {:>13.1} {:>13} {:>12}",
+        cost.elapsed.as_secs_f64(),
+        cost.processor.as_secs_f64(),
+        mebibytes(cost.peak_resident),
+        mebibytes(cost.idle_resident),
+        grown / prefixes as u64,
+        cost.updates
+    )
+}
+
+fn mebibytes(kibibytes: u64) -> f64 {
+    kibibytes as f64 / 1024.0
+}
+
+/// The value after a flag.
+fn option(flag: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != flag).nth(1)
+}
+
+/// Where the figures come from.
+fn machine() -> String {
+    let field = |file: &str, name: &str| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_once(':').map_or("unknown", |(_, value)| value.trim()).to_owned()
+    };
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    format!(
+        "{processors} × {}, {} of memory, Linux {}; both daemons, the sender and the receiver share it",
+        field("/proc/cpuinfo", "model name"),
+        field("/proc/meminfo", "MemTotal"),
+        kernel.trim()
+    )
+}

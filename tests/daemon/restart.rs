@@ -1,0 +1,124 @@
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use ipnet::IpNet;
+use lab::net::Namespace;
+use lab::process::Process;
+use support::{SOON, eventually, kernel, requires, throughout};
+
+use crate::{OUR_BLOCK, attributes, connect, net, prefixes, start};
+
+/// Routes learned before the crash.
+const LEARNED: u32 = 100_000;
+/// Of those, the peer no longer has these many afterwards.
+const GONE: usize = 100;
+/// A hundred thousand routes take the kernel half a second; a busy machine takes longer.
+const WHILE: Duration = Duration::from_secs(60);
+
+#[test]
+fn no_route_is_missing_while_a_killed_daemon_starts_again() {
+    requires!(&["ip"]);
+    let (rack, mut daemon) = start(1);
+    let learned = prefixes(LEARNED);
+    let mut peer = connect(&rack, 0);
+    peer.announce(&attributes(0), &learned).expect("the peer announces");
+    peer.end_of_rib().expect("the peer announces");
+    // The block is a route too.
+    await_installed(&rack.ours, learned.len() + 1);
+
+    let monitor = monitor(&rack.ours, &rack.directory("monitor"));
+    daemon.kill();
+    drop(peer);
+    let daemon = daemon.start_again();
+    let mut peer = connect(&rack, 0);
+    let (gone, kept) = learned.split_at(GONE);
+    peer.announce(&attributes(0), kept).expect("the peer announces");
+    eventually(WHILE, "the routes to be claimed again", || {
+        let status = daemon.status()?;
+        ensure!(status.fib.leftovers == GONE as u64, "{:?}", status.fib);
+        Ok(())
+    });
+    throughout(Duration::from_secs(2), "every route before End-of-RIB", || {
+        ensure!(deleted(&monitor)?.is_empty(), "deleted {:?}", deleted(&monitor)?.first());
+        Ok(())
+    });
+
+    peer.end_of_rib().expect("the peer announces");
+    await_installed(&rack.ours, kept.len() + 1);
+    let gone: BTreeSet<_> = gone.iter().copied().collect();
+    eventually(SOON, "the monitor's word on the stale routes", || {
+        let deleted = deleted(&monitor)?;
+        ensure!(deleted == gone, "{} deleted, {} stale", deleted.len(), gone.len());
+        Ok(())
+    });
+    let fib = daemon.status().expect("an answer").fib;
+    assert_eq!((fib.swept, fib.leftovers), (GONE as u64, 0), "{fib:?}");
+    kernel::our_route(&rack.ours, net(OUR_BLOCK)).expect("our blackhole is there");
+}
+
+#[test]
+fn routes_stay_when_the_daemon_ends() {
+    requires!(&[]);
+    let (rack, mut daemon) = start(1);
+    let mut peer = connect(&rack, 0);
+    peer.announce(&attributes(0), &prefixes(10)).expect("the peer announces");
+    peer.end_of_rib().expect("the peer announces");
+    await_installed(&rack.ours, 11);
+    daemon.stop();
+    assert_eq!(kernel::our_routes(&rack.ours).expect("an answer").len(), 11);
+}
+
+#[test]
+fn leftovers_of_a_peer_that_never_comes_back_are_kept_for_a_while() {
+    requires!(&[]);
+    let (rack, mut daemon) = start(1);
+    let mut peer = connect(&rack, 0);
+    peer.announce(&attributes(0), &prefixes(10)).expect("the peer announces");
+    peer.end_of_rib().expect("the peer announces");
+    await_installed(&rack.ours, 11);
+    daemon.kill();
+    drop(peer);
+    let daemon = daemon.start_again();
+    throughout(Duration::from_secs(3), "the routes without their peer", || {
+        let count = kernel::our_routes(&rack.ours)?.len();
+        ensure!(count == 11, "{count} routes: {:?}", daemon.status()?.fib);
+        Ok(())
+    });
+}
+
+fn await_installed(namespace: &Namespace, count: usize) {
+    eventually(WHILE, "the kernel to have the routes", || {
+        let routes = kernel::our_routes(namespace)?.len();
+        ensure!(routes == count, "it has {routes} of {count}");
+        Ok(())
+    });
+}
+
+/// Starts `ip monitor route`, and waits until it really listens.
+fn monitor(namespace: &Namespace, directory: &std::path::Path) -> Process {
+    let mut command = Command::new("ip");
+    command.args(["monitor", "route"]);
+    let monitor = Process::start(namespace, "monitor", command, directory).expect("ip starts");
+    eventually(SOON, "the monitor", || {
+        let probe = ["route", "replace", "blackhole", "192.0.2.1/32"];
+        namespace.run(|| Command::new("ip").args(probe).status())?;
+        ensure!(monitor.output().contains("192.0.2.1"), "it is silent");
+        Ok(())
+    });
+    monitor
+}
+
+/// The prefixes whose routes were deleted. A route that is replaced is not deleted.
+fn deleted(monitor: &Process) -> Result<BTreeSet<IpNet>> {
+    let output = monitor.output();
+    ensure!(
+        !output.contains("No buffer space"),
+        "the monitor lost events: the kernel changed too much at once"
+    );
+    let deleted = output.lines().filter_map(|line| line.strip_prefix("Deleted "));
+    // `ip` writes no length for a single address, and `blackhole` and the like before it.
+    let prefix = deleted.filter_map(|line| line.split(' ').find_map(|word| word.parse().ok()));
+    Ok(prefix.collect())
+}

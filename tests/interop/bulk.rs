@@ -1,0 +1,61 @@
+//! A thousand routes in each direction.
+
+use std::net::Ipv4Addr;
+
+use anyhow::ensure;
+use ipnet::{IpNet, Ipv4Net};
+use support::foreign::Session;
+use support::{Kind, Podbgpd, Rack, SOON, config, eventually, kernel};
+
+use crate::pair::Pair;
+
+const COUNT: u32 = 1000;
+
+pub(crate) fn a_thousand_routes_go_both_ways(kind: Kind) {
+    // GoBGP takes its routes one command at a time.
+    let from_peer = if kind == Kind::Gobgp { 100 } else { COUNT };
+    let rack = Rack::new(1);
+    let blocks: Vec<_> =
+        prefixes(Ipv4Addr::new(10, 64, 0, 0), COUNT).map(|prefix| format!("\"{prefix}\"")).collect();
+    let session = Session { announces: their_prefixes(from_peer), ..Session::new(0) };
+    let text = config::node(&format!("blocks = [{}]", blocks.join(", "))) + &config::peer(&session, "");
+    let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
+    let foreign = kind.start(&rack, session);
+    let pair = Pair { daemon, foreign, rack };
+    pair.await_session();
+
+    await_accepted(&pair, from_peer);
+    eventually(SOON, "our routes at the peer", || {
+        let count = pair.foreign.received_count()?;
+        ensure!(count == COUNT as usize, "it has {count}");
+        Ok(())
+    });
+    eventually(SOON, "all routes in the kernel", || {
+        let count = kernel::our_routes(&pair.rack.ours)?.len();
+        ensure!(count == (COUNT + from_peer) as usize, "it has {count}");
+        Ok(())
+    });
+    assert_eq!(pair.daemon.advertised("peer0").expect("an answer").len(), COUNT as usize);
+}
+
+/// Returns what the peer announces.
+pub(crate) fn their_prefixes(count: u32) -> Vec<IpNet> {
+    prefixes(Ipv4Addr::new(10, 128, 0, 0), count).collect()
+}
+
+/// Waits until we have accepted so many routes of the peer's.
+pub(crate) fn await_accepted(pair: &Pair, count: u32) {
+    eventually(SOON, "the peer's routes", || {
+        let peer = pair.daemon.established("peer0")?;
+        let accepted: u64 = peer.families.iter().map(|family| family.accepted).sum();
+        ensure!(accepted == u64::from(count), "{accepted} accepted");
+        Ok(())
+    });
+}
+
+fn prefixes(first: Ipv4Addr, count: u32) -> impl Iterator<Item = IpNet> {
+    (0..count).map(move |index| {
+        let address = Ipv4Addr::from(u32::from(first) + (index << 8));
+        Ipv4Net::new(address, 24).expect("a length of 24").into()
+    })
+}

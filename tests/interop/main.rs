@@ -1,0 +1,65 @@
+//! `podbgpd` against other people's daemons: one module per scenario, each against BIRD, FRR, GoBGP and OpenBGPD.
+//!
+//! A test is named after the daemon and the scenario: `frr::md5_with_the_right_key`. Our side is seen only through
+//! `bgpctl -o json` and the kernel, the other side through its own command line.
+
+mod bulk;
+mod collision;
+mod extended_messages;
+mod hold_timer;
+mod md5;
+mod pair;
+mod passive;
+mod refresh;
+mod routes;
+mod session_loss;
+mod transit;
+mod ttl_security;
+mod unknown_attribute;
+
+use support::Kind;
+
+/// Makes each scenario a test against each daemon.
+macro_rules! against {
+    ($($daemon:ident = $kind:expr;)* => $scenarios:tt) => {
+        $(against! { @daemon $daemon, $kind, $scenarios })*
+    };
+    (@daemon $daemon:ident, $kind:expr, { $($module:ident::{ $($scenario:ident),* $(,)? };)* }) => {
+        mod $daemon {
+            $($(
+                #[test]
+                fn $scenario() {
+                    support::requires!(super::Kind::programs($kind));
+                    super::$module::$scenario($kind);
+                }
+            )*)*
+        }
+    };
+}
+
+against! {
+    bird = super::Kind::Bird;
+    frr = super::Kind::Frr;
+    gobgp = super::Kind::Gobgp;
+    openbgpd = super::Kind::Openbgpd;
+    => {
+        bulk::{ a_thousand_routes_go_both_ways };
+        collision::{ one_session_remains_when_both_dial };
+        hold_timer::{ a_silent_peer_is_given_up };
+        md5::{ md5_with_the_right_key, md5_with_the_wrong_key };
+        passive::{ a_passive_peer_is_dialled, we_wait_when_we_are_passive };
+        refresh::{ we_ask_for_everything_again, the_peer_asks_for_everything_again };
+        routes::{
+            routes_of_both_families_over_ipv4,
+            routes_of_both_families_over_ipv6,
+            withdrawn_routes_go,
+        };
+        session_loss::{
+            a_killed_peer_leaves_nothing_behind,
+            a_peer_that_shuts_down_says_why,
+            we_say_why_we_shut_down,
+        };
+        transit::{ attributes_survive_the_way_through };
+        ttl_security::{ packets_from_the_link_are_believed };
+    }
+}

@@ -1,0 +1,19 @@
+//! One side waits, the other dials.
+
+use support::Kind;
+use support::foreign::Session;
+
+use crate::pair::{Pair, THEIR_V4, session};
+
+pub(crate) fn a_passive_peer_is_dialled(kind: Kind) {
+    let pair = Pair::start(kind, Session { passive: true, ..session() }, "");
+    pair.await_session();
+    pair.await_learned(THEIR_V4);
+}
+
+pub(crate) fn we_wait_when_we_are_passive(kind: Kind) {
+    let pair = Pair::start(kind, session(), "passive = true");
+    pair.await_session();
+    pair.await_learned(THEIR_V4);
+    assert!(pair.daemon.peer("peer0").expect("an answer").passive);
+}

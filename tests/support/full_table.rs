@@ -1,0 +1,240 @@
+//! A full table from one peer through a daemon to another peer, with time and memory measured.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use ipnet::IpNet;
+use lab::process::Process;
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::internet;
+use crate::podbgpd::binary;
+use crate::puppet::Puppet;
+use crate::rack::{Rack, Transport, our_address, their_address};
+
+/// The AS of the daemon measured.
+const ASN: u32 = 64_512;
+/// The AS that sends.
+const SENDER: u32 = 65_001;
+/// The AS that receives.
+const RECEIVER: u32 = 65_002;
+/// How long the receiver hears nothing before we call it stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// The daemon in the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Ours.
+    Podbgpd,
+    /// BIRD 2, for comparison.
+    Bird,
+}
+
+/// What it took.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// From the first octet sent until the last prefix had arrived.
+    pub elapsed: Duration,
+    /// Processor time of the daemon meanwhile, user and system.
+    pub processor: Duration,
+    /// The most memory the daemon ever had resident, in KiB.
+    pub peak_resident: u64,
+    /// The most memory it had resident before the first route, in KiB.
+    pub idle_resident: u64,
+    /// UPDATEs that reached the receiver.
+    pub updates: usize,
+}
+
+/// Sends a table of so many prefixes through the daemon.
+///
+/// # Errors
+/// The daemon did not start, got stuck, or the receiver does not have exactly the table that was sent.
+pub fn pass_through(subject: Subject, prefixes: usize) -> Result<Cost> {
+    let rack = Rack::new(2);
+    let daemon = start(subject, &rack)?;
+    let mut receiver = Puppet::connect(&rack.theirs[1], our_address(1, Transport::V4), RECEIVER, 0);
+    let mut sender = Puppet::connect(&rack.theirs[0], our_address(0, Transport::V4), SENDER, 0);
+    let IpAddr::V4(next_hop) = their_address(0, Transport::V4) else { bail!("an IPv4 address") };
+    let table = internet::table(prefixes, SENDER, next_hop);
+    let mut stream = internet::encode(&table, sender.context());
+    let mut end = bytes::BytesMut::new();
+    bgp::wire::pack::end_of_rib(bgp::Family::Ipv4, sender.context(), &mut end);
+    stream.extend_from_slice(&end);
+
+    let idle_resident = memory(daemon.id())?;
+    let processor = processor_time(daemon.id())?;
+    let start = Instant::now();
+    let (sent, arrivals) = std::thread::scope(|scope| {
+        let sending = scope.spawn(|| sender.send(&stream));
+        let arrivals = receive(&mut receiver, prefixes);
+        (sending.join(), arrivals)
+    });
+    let arrivals = arrivals.with_context(|| daemon.last_words())?;
+    match sent {
+        Ok(sent) => sent.with_context(|| format!("the sender: {}", daemon.last_words()))?,
+        Err(_) => bail!("the sender panicked"),
+    }
+    let processor = processor_time(daemon.id())?.saturating_sub(processor);
+    let peak_resident = memory(daemon.id())?;
+    let elapsed = arrivals.check(&table)?.duration_since(start);
+    Ok(Cost { elapsed, processor, peak_resident, idle_resident, updates: arrivals.updates })
+}
+
+/// What came, and when.
+struct Arrivals {
+    /// In the order of arrival, an announcement a row.
+    prefixes: Vec<(u32, u8)>,
+    /// After which moment how many rows were there.
+    moments: Vec<(Instant, usize)>,
+    updates: usize,
+}
+
+impl Arrivals {
+    /// Checks that the table is complete; returns when the last of its prefixes came for the first time.
+    fn check(&self, table: &[internet::Group]) -> Result<Instant> {
+        let mut missing: BTreeSet<_> = table
+            .iter()
+            .flat_map(|group| &group.prefixes)
+            .filter_map(|prefix| match prefix {
+                IpNet::V4(prefix) => Some((u32::from(prefix.addr()), prefix.prefix_len())),
+                IpNet::V6(_) => None,
+            })
+            .collect();
+        for (row, prefix) in self.prefixes.iter().enumerate() {
+            if missing.remove(prefix) && missing.is_empty() {
+                let moment = self.moments.iter().find(|(_, rows)| *rows > row);
+                return Ok(moment.context("every row has its moment")?.0);
+            }
+        }
+        bail!("{} prefixes did not arrive, {:?} among them", missing.len(), missing.first())
+    }
+}
+
+/// Reads until so many prefixes have come. Only the lengths are looked at: the receiver shares the processors
+/// with the daemon, and must cost little.
+fn receive(receiver: &mut Puppet, count: usize) -> Result<Arrivals> {
+    let mut stream = receiver.stream();
+    stream.set_read_timeout(Some(STUCK))?;
+    let mut arrivals = Arrivals { prefixes: Vec::with_capacity(count), moments: Vec::new(), updates: 0 };
+    let mut buffer = vec![0; 1 << 20];
+    let mut filled = 0;
+    while arrivals.prefixes.len() < count {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) => bail!("closed after {} of {count} prefixes", arrivals.prefixes.len()),
+            Ok(more) => filled += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => bail!("stuck after {} of {count} prefixes: {error}", arrivals.prefixes.len()),
+        }
+        let mut start = 0;
+        while let Some(length) = message_length(&buffer[start..filled]) {
+            if buffer[start + 18] == 2 {
+                read_announced(&buffer[start + 19..start + length], &mut arrivals.prefixes)?;
+                arrivals.updates += 1;
+            }
+            start += length;
+        }
+        buffer.copy_within(start..filled, 0);
+        filled -= start;
+        arrivals.moments.push((Instant::now(), arrivals.prefixes.len()));
+    }
+    Ok(arrivals)
+}
+
+/// The length of the message at the front, if all of it is there.
+fn message_length(octets: &[u8]) -> Option<usize> {
+    let header = octets.get(..19)?;
+    let length = usize::from(u16::from_be_bytes([header[16], header[17]]));
+    (octets.len() >= length).then_some(length)
+}
+
+/// Reads the announced prefixes of an UPDATE of IPv4 routes.
+fn read_announced(body: &[u8], prefixes: &mut Vec<(u32, u8)>) -> Result<()> {
+    let two = |at: usize| {
+        body.get(at..at + 2).map(|octets| usize::from(u16::from_be_bytes([octets[0], octets[1]])))
+    };
+    let withdrawn = two(0).context("no withdrawn length")?;
+    ensure!(withdrawn == 0, "a withdrawal");
+    let attributes = two(2).context("no attribute length")?;
+    let mut rest = body.get(4 + attributes..).context("attributes too long")?;
+    while let Some((&length, after)) = rest.split_first() {
+        let octets = usize::from(length.div_ceil(8));
+        let mut address = [0; 4];
+        address[..octets].copy_from_slice(after.get(..octets).context("a prefix too long")?);
+        prefixes.push((u32::from_be_bytes(address), length));
+        rest = &after[octets..];
+    }
+    Ok(())
+}
+
+fn start(subject: Subject, rack: &Rack) -> Result<Process> {
+    let directory = rack.directory("ours");
+    let file = directory.join("configuration");
+    let (near, far) = (their_address(0, Transport::V4), their_address(1, Transport::V4));
+    let (text, mut command) = match subject {
+        Subject::Podbgpd => {
+            (podbgpd_config(near, far, &directory.join("socket")), Command::new(binary("podbgpd")))
+        }
+        Subject::Bird => (bird_config(near, far), Command::new("bird")),
+    };
+    fs::write(&file, text)?;
+    match subject {
+        Subject::Podbgpd => command.arg("--config").arg(&file),
+        Subject::Bird => command.arg("-f").arg("-c").arg(&file).arg("-s").arg(directory.join("socket")),
+    };
+    Process::start(&rack.ours, "daemon", command, &directory)
+}
+
+fn podbgpd_config(near: IpAddr, far: IpAddr, socket: &std::path::Path) -> String {
+    let peer = |name: &str, address: IpAddr, asn: u32| {
+        format!(
+            "[[peer]]\nname = \"{name}\"\naddress = \"{address}\"\nasn = {asn}\npassive = true\n\
+             families = [\"ipv4\"]\nimport = \"all\"\nexport = \"all\"\n"
+        )
+    };
+    format!(
+        "[node]\nname = \"ours\"\nasn = {ASN}\nrouter-id = \"10.9.255.1\"\n[fib]\ninstall = false\n\
+         [control]\nsocket = \"{}\"\n{}{}",
+        socket.display(),
+        peer("near", near, SENDER),
+        peer("far", far, RECEIVER)
+    )
+}
+
+fn bird_config(near: IpAddr, far: IpAddr) -> String {
+    let peer = |name: &str, address: IpAddr, asn: u32| {
+        format!(
+            "protocol bgp {name} {{ local as {ASN}; neighbor {address} as {asn}; passive on; \
+             ipv4 {{ import all; export all; }}; }}\n"
+        )
+    };
+    format!(
+        "log stderr {{ warning, error, fatal, bug }};\nrouter id {};\nprotocol device {{}}\n{}{}",
+        Ipv4Addr::new(10, 9, 255, 1),
+        peer("near", near, SENDER),
+        peer("far", far, RECEIVER)
+    )
+}
+
+/// The most resident memory so far, in KiB.
+fn memory(id: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// Processor time of all threads so far, user and system.
+fn processor_time(id: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // The name in parentheses may have spaces in it; utime and stime are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')').context("no name")?;
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let ticks: u64 = fields.get(11).context("no utime")?.parse::<u64>()?
+        + fields.get(12).context("no stime")?.parse::<u64>()?;
+    let per_second = sysconf(SysconfVar::CLK_TCK)?.context("no clock tick")?.unsigned_abs();
+    Ok(Duration::from_millis(ticks * 1000 / per_second))
+}

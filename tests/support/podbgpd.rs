@@ -1,0 +1,262 @@
+//! `podbgpd` under test, seen only through `bgpctl -o json`, its log and the kernel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, bail, ensure};
+use control::{AdvertisedView, PeerState, PeerView, ReloadView, RouteView, StatusView};
+use ipnet::IpNet;
+use lab::net::Namespace;
+use lab::process::Process;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::{SOON, eventually};
+
+/// A running daemon with its file and its socket.
+#[derive(Debug)]
+pub struct Podbgpd {
+    namespace: Namespace,
+    directory: PathBuf,
+    process: Process,
+}
+
+impl Podbgpd {
+    /// Starts it on this configuration, without the `[control]` table, which is added; waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn start(namespace: &Namespace, directory: PathBuf, config: &str) -> Self {
+        write_config(&directory, config);
+        let process = launch(namespace, &directory);
+        let daemon = Self { namespace: namespace.clone(), directory, process };
+        daemon.ready()
+    }
+
+    /// Starts it again after [`Podbgpd::kill`] or [`Podbgpd::stop`], on the configuration it had.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn start_again(self) -> Self {
+        let process = launch(&self.namespace, &self.directory);
+        Self { process, ..self }.ready()
+    }
+
+    fn ready(mut self) -> Self {
+        eventually(SOON, "podbgpd to answer", || {
+            self.process.expect_alive()?;
+            self.status()
+        });
+        self
+    }
+
+    /// Kills it as the kernel would when memory is short.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Asks it to end and waits until it has.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn stop(&mut self) {
+        let status = self.process.stop(SOON).expect("podbgpd ends when asked to");
+        assert!(status.success(), "podbgpd ended with {status}");
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal).expect("podbgpd runs");
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Everything it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// Puts another configuration in place of the one it has; it does not know until it reloads.
+    pub fn configure(&self, config: &str) {
+        write_config(&self.directory, config);
+    }
+
+    /// Asks it to read its file again.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[must_use]
+    pub fn reload(&self) -> ReloadView {
+        let output = self.bgpctl(&["reload"]);
+        parse(&output).and_then(|view| Ok(serde_json::from_value(view)?)).expect("an answer to reload")
+    }
+
+    /// Asks for `show status`.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn status(&self) -> Result<StatusView> {
+        self.ask(&["show", "status"])
+    }
+
+    /// Asks for `show peers`.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn peers(&self) -> Result<Vec<PeerView>> {
+        self.ask(&["show", "peers"])
+    }
+
+    /// Finds one of the peers.
+    ///
+    /// # Errors
+    /// There is no such peer, or no answer.
+    pub fn peer(&self, name: &str) -> Result<PeerView> {
+        let peers = self.peers()?;
+        peers.into_iter().find(|peer| peer.name == name).with_context(|| format!("no peer {name}"))
+    }
+
+    /// Finds a peer whose session is up.
+    ///
+    /// # Errors
+    /// It is not up: the text says what went wrong last.
+    pub fn established(&self, name: &str) -> Result<PeerView> {
+        let peer = self.peer(name)?;
+        ensure!(
+            peer.state == PeerState::Established,
+            "{name} is {}: {}",
+            peer.state.name(),
+            peer.last_error.as_ref().map_or("no error yet", |error| &error.text)
+        );
+        Ok(peer)
+    }
+
+    /// Waits for a session.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn await_established(&self, name: &str) -> PeerView {
+        eventually(SOON, &format!("the session with {name}"), || self.established(name))
+    }
+
+    /// Asks for `show routes`.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn routes(&self) -> Result<Vec<RouteView>> {
+        self.ask(&["show", "routes"])
+    }
+
+    /// Finds the route to one prefix.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn route(&self, prefix: IpNet) -> Result<RouteView> {
+        let routes = self.routes()?;
+        routes
+            .into_iter()
+            .find(|route| route.prefix == prefix)
+            .with_context(|| format!("no route to {prefix}"))
+    }
+
+    /// Asks what a peer was told.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn advertised(&self, peer: &str) -> Result<Vec<AdvertisedView>> {
+        self.ask(&["show", "routes", "--peer", peer, "--advertised"])
+    }
+
+    /// Asks what a peer announced and policy refused.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn rejected(&self, peer: &str) -> Result<Vec<RouteView>> {
+        self.ask(&["show", "routes", "--peer", peer, "--rejected"])
+    }
+
+    /// Does `bgpctl peer NAME ACTION`.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn peer_action(&self, name: &str, action: &[&str]) {
+        let arguments: Vec<_> = ["peer", name].iter().chain(action).copied().collect();
+        let output = self.bgpctl(&arguments);
+        assert!(output.status.success(), "bgpctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn ask<T: serde::de::DeserializeOwned>(&self, arguments: &[&str]) -> Result<T> {
+        let answer = parse(&self.bgpctl(arguments))?;
+        serde_json::from_value(answer).with_context(|| format!("bgpctl {arguments:?}"))
+    }
+
+    /// Runs `bgpctl -o json` against it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn bgpctl(&self, arguments: &[&str]) -> Output {
+        Command::new(binary("bgpctl"))
+            .arg("--socket")
+            .arg(socket(&self.directory))
+            .args(["-o", "json"])
+            .args(arguments)
+            .output()
+            .expect("bgpctl starts")
+    }
+}
+
+/// Finds one of the programs under test. Cargo builds them beside the tests of this package.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    // A test is in target/PROFILE/deps, a program in target/PROFILE.
+    let beside =
+        test.ancestors().skip(1).take(2).map(|directory| directory.join(format!("{name}-under-test")));
+    beside
+        .into_iter()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("{name} is not built beside {}", test.display()))
+}
+
+fn launch(namespace: &Namespace, directory: &Path) -> Process {
+    let mut command = Command::new(binary("podbgpd"));
+    command
+        .arg("--config")
+        .arg(directory.join("podbgpd.toml"))
+        .args(["--log-level", "debug"])
+        .env("NO_COLOR", "1");
+    Process::start(namespace, "podbgpd", command, directory).expect("podbgpd starts")
+}
+
+fn write_config(directory: &Path, config: &str) {
+    let text = format!("{config}\n[control]\nsocket = \"{}\"\n", socket(directory).display());
+    fs::write(directory.join("podbgpd.toml"), text).expect("the configuration is written");
+}
+
+fn socket(directory: &Path) -> PathBuf {
+    directory.join("podbgpd.sock")
+}
+
+/// Reads what `bgpctl` printed. Exit code 2 says degraded, which an answer may be.
+fn parse(output: &Output) -> Result<Value> {
+    if output.stdout.is_empty() {
+        bail!("bgpctl ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("not JSON: {}", String::from_utf8_lossy(&output.stdout)))
+}

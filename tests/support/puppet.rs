@@ -1,0 +1,139 @@
+//! A BGP speaker that does only what the test tells it: no timers, no opinions.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bgp::wire::{CodecContext, decode, encode, next_frame, pack};
+use bgp::{Asn, BgpId, Capability, Family, FamilySet, HoldTime, Message, Nlri, Open, PathAttributes};
+use bytes::BytesMut;
+use ipnet::IpNet;
+use lab::net::Namespace;
+
+use crate::{SOON, eventually};
+
+/// One session for IPv4, dialled from the peer's namespace.
+#[derive(Debug)]
+pub struct Puppet {
+    stream: TcpStream,
+    context: CodecContext,
+    received: BytesMut,
+}
+
+impl Puppet {
+    /// Dials until somebody answers and both have said OPEN and KEEPALIVE.
+    ///
+    /// A hold time of zero means that neither side needs to speak.
+    ///
+    /// # Panics
+    /// When that does not happen soon.
+    #[must_use]
+    pub fn connect(namespace: &Namespace, to: IpAddr, asn: u32, hold_time: u16) -> Self {
+        eventually(SOON, "a session with the puppet", || {
+            namespace.run(|| {
+                let stream = TcpStream::connect_timeout(&SocketAddr::new(to, 179), Duration::from_secs(2))?;
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+                Self::open(stream, asn, hold_time)
+            })
+        })
+    }
+
+    fn open(stream: TcpStream, asn: u32, hold_time: u16) -> Result<Self> {
+        let mut puppet = Self { stream, context: CodecContext::before_open(), received: BytesMut::new() };
+        let octets = asn.to_be_bytes();
+        let identifier = Ipv4Addr::new(192, octets[1], octets[2], octets[3]);
+        puppet.say(&Message::Open(Open {
+            asn: Asn::from(asn),
+            hold_time: HoldTime::new(hold_time).context("a hold time")?,
+            bgp_id: BgpId::new(identifier).context("an identifier")?,
+            capabilities: vec![
+                Capability::Multiprotocol(Family::Ipv4.code()),
+                Capability::RouteRefresh,
+                Capability::FourOctetAsn(Asn::from(asn)),
+            ],
+        }))?;
+        puppet.say(&Message::Keepalive)?;
+        match puppet.hear()? {
+            Message::Open(_) => {}
+            other => bail!("{other:?} instead of an OPEN"),
+        }
+        puppet.context.four_octet_asn = true;
+        puppet.context.families = [Family::Ipv4].into_iter().collect::<FamilySet>();
+        match puppet.hear()? {
+            Message::Keepalive => Ok(puppet),
+            other => bail!("{other:?} instead of a KEEPALIVE"),
+        }
+    }
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn say(&mut self, message: &Message) -> Result<()> {
+        let mut octets = BytesMut::new();
+        encode(message, &self.context, &mut octets)?;
+        Ok(self.stream.write_all(&octets)?)
+    }
+
+    /// Sends octets as they are.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn send(&mut self, octets: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(octets)?)
+    }
+
+    /// Announces prefixes with the same attributes.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn announce(&mut self, attributes: &PathAttributes, prefixes: &[IpNet]) -> Result<()> {
+        let nlri: Vec<_> = prefixes.iter().copied().map(Nlri::from).collect();
+        let mut octets = BytesMut::new();
+        pack::announce(attributes, Family::Ipv4, &nlri, &self.context, &mut octets)?;
+        self.send(&octets)
+    }
+
+    /// Says that everything has been announced (RFC 4724 §2).
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn end_of_rib(&mut self) -> Result<()> {
+        let mut octets = BytesMut::new();
+        pack::end_of_rib(Family::Ipv4, &self.context, &mut octets);
+        self.send(&octets)
+    }
+
+    /// Waits for the next message.
+    ///
+    /// # Errors
+    /// None came in five seconds, or it is malformed, or the connection is gone.
+    pub fn hear(&mut self) -> Result<Message> {
+        loop {
+            if let Some(frame) = next_frame(&mut self.received, &self.context)? {
+                return Ok(decode(frame, &self.context)?.message);
+            }
+            let mut chunk = [0; 65536];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => bail!("the other side closed the connection"),
+                Ok(count) => self.received.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The connection itself, for those who do the rest by hand.
+    #[must_use]
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// What to encode with.
+    #[must_use]
+    pub fn context(&self) -> &CodecContext {
+        &self.context
+    }
+}

@@ -1,0 +1,52 @@
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use nix::unistd::geteuid;
+
+/// Says that a test did not run, and why, on standard error and in the file named by `PODBGP_SKIPS`.
+///
+/// # Panics
+/// When that file cannot be written: the count would be wrong.
+pub fn skip(reason: &str) {
+    let thread = std::thread::current();
+    let line = format!("SKIPPED {}: {reason}\n", thread.name().unwrap_or("main"));
+    // Not through `eprint!`, which the test runner swallows when a test passes.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(file) = std::env::var_os("PODBGP_SKIPS") {
+        let mut file =
+            File::options().create(true).append(true).open(&file).expect("PODBGP_SKIPS is writable");
+        file.write_all(line.as_bytes()).expect("PODBGP_SKIPS is writable");
+    }
+}
+
+/// Returns why tests with namespaces and these programs cannot run here, if they cannot.
+#[must_use]
+pub fn missing(programs: &[&str]) -> Option<String> {
+    if !geteuid().is_root() {
+        return Some("needs root for network namespaces (run tests/run)".to_owned());
+    }
+    if let Err(error) = lab::net::Namespace::new("probe") {
+        return Some(format!("{error:#}"));
+    }
+    let absent: Vec<_> = programs.iter().filter(|program| !installed(program)).copied().collect();
+    (!absent.is_empty()).then(|| format!("{} not installed (run tests/run)", absent.join(", ")))
+}
+
+fn installed(program: &str) -> bool {
+    program.starts_with('/') && Path::new(program).exists()
+        || ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+            .iter()
+            .any(|directory| Path::new(directory).join(program).exists())
+}
+
+/// Returns from the test, counted as skipped, when it needs root or programs that are not here.
+#[macro_export]
+macro_rules! requires {
+    ($programs:expr) => {
+        if let Some(reason) = $crate::missing($programs) {
+            $crate::skip(&reason);
+            return;
+        }
+    };
+}
