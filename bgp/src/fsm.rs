@@ -63,7 +63,6 @@ mod connection;
 mod deadlines;
 mod established;
 mod event;
-mod jitter;
 mod open_confirm;
 mod open_sent;
 mod peer;
