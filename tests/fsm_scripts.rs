@@ -32,7 +32,7 @@ impl Stage for Play {
         }
         let mut out = Vec::new();
         if verb == "advertise" {
-            self.peer.transmit(octets(&Message::Update(Update::default()))?, self.now, &mut out);
+            self.peer.transmit(octets(&end_of_rib())?, self.now, &mut out);
         } else {
             self.peer.handle(event(verb, rest)?, self.now, &mut out);
         }
@@ -128,7 +128,7 @@ fn received(words: &str) -> anyhow::Result<Bytes> {
         let message = match kind {
             "open" => Message::Open(peers_open(rest)?),
             "keepalive" => Message::Keepalive,
-            "update" => Message::Update(Update { end_of_rib: Some(Family::Ipv4), ..Update::default() }),
+            "update" => end_of_rib(),
             "refresh" => Message::RouteRefresh(RouteRefresh { family: family(rest)?.code(), subtype: 0 }),
             "notification" => Message::Notification(notification(rest)?),
             "octets" => {
@@ -140,6 +140,10 @@ fn received(words: &str) -> anyhow::Result<Bytes> {
         all.extend_from_slice(&octets(&message)?);
     }
     Ok(all.freeze())
+}
+
+fn end_of_rib() -> Message {
+    Message::Update(Update { end_of_rib: Some(Family::Ipv4), ..Update::default() })
 }
 
 fn peers_open(words: &str) -> anyhow::Result<Open> {

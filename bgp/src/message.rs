@@ -67,7 +67,8 @@ pub struct Announcement {
 pub struct Update {
     /// What is no longer reachable, of any family.
     pub withdrawn: Vec<Nlri>,
-    /// What is reachable: at most one announcement a family.
+    /// What is reachable: at most two announcements, since one message has two places for routes, each with a
+    /// next hop of its own. A sound sender uses one of them (RFC 7606 §5.1).
     pub announced: Vec<Announcement>,
     /// The family whose initial routes all have been sent (RFC 4724 §2).
     pub end_of_rib: Option<Family>,

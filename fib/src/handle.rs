@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc as handshake;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use tokio::runtime::{Builder, Runtime};
@@ -88,7 +88,9 @@ pub struct Link {
     pub index: u32,
     /// Its name.
     pub name: String,
-    /// Whether it is administratively up and has carrier; `false` also when it is gone.
+    /// Whether somebody has set it up.
+    pub enabled: bool,
+    /// Whether packets can leave: it is set up and has carrier; `false` also when it is gone.
     pub up: bool,
 }
 
@@ -263,10 +265,9 @@ impl FibHandle {
     /// Ends the thread after the commands already handed over and waits for it. Blocks.
     pub fn join(self) {
         let Self { commands, thread, .. } = self;
-        if commands.try_send(Command::Stop).is_err() {
-            // Full or ended: the closing channel says the same.
+        while let Err(mpsc::error::TrySendError::Full(_)) = commands.try_send(Command::Stop) {
+            thread::sleep(Duration::from_millis(5));
         }
-        drop(commands);
         // A panic over there has already been reported by the panic hook.
         let _ = thread.join();
     }

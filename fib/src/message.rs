@@ -59,7 +59,11 @@ pub(crate) fn lookup_request(address: IpAddr) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(address);
     message.header.destination_prefix_length = IpNet::from(address).prefix_len();
-    message.header.flags = RouteFlags::FibMatch | RouteFlags::LookupTable;
+    message.header.flags = match address {
+        // Without this flag IPv4 reports table main, whatever matched; IPv6 refuses it, and needs none.
+        IpAddr::V4(_) => RouteFlags::FibMatch | RouteFlags::LookupTable,
+        IpAddr::V6(_) => RouteFlags::FibMatch,
+    };
     message.attributes.push(RouteAttribute::Destination(address.into()));
     message
 }

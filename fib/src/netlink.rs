@@ -30,8 +30,10 @@ use crate::table::{KernelRoute, Outcome};
 
 pub(crate) use self::monitor::{Monitor, Notification};
 
-/// The most writes in one batch: their refusals fit the smallest receive buffer (kernel.md of the design).
+/// The most writes in one batch: all their refusals fit even the default receive buffer.
 pub(crate) const BATCH: usize = 200;
+/// The most octets in one batch, give or take a message: well below the usual send buffer of 208 KiB.
+const BATCH_OCTETS: usize = 64 * 1024;
 /// The kernel fills at most 32 KiB at once.
 const DATAGRAM: usize = 64 * 1024;
 const REQUEST_BUFFER: i32 = 1 << 20;
@@ -76,28 +78,46 @@ impl Netlink {
         Monitor::open(self.port)
     }
 
-    /// Carries out `ops`, at most [`BATCH`], and returns an outcome for each.
-    pub(crate) fn write(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, Error> {
-        if ops.is_empty() {
-            return Ok(Vec::new());
+    /// Carries out `ops` and returns an outcome for each.
+    pub(crate) fn write(&mut self, mut ops: &[Op]) -> Result<Vec<Outcome>, Error> {
+        let mut outcomes = Vec::with_capacity(ops.len());
+        while !ops.is_empty() {
+            let (batch, rest) = ops.split_at(self.encode_batch(ops));
+            self.write_batch(batch.len(), &mut outcomes)?;
+            ops = rest;
         }
-        let first = self.sequence.wrapping_add(1);
+        Ok(outcomes)
+    }
+
+    /// Fills the outgoing buffer with as many of `ops` as one batch may hold, and returns how many.
+    fn encode_batch(&mut self, ops: &[Op]) -> usize {
         self.outgoing.clear();
-        for (position, op) in ops.iter().enumerate() {
+        let mut last = 0;
+        let mut count = 0;
+        for op in ops.iter().take(BATCH) {
+            last = self.outgoing.len();
             self.sequence = self.sequence.wrapping_add(1);
-            let mut request = message::request(op, &self.settings, self.sequence);
-            if position + 1 == ops.len() {
-                request.header.flags |= NLM_F_ACK;
+            append(&mut self.outgoing, &message::request(op, &self.settings, self.sequence));
+            count += 1;
+            if self.outgoing.len() >= BATCH_OCTETS {
+                break;
             }
-            append(&mut self.outgoing, &request);
         }
+        answer::ask_for_answer(&mut self.outgoing[last..]);
+        count
+    }
+
+    /// Sends the outgoing buffer, which holds `count` writes, and appends their outcomes.
+    fn write_batch(&mut self, count: usize, outcomes: &mut Vec<Outcome>) -> Result<(), Error> {
         self.send()?;
+        let first = self.sequence.wrapping_add(1).wrapping_sub(count as u32);
         // Until the last answer is there, silence may mean success or loss.
-        let mut refusals: Vec<Option<WriteError>> = vec![None; ops.len()];
+        let mut refusals: Vec<Option<WriteError>> = vec![None; count];
         let complete = self.collect_answers(first, &mut refusals)?;
         let silence = if complete { Outcome::Confirmed } else { Outcome::Unknown };
         let outcome = |refusal: Option<WriteError>| refusal.map_or_else(|| silence.clone(), Outcome::Refused);
-        Ok(refusals.into_iter().map(outcome).collect())
+        outcomes.extend(refusals.into_iter().map(outcome));
+        Ok(())
     }
 
     /// Reads every route of our table, or of our protocol in it.
@@ -254,12 +274,23 @@ impl Netlink {
 
     fn send(&mut self) -> Result<(), Error> {
         let kernel = SocketAddr::new(0, 0);
-        self.requests.send_to(&self.outgoing, &kernel, 0).map(|_| ()).map_err(Error::Socket)
+        uninterrupted(|| self.requests.send_to(&self.outgoing, &kernel, 0))
     }
 
     fn receive(&mut self, flags: i32) -> Result<(), Error> {
         self.incoming.clear();
-        self.requests.recv(&mut self.incoming, flags).map(|_| ()).map_err(Error::Socket)
+        uninterrupted(|| self.requests.recv(&mut self.incoming, flags))
+    }
+}
+
+/// Calls again what a signal interrupted.
+fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> Result<(), Error> {
+    loop {
+        match call() {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Socket(error)),
+        }
     }
 }
 
@@ -271,6 +302,7 @@ fn link(message: &LinkMessage) -> Link {
     Link {
         index: message.header.index,
         name: name.unwrap_or_default(),
+        enabled: message.header.flags.contains(LinkFlags::Up),
         up: message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
     }
 }

@@ -22,6 +22,8 @@ use crate::table::{Drift, KernelEvent, KernelRoute, Outcome, Table};
 
 /// How long changes around us may gather before we look at their consequences.
 const SETTLING: Duration = Duration::from_millis(50);
+/// How long the daemon has to hear that it is over.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// The most datagrams of notifications taken in one turn.
 const DATAGRAMS: usize = 256;
 /// The protocol number of routes the kernel makes itself.
@@ -43,6 +45,8 @@ pub(crate) struct Keeper {
     links: BTreeMap<u32, Link>,
     /// When to compare the table with the kernel.
     resync_at: Option<Instant>,
+    /// When to try again what failed.
+    retry_at: Option<Instant>,
     /// When to look the next hops up again.
     resolve_at: Option<Instant>,
     overruns: u64,
@@ -74,6 +78,7 @@ impl Keeper {
             next_hops: BTreeMap::new(),
             links: BTreeMap::new(),
             resync_at: None,
+            retry_at: None,
             resolve_at: None,
             overruns: 0,
             last_refusal: None,
@@ -84,8 +89,8 @@ impl Keeper {
     pub(crate) async fn run(mut self, monitor: Monitor, inbox: mpsc::Receiver<Command>) {
         if let Err(error) = self.work(monitor, inbox).await {
             error!(%error, "kernel routes are no longer kept");
-            // If nobody listens there is nobody to tell.
-            let _ = self.events.send(Event::Failed(error.to_string())).await;
+            // If nobody listens there is nobody to tell, and whoever joins us must not wait for ever.
+            let _ = self.events.send_timeout(Event::Failed(error.to_string()), FAREWELL).await;
         }
     }
 
@@ -151,7 +156,7 @@ impl Keeper {
 
     fn next_deadline(&self) -> Option<Instant> {
         let retry = self.settings.install.then(|| self.table.next_deadline()).flatten();
-        [self.resync_at, self.resolve_at, retry].into_iter().flatten().min()
+        [self.resync_at, self.retry_at, self.resolve_at, retry].into_iter().flatten().min()
     }
 
     fn obey(&mut self, command: Command) -> Result<Turn, Error> {
@@ -202,21 +207,14 @@ impl Keeper {
         buffer: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let mut drifts = Vec::new();
-        let mut heard = first;
-        for _ in 0..DATAGRAMS {
-            for notification in heard {
+        let mut heard = Some(Ok(first));
+        let mut turns = 0;
+        while let Some(notifications) = heard {
+            for notification in notifications.map_err(Error::Socket)? {
                 drifts.extend(self.notice(notification)?);
             }
-            match monitor.hear(buffer).now_or_never() {
-                Some(more) => heard = more.map_err(Error::Socket)?,
-                None => {
-                    heard = Vec::new();
-                    break;
-                }
-            }
-        }
-        for notification in heard {
-            drifts.extend(self.notice(notification)?);
+            turns += 1;
+            heard = if turns < DATAGRAMS { monitor.hear(buffer).now_or_never() } else { None };
         }
         self.report(&drifts);
         Ok(())
@@ -226,21 +224,16 @@ impl Keeper {
         let now = Instant::now();
         match notification {
             Notification::Route(event) => return Ok(self.notice_route(&event, now)),
-            Notification::Link(link) => {
-                if self.links.get(&link.index) != Some(&link) {
-                    info!(interface = link.name, up = link.up, "interface changed");
-                    self.outbox.link(link.clone());
-                    self.links.insert(link.index, link);
-                    self.surroundings_changed(now);
-                }
-            }
+            Notification::Link(link) => self.notice_link(link, now),
             Notification::LinkGone(link) => {
                 info!(interface = link.name, "interface is gone");
                 self.links.remove(&link.index);
                 self.outbox.link(link);
                 self.surroundings_changed(now);
             }
-            Notification::Address => self.surroundings_changed(now),
+            Notification::AddressAdded => self.surroundings_improved(now),
+            // With the last address of an interface go all IPv4 routes over it.
+            Notification::AddressGone => self.surroundings_changed(now),
             Notification::Overrun => {
                 warn!("kernel notifications were lost; reading everything again");
                 self.overruns += 1;
@@ -251,6 +244,24 @@ impl Keeper {
         Ok(None)
     }
 
+    fn notice_link(&mut self, link: Link, now: Instant) {
+        let before = self.links.get(&link.index);
+        if before == Some(&link) {
+            return;
+        }
+        info!(interface = link.name, up = link.up, "interface changed");
+        match before {
+            Some(before) if (before.enabled, before.up) != (link.enabled, link.up) => {
+                self.surroundings_changed(now);
+            }
+            Some(_) => {}
+            // No route of ours can be over an interface that has just been made.
+            None => self.surroundings_improved(now),
+        }
+        self.outbox.link(link.clone());
+        self.links.insert(link.index, link);
+    }
+
     fn notice_route(&mut self, event: &KernelEvent, now: Instant) -> Option<Drift> {
         let (KernelEvent::Present { route, .. } | KernelEvent::Gone(route)) = event;
         if self.is_foreign(route) {
@@ -259,7 +270,7 @@ impl Keeper {
             }
             if route.protocol == RTPROT_KERNEL {
                 // A connected route came or went: gateways may have become valid.
-                soon(&mut self.resync_at, now);
+                soon(&mut self.retry_at, now);
             }
         }
         if self.settings.install { self.table.observe(event, now) } else { None }
@@ -275,13 +286,22 @@ impl Keeper {
         soon(&mut self.resolve_at, now);
     }
 
+    /// Something is there that was not: what failed may now succeed.
+    fn surroundings_improved(&mut self, now: Instant) {
+        soon(&mut self.retry_at, now);
+        soon(&mut self.resolve_at, now);
+    }
+
     fn look_around(&mut self) -> Result<(), Error> {
         let now = Instant::now();
         if take_due(&mut self.resync_at, now) && self.settings.install {
             self.resync()?;
-            self.table.retry_troubled();
+            self.retry_at = Some(now);
         } else if self.table.is_suspicious() {
             self.resync()?;
+        }
+        if take_due(&mut self.retry_at, now) {
+            self.table.retry_troubled();
         }
         if take_due(&mut self.resolve_at, now) {
             for address in self.tracked.addresses() {
@@ -321,7 +341,7 @@ impl Keeper {
 
     /// Compares the table with the kernel; looks at everybody's routes if one of them may be in our way.
     fn resync(&mut self) -> Result<(), Error> {
-        let everybody = self.table.is_suspicious() || self.table.has_troubles();
+        let everybody = self.table.is_suspicious();
         let mut drifts = Vec::new();
         let now = Instant::now();
         self.table.begin_resync();
@@ -351,7 +371,7 @@ impl Keeper {
         })?;
         for (index, gone) in &self.links {
             if !links.contains_key(index) {
-                self.outbox.link(Link { up: false, ..gone.clone() });
+                self.outbox.link(Link { up: false, enabled: false, ..gone.clone() });
             }
         }
         for (index, link) in &links {

@@ -16,7 +16,7 @@ use ipnet::IpNet;
 
 use self::entries::{Entries, Entry};
 use self::targets::{TargetId, Targets};
-use self::troubles::{Cause, Troubles};
+use self::troubles::{Cause, Trouble, Troubles};
 use crate::error::WriteError;
 use crate::handle::{Filter, RouteState, RouteStatus, Stats};
 use crate::plan::{Action, Installed, Op, decide};
@@ -303,7 +303,7 @@ impl Table {
             Action::DeleteStray { .. } => {}
             Action::Add(_) if error.is_taken() => {
                 self.troubles.failed(op.prefix, Cause::Taken { protocol: None }, now);
-                self.suspicious = true;
+                self.suspicious |= self.troubles.find(op.prefix).is_some_and(Trouble::is_riddle);
             }
             _ => self.troubles.failed(op.prefix, Cause::Refused(error), now),
         }
@@ -430,12 +430,6 @@ impl Table {
         Stats { failed: self.troubles.len() - conflicts, conflicts, ..self.stats }
     }
 
-    /// Tells whether the kernel refused a route, or somebody else's is in the way of one.
-    #[must_use]
-    pub fn has_troubles(&self) -> bool {
-        self.troubles.len() > 0
-    }
-
     /// Lists the routes that `filter` asks for.
     #[must_use]
     pub fn routes(&self, filter: &Filter) -> Vec<RouteStatus> {
@@ -482,3 +476,6 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

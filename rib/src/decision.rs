@@ -9,6 +9,7 @@
 //! AS path, only one of the same length: two top-of-rack switches with an AS each share the load. RFC 5004
 //! (prefer the external path known for longer) is not done: the answer would depend on the order of arrival.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bgp::{Asn, PathAttributes};
@@ -58,6 +59,24 @@ impl Reason {
         Self::PeerAddress,
         Self::PathId,
     ];
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "we originate the prefix",
+            Self::LocalPref => "lower local preference",
+            Self::AsPathLength => "longer AS path",
+            Self::Origin => "worse origin",
+            Self::Med => "higher MED",
+            Self::External => "internal, not external",
+            Self::IgpCost => "next hop further away",
+            Self::BgpId => "higher BGP identifier",
+            Self::ClusterList => "longer cluster list",
+            Self::PeerAddress => "higher peer address",
+            Self::PathId => "higher path identifier",
+        })
+    }
 }
 
 /// The LOCAL_PREF of a route that brings none.

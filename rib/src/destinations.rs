@@ -18,17 +18,21 @@ pub(crate) struct Destination {
     pub(crate) prefix: IpNet,
     /// What was last handed out for forwarding.
     pub(crate) forwarding: ForwardingId,
-    /// Waits for the decision.
-    pub(crate) dirty: bool,
-    /// The best path has gone or changed in itself since the last decision.
-    pub(crate) best_touched: bool,
-    /// Any path in use has.
-    pub(crate) forwarding_touched: bool,
-    /// Has no paths and waits for its consumers to notice.
-    pub(crate) empty: bool,
+    marks: u8,
 }
 
-const _: () = assert!(size_of::<Destination>() <= 80);
+/// Something that is true of a destination for a while.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mark {
+    /// It waits for the decision.
+    Dirty = 1,
+    /// Its best path has gone or changed in itself since the last decision.
+    BestTouched = 2,
+    /// Any path in use has.
+    ForwardingTouched = 4,
+}
+
+const _: () = assert!(size_of::<Option<Destination>>() == 72);
 
 impl Destination {
     /// Returns the place of a source's path.
@@ -43,8 +47,30 @@ impl Destination {
 
     /// Notes that a path is about to change or go.
     pub(crate) fn touch(&mut self, standing: Standing) {
-        self.best_touched |= standing == Standing::Best;
-        self.forwarding_touched |= standing.forwards();
+        if standing == Standing::Best {
+            self.mark(Mark::BestTouched);
+        }
+        if standing.forwards() {
+            self.mark(Mark::ForwardingTouched);
+        }
+    }
+
+    pub(crate) fn is(&self, mark: Mark) -> bool {
+        self.marks & mark as u8 != 0
+    }
+
+    /// Sets a mark; tells whether it was not there.
+    pub(crate) fn mark(&mut self, mark: Mark) -> bool {
+        let fresh = self.marks & mark as u8 == 0;
+        self.marks |= mark as u8;
+        fresh
+    }
+
+    /// Takes a mark away; tells whether it was there.
+    pub(crate) fn unmark(&mut self, mark: Mark) -> bool {
+        let there = self.marks & mark as u8 != 0;
+        self.marks &= !(mark as u8);
+        there
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -111,7 +137,11 @@ impl Destinations {
     }
 
     /// Walks the destinations of a family in the order of their prefixes, those behind a prefix or all.
-    pub(crate) fn in_order(&self, family: Family, after: Option<IpNet>) -> Box<dyn Iterator<Item = u32> + '_> {
+    pub(crate) fn in_order(
+        &self,
+        family: Family,
+        after: Option<IpNet>,
+    ) -> Box<dyn Iterator<Item = u32> + '_> {
         match (family, after) {
             (Family::Ipv4, Some(IpNet::V4(after))) => {
                 Box::new(self.v4.iter_from(&after, false).map(|(_, &id)| id))
@@ -144,7 +174,7 @@ impl Index<u32> for Destinations {
     type Output = Destination;
 
     fn index(&self, id: u32) -> &Destination {
-        // Numbers are dropped by every holder before the destination is removed: see `Rib::sweep`.
+        // Numbers are dropped by every holder before the destination is removed: see `Rib::forget_if_unused`.
         self.pages[id as usize / PAGE][id as usize % PAGE]
             .as_ref()
             .expect("a held number names a destination")
@@ -161,15 +191,8 @@ impl IndexMut<u32> for Destinations {
 }
 
 fn allocate(pages: &mut Vec<Vec<Option<Destination>>>, free: &mut Vec<u32>, prefix: IpNet) -> u32 {
-    let destination = Some(Destination {
-        paths: SmallVec::new(),
-        prefix,
-        forwarding: ForwardingId::NONE,
-        dirty: false,
-        best_touched: false,
-        forwarding_touched: false,
-        empty: false,
-    });
+    let destination =
+        Some(Destination { paths: SmallVec::new(), prefix, forwarding: ForwardingId::NONE, marks: 0 });
     if let Some(id) = free.pop() {
         pages[id as usize / PAGE][id as usize % PAGE] = destination;
         return id;

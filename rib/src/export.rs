@@ -4,6 +4,7 @@
 //! told to, does not), and says so, where silence would explain nothing. BIRD does the same.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bgp::{Community, Family, NextHop, PathAttributes};
 use ipnet::IpNet;
@@ -47,14 +48,34 @@ pub enum Withheld {
     NotOriginated,
     /// Nothing goes out.
     ExportNone,
-    /// A rule of the policy rejects it.
-    Policy,
+    /// The rule at this position of the policy rejects it.
+    Policy(usize),
     /// No rule of the policy lets it out.
     PolicyDefault,
     /// Our own address on the session is not known for this family.
     NoNextHopSelf,
     /// The next hop is of a family this peer does not take with these routes (RFC 8950).
     NextHopFamily,
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoBestPath => "there is no best path",
+            Self::Family => "the session does not carry the family",
+            Self::OwnPath => "the best path is from this peer",
+            Self::Internal => "an internal path does not go to an internal peer",
+            Self::NoAdvertise => "the path carries no-advertise",
+            Self::NoExport => "the path carries no-export",
+            Self::NoExportSubconfed => "the path carries no-export-subconfed",
+            Self::NotOriginated => "only what we originate goes out",
+            Self::ExportNone => "nothing goes out to this peer",
+            Self::Policy(_) => "a rule of the policy rejects it",
+            Self::PolicyDefault => "no rule of the policy lets it out",
+            Self::NoNextHopSelf => "our own address on the session is not known for this family",
+            Self::NextHopFamily => "the peer takes no next hop of the other family",
+        })
+    }
 }
 
 /// The best path of a destination, on its way out.
@@ -86,7 +107,7 @@ impl Export {
                 let verdict = policy.evaluate(route);
                 match (verdict.decision, verdict.rule) {
                     (Decision::Accept, _) => Ok(verdict.attributes),
-                    (Decision::Reject, Some(_)) => Err(Withheld::Policy),
+                    (Decision::Reject, Some(rule)) => Err(Withheld::Policy(rule)),
                     (Decision::Reject, None) => Err(Withheld::PolicyDefault),
                 }
             }

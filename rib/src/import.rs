@@ -3,6 +3,7 @@
 //! A route that is not believed is kept as received, with the reason, and never costs the session.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bgp::{BgpId, NextHop, PathAttributes};
@@ -82,6 +83,24 @@ impl RejectReason {
         Self::Policy,
         Self::PolicyDefault,
     ];
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OwnAs => "our own AS is in the AS path",
+            Self::FirstAs => "the AS path does not begin with the peer's AS",
+            Self::OwnOriginatorId => "we are the originator",
+            Self::OwnClusterId => "our cluster is in the cluster list",
+            Self::NextHop => "the next hop is no address of another host",
+            Self::OwnBlock => "it is inside a block we originate",
+            Self::Martian => "nobody may announce this prefix",
+            Self::TooLong => "the prefix is longer than let in",
+            Self::ImportNone => "nothing is let in from this peer",
+            Self::Policy => "a rule of the policy rejects it",
+            Self::PolicyDefault => "no rule of the policy lets it in",
+        })
+    }
 }
 
 impl Import {

@@ -65,7 +65,7 @@ pub enum Match {
     /// We originate the route (true), or have learned it (false).
     Originated(bool),
     /// The other is not true.
-    Not(Box<Match>),
+    Not(Box<Self>),
 }
 
 /// A block, and how long the prefixes inside it may be.
@@ -239,3 +239,6 @@ fn add<T: Ord + Copy>(list: &mut Vec<T>, added: &[T]) {
     list.sort_unstable();
     list.dedup();
 }
+
+#[cfg(test)]
+mod tests;

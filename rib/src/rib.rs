@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use crate::adj_rib_out::AdjRibOut;
 use crate::decision::Rules;
-use crate::destinations::Destinations;
+use crate::destinations::{Destinations, Mark};
 use crate::export::Export;
 use crate::forwarding::ForwardingPool;
 use crate::import::{Import, RejectReason, sanitise};
@@ -95,7 +95,6 @@ pub struct Rib {
     pub(crate) forwarding: ForwardingPool,
     pub(crate) forwarding_pending: Pending,
     dirty: Vec<u32>,
-    empty: Vec<u32>,
     stats: Stats,
 }
 
@@ -113,7 +112,6 @@ impl Rib {
             forwarding: ForwardingPool::default(),
             forwarding_pending: Pending::default(),
             dirty: Vec::new(),
-            empty: Vec::new(),
             stats: Stats::default(),
         }
     }
@@ -140,7 +138,8 @@ impl Rib {
     /// Forgets a peer, with everything it said and was told.
     pub fn peer_down(&mut self, id: PeerId) {
         let Some(slot) = self.slots.remove(&id) else { return };
-        for destination in self.destinations.ids().collect::<Vec<_>>() {
+        let all: Vec<_> = self.destinations.ids().collect();
+        for &destination in &all {
             while let Some(place) = self.first_of(destination, slot) {
                 self.remove_path(destination, place);
             }
@@ -150,7 +149,7 @@ impl Rib {
                 self.pool.release(attributes);
             }
         }
-        self.sweep();
+        all.into_iter().for_each(|destination| self.forget_if_unused(destination));
     }
 
     /// Gives a peer other policies. What it said is judged anew, what it was told is compared anew; the
@@ -419,9 +418,7 @@ impl Rib {
     }
 
     pub(crate) fn mark_dirty(&mut self, id: u32) {
-        let destination = &mut self.destinations[id];
-        if !destination.dirty {
-            destination.dirty = true;
+        if self.destinations[id].mark(Mark::Dirty) {
             self.dirty.push(id);
         }
     }

@@ -7,8 +7,10 @@ use ipnet::IpNet;
 
 use crate::destinations::Destination;
 use crate::forwarding::Forwarding;
+use crate::import::{Import, sanitise};
 use crate::path::{Path, PeerId, Source, Standing};
 use crate::peer::{PeerCounts, PeerInfo};
+use crate::policy::Route;
 use crate::rib::Rib;
 
 /// A destination: a prefix somebody has said something about.
@@ -23,6 +25,7 @@ pub struct DestinationView<'a> {
 #[derive(Clone, Copy)]
 pub struct PathView<'a> {
     rib: &'a Rib,
+    prefix: IpNet,
     path: &'a Path,
 }
 
@@ -87,7 +90,7 @@ impl Rib {
         Some(self.pool.attributes(attributes))
     }
 
-    /// Returns how many destinations there are.
+    /// Returns how many destinations there are, with those gone that some consumer has yet to hear of.
     #[must_use]
     pub fn len(&self) -> usize {
         self.destinations.len()
@@ -121,14 +124,14 @@ impl<'a> DestinationView<'a> {
     pub fn paths(&self) -> impl Iterator<Item = PathView<'a>> {
         let mut paths: Vec<_> = self.destination.paths.iter().collect();
         paths.sort_by_key(|path| (path.standing(), self.rib.source(path.source), path.path_id));
-        let rib = self.rib;
-        paths.into_iter().map(move |path| PathView { rib, path })
+        let Self { rib, destination: &Destination { prefix, .. }, .. } = *self;
+        paths.into_iter().map(move |path| PathView { rib, prefix, path })
     }
 
     /// Returns the best path.
     #[must_use]
     pub fn best(&self) -> Option<PathView<'a>> {
-        self.destination.best().map(|path| PathView { rib: self.rib, path })
+        self.destination.best().map(|path| PathView { rib: self.rib, prefix: self.prefix(), path })
     }
 
     /// Returns what the kernel should do with packets to the prefix, handed out or not.
@@ -177,6 +180,16 @@ impl<'a> PathView<'a> {
     #[must_use]
     pub fn since(&self) -> u32 {
         self.path.since
+    }
+
+    /// Returns the position of the rule of the import policy that decided on the path; `None` when none did
+    /// or there is no policy.
+    #[must_use]
+    pub fn import_rule(&self) -> Option<usize> {
+        let info = &self.rib.peer(self.path.source)?.info;
+        let Import::Policy(policy) = &*info.import else { return None };
+        let clean = sanitise(info, self.rib.settings.router_id, self.received()).ok()?;
+        policy.evaluate(Route { prefix: self.prefix, originated: false, attributes: &clean }).rule
     }
 
     /// Returns how the path stands.

@@ -8,6 +8,7 @@ pub mod foreign;
 pub mod full_table;
 pub mod internet;
 pub mod kernel;
+pub mod netns;
 pub mod podbgpd;
 pub mod puppet;
 pub mod rack;

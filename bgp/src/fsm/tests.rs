@@ -110,6 +110,10 @@ fn open() -> Message {
     Message::Open(theirs.open())
 }
 
+fn end_of_rib() -> Message {
+    Message::Update(Update { end_of_rib: Some(Family::Ipv4), ..Update::default() })
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Row {
     Stopped,
@@ -171,10 +175,7 @@ impl Stimulus {
             Self::Closed => stage.handle(Event::Closed(id, why())),
             Self::Open => stage.receive(&open()),
             Self::BadOpen => stage.handle(raw(1, &[3; 10])),
-            Self::Update => {
-                let end_of_rib = Some(Family::Ipv4);
-                stage.receive(&Message::Update(Update { end_of_rib, ..Update::default() }))
-            }
+            Self::Update => stage.receive(&end_of_rib()),
             Self::BadUpdate => stage.handle(raw(2, &[0xFF; 4])),
             Self::Keepalive => stage.receive(&Message::Keepalive),
             Self::Notification => {
@@ -279,14 +280,14 @@ fn nothing_is_taken_for_the_peer_without_a_session() {
     let mut stage = Stage::in_row(Row::OpenConfirm);
     let mut out = Vec::new();
     assert_eq!(stage.peer.room(), 0);
-    stage.peer.transmit(octets(&Message::Update(Update::default())), stage.now, &mut out);
+    stage.peer.transmit(octets(&end_of_rib()), stage.now, &mut out);
     assert!(out.is_empty());
 }
 
 #[test]
 fn room_shrinks_with_what_is_handed_over_and_grows_with_what_is_written() {
     let mut stage = Stage::in_row(Row::Established);
-    let (whole, update) = (stage.peer.room(), octets(&Message::Update(Update::default())));
+    let (whole, update) = (stage.peer.room(), octets(&end_of_rib()));
     stage.peer.transmit(update.clone(), stage.now, &mut Vec::new());
     assert_eq!(stage.peer.room(), whole - update.len());
     stage.handle(Event::Written(stage.id, update.len()));
@@ -300,7 +301,7 @@ fn room_shrinks_with_what_is_handed_over_and_grows_with_what_is_written() {
 #[test]
 fn messages_are_counted_by_kind_and_the_last_error_is_kept() {
     let mut stage = Stage::in_row(Row::Established);
-    let update = octets(&Message::Update(Update::default()));
+    let update = octets(&end_of_rib());
     stage.peer.transmit([&update[..], &update[..]].concat().into(), stage.now, &mut Vec::new());
     stage.receive(&Message::Keepalive);
     stage.receive(&open());

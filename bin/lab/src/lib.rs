@@ -2,10 +2,17 @@
 //!
 //! The lower half is a harness that any test can stand on: namespaces held by a file descriptor ([`net`]),
 //! child processes that cannot outlive us ([`process`]), probes that count every lost packet ([`probe`]) and
-//! other people's BGP speakers ([`speakers`]). None of it needs a program installed or leaves anything behind.
+//! speakers, ours and other people's ([`speakers`]). None of it needs a program installed or leaves anything
+//! behind. The upper half builds a rack of it ([`rack`]) and shows the main job happening there ([`story`]).
 
+mod cli;
 pub mod net;
 pub mod probe;
 pub mod process;
+pub mod rack;
+mod screen;
 pub mod speakers;
+pub mod story;
 pub mod wait;
+
+pub use cli::run;

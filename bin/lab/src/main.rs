@@ -1,3 +1,7 @@
 //! See the library of the same name.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lab::run(std::env::args_os())
+}

@@ -5,11 +5,14 @@
 mod bird;
 mod frr;
 mod gobgp;
+mod podbgp;
+
+pub use podbgp::{Programs, use_programs};
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -29,6 +32,8 @@ pub enum Kind {
     Frr,
     /// GoBGP.
     Gobgp,
+    /// Our own, as a node or as a TOR.
+    Podbgp,
 }
 
 impl Kind {
@@ -39,6 +44,7 @@ impl Kind {
             Self::Bird => "BIRD",
             Self::Frr => "FRR",
             Self::Gobgp => "GoBGP",
+            Self::Podbgp => "podbgp",
         }
     }
 
@@ -46,6 +52,7 @@ impl Kind {
     #[must_use]
     pub fn package(self) -> &'static str {
         match self {
+            Self::Podbgp => "podbgp",
             Self::Bird => "bird2",
             Self::Frr => "frr",
             Self::Gobgp => "gobgpd",
@@ -61,6 +68,7 @@ impl Kind {
             Self::Bird => &["bird", "birdc"],
             Self::Frr => &["/usr/lib/frr/zebra", "/usr/lib/frr/bgpd", "vtysh"],
             Self::Gobgp => &["gobgpd", "gobgp"],
+            Self::Podbgp => &[],
         };
         names.iter().map(|name| find_program(name).with_context(|| self.how_to_install(name))).collect()
     }
@@ -83,11 +91,15 @@ pub struct SpeakerConfig {
     pub announce: Vec<IpNet>,
     /// Whether it writes what it learns to its kernel.
     pub install: bool,
+    /// Whether it passes on what it learns, as a TOR does; a node announces only its own.
+    pub transit: bool,
 }
 
 /// A peer as the speaker sees it.
 #[derive(Clone, Debug)]
 pub struct Neighbor {
+    /// What we call it; only podbgp cares.
+    pub name: String,
     /// The peer's address.
     pub address: IpAddr,
     /// Our end, when it matters.
@@ -112,6 +124,7 @@ impl Neighbor {
     pub fn new(address: impl Into<IpAddr>, asn: u32) -> Self {
         let address = address.into();
         Self {
+            name: address.to_string(),
             address,
             local_address: None,
             asn,
@@ -171,6 +184,7 @@ impl Speaker {
             Kind::Bird => bird::start(&mut speaker, &programs, config)?,
             Kind::Frr => frr::start(&mut speaker, &programs, config)?,
             Kind::Gobgp => gobgp::start(&mut speaker, &programs, config)?,
+            Kind::Podbgp => podbgp::start(&mut speaker, config)?,
         }
         Ok(speaker)
     }
@@ -179,6 +193,12 @@ impl Speaker {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Where its configuration, its logs and its sockets are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Its processes.
@@ -196,6 +216,7 @@ impl Speaker {
             Kind::Bird => bird::established(self),
             Kind::Frr => frr::established(self),
             Kind::Gobgp => gobgp::established(self),
+            Kind::Podbgp => podbgp::established(self),
         }
     }
 
@@ -208,6 +229,7 @@ impl Speaker {
             Kind::Bird => bird::routes(self),
             Kind::Frr => frr::routes(self),
             Kind::Gobgp => gobgp::routes(self),
+            Kind::Podbgp => podbgp::routes(self),
         }
     }
 
@@ -254,15 +276,20 @@ impl Speaker {
 ///
 /// # Errors
 /// It cannot be started or fails; the text has what it said.
-pub fn output_of(namespace: &Namespace, mut command: Command) -> Result<String> {
+pub fn output_of(namespace: &Namespace, command: Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = namespace.spawn(command).with_context(|| format!("cannot start {program}"))?;
-    let output = child.wait_with_output()?;
+    let output = run_to_end(namespace, command)?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} failed: {} {}", text.trim(), complaint.trim());
     Ok(text)
+}
+
+fn run_to_end(namespace: &Namespace, mut command: Command) -> Result<Output> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = namespace.spawn(command).with_context(|| format!("cannot start {program}"))?;
+    Ok(child.wait_with_output()?)
 }
 
 /// Finds a program by its path or along `PATH` and the system directories.

@@ -1,7 +1,7 @@
 //! The control socket: lets operators look and act, and knows nothing of routing.
 //!
 //! Requests arrive as HTTP on a unix socket, travel to the [`Owner`] of all state over its bounded channel, and the
-//! answer travels back as JSON. [`control`](::control) defines both.
+//! answer travels back as JSON. the crate [`::control`] defines both.
 //!
 //! The surprise is in long lists: the owner answers in [pages](Page) small enough not to delay a KEEPALIVE, and the
 //! server asks page after page while it streams one JSON array. Between two pages the table may change; since each

@@ -1,11 +1,13 @@
 //! What the kernel answers to a write.
 
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED};
+
 use crate::error::WriteError;
 
+/// The length of `struct nlmsghdr`, and where its flags are.
 const HEADER: usize = 16;
+const FLAGS: usize = 6;
 const NLMSG_ERROR: u16 = 2;
-const NLM_F_CAPPED: u16 = 0x100;
-const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
 /// The answer to the request with this sequence number.
@@ -30,11 +32,19 @@ pub(super) fn messages(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Marks a request so that the kernel answers it even if it succeeds.
+pub(super) fn ask_for_answer(request: &mut [u8]) {
+    if let Some(flags) = request.get_mut(FLAGS..FLAGS + 2) {
+        let asked = u16::from_ne_bytes([flags[0], flags[1]]) | NLM_F_ACK;
+        flags.copy_from_slice(&asked.to_ne_bytes());
+    }
+}
+
 fn answer(message: &[u8]) -> Option<Answer> {
     if read_u16(message, 4)? != NLMSG_ERROR {
         return None;
     }
-    let flags = read_u16(message, 6)?;
+    let flags = read_u16(message, FLAGS)?;
     let errno = read_u32(message, HEADER)?.cast_signed().wrapping_neg();
     if errno == 0 {
         return Some(Answer { sequence: read_u32(message, 8)?, result: Ok(()) });

@@ -25,7 +25,8 @@ pub(crate) enum Notification {
     Route(KernelEvent),
     Link(Link),
     LinkGone(Link),
-    Address,
+    AddressAdded,
+    AddressGone,
     /// The buffer was full: nobody knows what was told.
     Overrun,
 }
@@ -75,11 +76,10 @@ fn notification(octets: &[u8]) -> Option<Notification> {
         }
         RouteNetlinkMessage::NewLink(message) => Some(Notification::Link(link(&message))),
         RouteNetlinkMessage::DelLink(message) => {
-            Some(Notification::LinkGone(Link { up: false, ..link(&message) }))
+            Some(Notification::LinkGone(Link { up: false, enabled: false, ..link(&message) }))
         }
-        RouteNetlinkMessage::NewAddress(_) | RouteNetlinkMessage::DelAddress(_) => {
-            Some(Notification::Address)
-        }
+        RouteNetlinkMessage::NewAddress(_) => Some(Notification::AddressAdded),
+        RouteNetlinkMessage::DelAddress(_) => Some(Notification::AddressGone),
         _ => None,
     }
 }

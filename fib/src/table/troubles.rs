@@ -31,6 +31,13 @@ pub(super) struct Trouble {
     due: Option<Instant>,
 }
 
+impl Trouble {
+    /// Tells whether something is in the way and nobody knows what.
+    pub(super) fn is_riddle(&self) -> bool {
+        matches!(self.cause, Cause::Taken { protocol: None })
+    }
+}
+
 /// All routes in trouble, found by prefix and by deadline.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {

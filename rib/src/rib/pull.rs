@@ -46,6 +46,7 @@ impl Rib {
         for _ in 0..limit {
             let Some(destination) = out.pending.take() else { break };
             self.tell(slot, destination, &mut out, &mut grouping, &mut memo);
+            self.forget_if_unused(destination);
         }
         memo.exported.into_values().flatten().for_each(|exported| self.pool.release(exported));
         let mut adverts = grouping.adverts;
@@ -53,9 +54,6 @@ impl Rib {
         adverts.more = !out.pending.is_empty();
         if let Some(peer) = self.peer_mut(slot) {
             peer.out = out;
-        }
-        if !adverts.more {
-            self.sweep();
         }
         adverts
     }
@@ -75,6 +73,7 @@ impl Rib {
             let wanted = self.wanted_forwarding(id);
             let before = self.destinations[id].forwarding;
             if self.forwarding.forwarding(before) == wanted.as_ref() {
+                self.forget_if_unused(id);
                 continue;
             }
             self.forwarding.release(before);
@@ -82,11 +81,9 @@ impl Rib {
                 wanted.clone().map_or(ForwardingId::NONE, |wanted| self.forwarding.intern(wanted));
             let prefix = self.destinations[id].prefix;
             changes.push(ForwardingChange { prefix, forwarding: wanted });
+            self.forget_if_unused(id);
         }
         self.stats.forwarding_changes += changes.len() as u64;
-        if self.forwarding_pending.is_empty() {
-            self.sweep();
-        }
         changes
     }
 

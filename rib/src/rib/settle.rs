@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::Rib;
 use crate::decision::{Candidate, Neighbor, Standings, decide};
+use crate::destinations::Mark;
 use crate::forwarding::{Forwarding, Gateway};
 use crate::next_hop::Resolution;
 use crate::path::{Path, Slot, Standing};
@@ -19,7 +20,6 @@ impl Rib {
         for id in std::mem::take(&mut self.dirty) {
             self.decide(id);
         }
-        self.sweep();
     }
 
     /// Marks the destinations whose next hops lead elsewhere now.
@@ -43,9 +43,9 @@ impl Rib {
         self.stats.decisions += 1;
         let standings = self.standings(id);
         let destination = &mut self.destinations[id];
-        destination.dirty = false;
-        let mut best_changed = std::mem::take(&mut destination.best_touched);
-        let mut forwarding_changed = std::mem::take(&mut destination.forwarding_touched);
+        destination.unmark(Mark::Dirty);
+        let mut best_changed = destination.unmark(Mark::BestTouched);
+        let mut forwarding_changed = destination.unmark(Mark::ForwardingTouched);
         let family = destination.family();
         let candidates = destination.paths.iter_mut().filter(|path| path.accepted != AttrId::NONE);
         for (path, standing) in candidates.zip(standings) {
@@ -71,11 +71,7 @@ impl Rib {
         if forwarding_changed || best_changed {
             self.forwarding_pending.insert(id);
         }
-        let destination = &mut self.destinations[id];
-        if destination.paths.is_empty() && !destination.empty {
-            destination.empty = true;
-            self.empty.push(id);
-        }
+        self.forget_if_unused(id);
     }
 
     /// Decides among the candidates of a destination, in their order.
@@ -159,22 +155,16 @@ impl Rib {
         }
     }
 
-    /// Forgets the destinations that have no paths and that no consumer refers to any more.
-    pub(super) fn sweep(&mut self) {
-        for id in std::mem::take(&mut self.empty) {
-            let destination = &mut self.destinations[id];
-            if !destination.paths.is_empty() {
-                destination.empty = false;
-                continue;
-            }
-            let forwarded =
-                self.destinations[id].forwarding.is_some() || self.forwarding_pending.contains(id);
-            let held = forwarded || self.peers.iter().flatten().any(|peer| !peer.out.is_done_with(id));
-            if held || self.destinations[id].dirty {
-                self.empty.push(id);
-            } else {
-                self.destinations.remove(id);
-            }
+    /// Forgets a destination that has no paths once no consumer refers to it any more. Every consumer asks for
+    /// this when it is done with one, so the last one to notice succeeds.
+    pub(super) fn forget_if_unused(&mut self, id: u32) {
+        let destination = &self.destinations[id];
+        if !destination.paths.is_empty() || destination.is(Mark::Dirty) {
+            return;
+        }
+        let forwarded = destination.forwarding.is_some() || self.forwarding_pending.contains(id);
+        if !forwarded && self.peers.iter().flatten().all(|peer| peer.out.is_done_with(id)) {
+            self.destinations.remove(id);
         }
     }
 }

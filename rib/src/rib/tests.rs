@@ -1,1 +1,495 @@
 //! Tests of the tables as a whole.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use bgp::{
+    Announcement, AsPath, Asn, BgpId, Community, Family, FamilySet, NextHop, Nlri, PathAttributes, Update,
+};
+use ipnet::IpNet;
+
+use super::{Rib, RibSettings};
+use crate::adj_rib_out::Adverts;
+use crate::export::{Export, Withheld};
+use crate::forwarding::{Forwarding, Gateway};
+use crate::import::{Import, RejectReason, Safe};
+use crate::next_hop::Resolution;
+use crate::origination::Origination;
+use crate::path::{PeerId, Source, Standing};
+use crate::peer::{NextHopSelf, PeerInfo};
+
+mod model;
+mod order;
+
+const OURS: Asn = Asn(65000);
+const TOR_A: PeerId = PeerId(1);
+const TOR_B: PeerId = PeerId(2);
+const INSIDE: PeerId = PeerId(3);
+
+fn prefix(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn id(number: u32) -> BgpId {
+    BgpId::new(Ipv4Addr::from_bits(number)).unwrap()
+}
+
+fn rib() -> Rib {
+    Rib::new(RibSettings { resolve: false, ..RibSettings::new(id(0x0A00_0001)) })
+}
+
+/// Makes a peer of the AS 65000 + its number, but [`INSIDE`] one of our own.
+fn peer(PeerId(number): PeerId) -> PeerInfo {
+    let address = Ipv4Addr::new(192, 0, 2, number as u8);
+    PeerInfo {
+        asn: if PeerId(number) == INSIDE { OURS } else { Asn(OURS.0 + number) },
+        local_asn: OURS,
+        bgp_id: id(number),
+        address: address.into(),
+        interface: None,
+        families: FamilySet::ALL,
+        next_hop_self: NextHopSelf {
+            ipv4: Some(address_of("192.0.2.100")),
+            ipv6: Some(address_of("2001:db8::100")),
+        },
+        extended_next_hop: FamilySet::NONE,
+        import: Arc::new(Import::All),
+        export: Arc::new(Export::All),
+        max_prefixes: None,
+        enforce_first_as: true,
+    }
+}
+
+fn address_of(text: &str) -> NextHop {
+    NextHop::from(address(text))
+}
+
+fn attributes(path: &[u32], next_hop: &str) -> PathAttributes {
+    let mut attributes = PathAttributes::originated(address_of(next_hop));
+    attributes.as_path = AsPath::sequence(path.iter().copied().map(Asn));
+    attributes
+}
+
+fn announce(attributes: PathAttributes, prefixes: &[&str]) -> Update {
+    let nlri = prefixes.iter().map(|text| Nlri::from(prefix(text))).collect();
+    Update { announced: vec![Announcement { attributes, nlri }], ..Update::default() }
+}
+
+fn withdraw(prefixes: &[&str]) -> Update {
+    let withdrawn = prefixes.iter().map(|text| Nlri::from(prefix(text))).collect();
+    Update { withdrawn, ..Update::default() }
+}
+
+/// What a peer believes after hearing adverts.
+type Told = BTreeMap<IpNet, PathAttributes>;
+
+fn hear(told: &mut Told, adverts: &Adverts) {
+    for (_, withdrawn) in &adverts.withdrawn {
+        for nlri in withdrawn {
+            assert!(told.remove(&nlri.prefix).is_some(), "{} was withdrawn but never told", nlri.prefix);
+        }
+    }
+    for advert in &adverts.announced {
+        for nlri in &advert.nlri {
+            assert_eq!(Family::of(&nlri.prefix), advert.family);
+            told.insert(nlri.prefix, (*advert.attributes).clone());
+        }
+    }
+}
+
+fn standing(rib: &Rib, text: &str, of: Source) -> Option<Standing> {
+    let destination = rib.destination(&prefix(text))?;
+    destination.paths().find(|path| path.source() == of).map(|path| path.standing())
+}
+
+#[test]
+fn two_switches_with_an_as_each_share_the_load() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.peer_up(TOR_B, peer(TOR_B));
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["0.0.0.0/0"]), 1);
+    rib.update(TOR_B, announce(attributes(&[65002], "192.0.2.2"), &["0.0.0.0/0"]), 2);
+    rib.settle();
+    let changes = rib.pull_forwarding(10);
+    let gateway = |text| Gateway { address: address(text), interface: None };
+    let both = Forwarding::Via(vec![gateway("192.0.2.1"), gateway("192.0.2.2")]);
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].forwarding, Some(both));
+
+    rib.peer_down(TOR_A);
+    rib.settle();
+    let changes = rib.pull_forwarding(10);
+    assert_eq!(changes[0].forwarding, Some(Forwarding::Via(vec![gateway("192.0.2.2")])));
+    rib.audit().unwrap();
+}
+
+#[test]
+fn equal_link_local_next_hops_on_two_links_are_two_gateways() {
+    let mut rib = Rib::new(RibSettings::new(id(9)));
+    let default = "::/0";
+    for (peer_id, interface) in [(TOR_A, 11), (TOR_B, 12)] {
+        rib.peer_up(peer_id, PeerInfo { interface: Some(interface), ..peer(peer_id) });
+        rib.update(peer_id, announce(attributes(&[OURS.0 + peer_id.0], "fe80::1"), &[default]), 1);
+    }
+    rib.settle();
+    let gateway = |interface| Gateway { address: address("fe80::1"), interface: Some(interface) };
+    let changes = rib.pull_forwarding(10);
+    assert_eq!(changes[0].forwarding, Some(Forwarding::Via(vec![gateway(11), gateway(12)])));
+    assert!(rib.tracked_next_hops().added.is_empty());
+}
+
+#[test]
+fn a_next_hop_counts_once_it_is_resolved() {
+    let mut rib = Rib::new(RibSettings::new(id(9)));
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["10.1.0.0/16"]), 1);
+    rib.settle();
+    assert_eq!(standing(&rib, "10.1.0.0/16", Source::Peer(TOR_A)), Some(Standing::Unreachable));
+    assert!(rib.pull_forwarding(10).is_empty());
+
+    assert_eq!(rib.tracked_next_hops().added, [address("192.0.2.1")]);
+    rib.next_hop(address("192.0.2.1"), Resolution::OnLink { interface: Some(3) });
+    rib.settle();
+    assert_eq!(standing(&rib, "10.1.0.0/16", Source::Peer(TOR_A)), Some(Standing::Best));
+    let gateway = Gateway { address: address("192.0.2.1"), interface: Some(3) };
+    assert_eq!(rib.pull_forwarding(10)[0].forwarding, Some(Forwarding::Via(vec![gateway])));
+
+    rib.update(TOR_A, withdraw(&["10.1.0.0/16"]), 2);
+    rib.settle();
+    assert_eq!(rib.pull_forwarding(10)[0].forwarding, None);
+    assert_eq!(rib.tracked_next_hops().removed, [address("192.0.2.1")]);
+    rib.pull(TOR_A, 10);
+    assert!(rib.is_empty());
+    rib.audit().unwrap();
+}
+
+#[test]
+fn an_originated_prefix_beats_every_learned_one_and_goes_out_as_ours() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    let mut better = attributes(&[65001], "192.0.2.1");
+    better.origin = bgp::attributes::Origin::Igp;
+    rib.update(TOR_A, announce(better, &["10.1.0.0/24"]), 1);
+    let origination =
+        Origination { communities: vec![Community::NO_EXPORT], ..Origination::of(prefix("10.1.0.0/24")) };
+    rib.originate([origination], 2);
+    rib.settle();
+    assert_eq!(standing(&rib, "10.1.0.0/24", Source::Local), Some(Standing::Best));
+
+    let adverts = rib.pull(TOR_A, 10);
+    let told = &adverts.announced[0].attributes;
+    assert_eq!(told.as_path, AsPath::sequence([OURS]));
+    assert_eq!(told.next_hop, address_of("192.0.2.100"));
+    assert_eq!(told.communities, [Community::NO_EXPORT]);
+    assert_eq!(rib.pull_forwarding(10)[0].forwarding, Some(Forwarding::Blackhole));
+
+    rib.originate([], 3);
+    rib.settle();
+    // The peer's own path is best now, and is not told back to it.
+    assert_eq!(rib.pull(TOR_A, 10).withdrawn, [(Family::Ipv4, vec![Nlri::from(prefix("10.1.0.0/24"))])]);
+    rib.audit().unwrap();
+}
+
+#[test]
+fn end_of_rib_comes_after_the_routes_that_were_there_first() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    let prefixes: Vec<_> = (0..200).map(|index| format!("10.{index}.0.0/16")).collect();
+    let prefixes: Vec<_> = prefixes.iter().map(String::as_str).collect();
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &prefixes), 1);
+    rib.settle();
+    rib.peer_up(TOR_B, peer(TOR_B));
+    let first = rib.pull(TOR_B, 100);
+    assert!(first.end_of_rib.is_empty() && first.more);
+    let second = rib.pull(TOR_B, 100);
+    assert_eq!(second.end_of_rib, Family::ALL);
+    assert!(rib.pull(TOR_B, 100).is_empty());
+    assert!(!rib.has_pending(TOR_B));
+}
+
+#[test]
+fn a_peer_with_nothing_to_hear_is_told_so() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    assert!(rib.has_pending(TOR_A));
+    assert_eq!(rib.pull(TOR_A, 1).end_of_rib, Family::ALL);
+}
+
+#[test]
+fn a_refresh_says_everything_of_one_family_again() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.originate(["10.0.0.0/24", "2001:db8:1::/48"].map(|text| Origination::of(prefix(text))), 1);
+    rib.settle();
+    let mut told = Told::new();
+    hear(&mut told, &rib.pull(TOR_A, 10));
+    assert_eq!(told.len(), 2);
+
+    rib.refresh(TOR_A, Family::Ipv6);
+    let adverts = rib.pull(TOR_A, 10);
+    assert_eq!(adverts.announced.len(), 1);
+    assert_eq!(adverts.announced[0].nlri, [Nlri::from(prefix("2001:db8:1::/48"))]);
+    assert!(rib.pull(TOR_A, 10).is_empty());
+    rib.audit().unwrap();
+}
+
+#[test]
+fn a_change_and_back_before_the_pull_is_nothing() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.peer_up(TOR_B, peer(TOR_B));
+    let route = || announce(attributes(&[65001], "192.0.2.1"), &["10.1.0.0/16"]);
+    rib.update(TOR_A, route(), 1);
+    rib.settle();
+    assert_eq!(rib.pull(TOR_B, 10).announced.len(), 1);
+    rib.pull_forwarding(10);
+    rib.update(TOR_A, withdraw(&["10.1.0.0/16"]), 2);
+    rib.settle();
+    rib.update(TOR_A, route(), 3);
+    rib.settle();
+    assert!(rib.pull(TOR_B, 10).is_empty());
+    assert!(rib.pull_forwarding(10).is_empty());
+    rib.audit().unwrap();
+}
+
+#[test]
+fn a_limit_is_reported_once_exceeded() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, PeerInfo { max_prefixes: Some(1), ..peer(TOR_A) });
+    let route = |text| announce(attributes(&[65001], "192.0.2.1"), &[text]);
+    assert!(!rib.update(TOR_A, route("10.1.0.0/16"), 1).limit_exceeded);
+    assert!(!rib.update(TOR_A, route("10.1.0.0/16"), 1).limit_exceeded);
+    assert!(rib.update(TOR_A, route("10.2.0.0/16"), 1).limit_exceeded);
+}
+
+#[test]
+fn the_longest_match_needs_a_best_path() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["10.0.0.0/8"]), 1);
+    rib.update(TOR_A, announce(attributes(&[65001, OURS.0], "192.0.2.1"), &["10.1.0.0/16"]), 1);
+    rib.settle();
+    let found = rib.longest_match(address("10.1.2.3")).unwrap();
+    assert_eq!(found.prefix(), prefix("10.0.0.0/8"));
+    assert!(rib.longest_match(address("11.1.2.3")).is_none());
+}
+
+/// Returns how a path stands that says this over a session to [`TOR_A`] with this import.
+fn imported(import: Import, said: PathAttributes, text: &str) -> Standing {
+    let mut rib = rib();
+    rib.originate([Origination::of(prefix("172.16.0.0/24"))], 0);
+    rib.peer_up(TOR_A, PeerInfo { import: Arc::new(import), ..peer(TOR_A) });
+    rib.update(TOR_A, announce(said, &[text]), 1);
+    rib.settle();
+    rib.audit().unwrap();
+    standing(&rib, text, Source::Peer(TOR_A)).unwrap()
+}
+
+#[test]
+fn what_the_protocol_forbids_is_kept_with_its_reason() {
+    let reason = |said| imported(Import::All, said, "10.1.0.0/16");
+    assert_eq!(reason(attributes(&[65001, OURS.0], "192.0.2.1")), Standing::Rejected(RejectReason::OwnAs));
+    assert_eq!(reason(attributes(&[65009], "192.0.2.1")), Standing::Rejected(RejectReason::FirstAs));
+    assert_eq!(reason(attributes(&[], "192.0.2.1")), Standing::Rejected(RejectReason::FirstAs));
+    for bad in ["0.1.2.3", "127.0.0.1", "224.0.0.5", "255.255.255.255", "192.0.2.100", "::", "::1", "ff02::1"]
+    {
+        assert_eq!(reason(attributes(&[65001], bad)), Standing::Rejected(RejectReason::NextHop), "{bad}");
+    }
+    assert_eq!(reason(attributes(&[65001], "192.0.2.1")), Standing::Best);
+}
+
+#[test]
+fn internal_routes_that_were_ours_are_refused() {
+    let mut rib = rib();
+    rib.peer_up(INSIDE, peer(INSIDE));
+    let mut said = attributes(&[], "192.0.2.3");
+    said.originator_id = Some(rib.settings().router_id);
+    rib.update(INSIDE, announce(said.clone(), &["10.1.0.0/16"]), 1);
+    said.originator_id = None;
+    said.cluster_list = vec![rib.settings().router_id.to_ipv4()];
+    rib.update(INSIDE, announce(said, &["10.2.0.0/16"]), 1);
+    rib.settle();
+    let standing = |text| standing(&rib, text, Source::Peer(INSIDE)).unwrap();
+    assert_eq!(standing("10.1.0.0/16"), Standing::Rejected(RejectReason::OwnOriginatorId));
+    assert_eq!(standing("10.2.0.0/16"), Standing::Rejected(RejectReason::OwnClusterId));
+}
+
+#[test]
+fn the_safe_import_refuses_what_no_neighbour_should_tell() {
+    let said = |text: &str| {
+        let next_hop = if text.contains(':') { "2001:db8::1" } else { "192.0.2.1" };
+        let safe = Safe { longest_ipv4: 24, longest_ipv6: 64 };
+        imported(Import::Safe(safe), attributes(&[65001], next_hop), text)
+    };
+    for martian in [
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.1.0/24",
+        "224.0.0.0/3",
+        "::/96",
+        "::1/128",
+        "fe80::/64",
+        "ff00::/8",
+        "::ffff:10.0.0.0/104",
+    ] {
+        assert_eq!(said(martian), Standing::Rejected(RejectReason::Martian), "{martian}");
+    }
+    assert_eq!(said("172.16.0.0/25"), Standing::Rejected(RejectReason::OwnBlock));
+    assert_eq!(said("10.1.0.0/25"), Standing::Rejected(RejectReason::TooLong));
+    assert_eq!(said("2001:db8::/65"), Standing::Rejected(RejectReason::TooLong));
+    for fine in ["0.0.0.0/0", "::/0", "172.16.0.0/16", "10.1.0.0/24"] {
+        assert_eq!(said(fine), Standing::Best, "{fine}");
+    }
+}
+
+#[test]
+fn what_we_originate_later_is_refused_from_then_on() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, PeerInfo { import: Arc::new(Import::Safe(Safe::default())), ..peer(TOR_A) });
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["10.1.0.0/26"]), 1);
+    rib.originate([Origination::of(prefix("10.1.0.0/24"))], 2);
+    rib.settle();
+    let refused = Some(Standing::Rejected(RejectReason::OwnBlock));
+    assert_eq!(standing(&rib, "10.1.0.0/26", Source::Peer(TOR_A)), refused);
+    rib.originate([], 3);
+    rib.settle();
+    assert_eq!(standing(&rib, "10.1.0.0/26", Source::Peer(TOR_A)), Some(Standing::Best));
+    rib.audit().unwrap();
+}
+
+#[test]
+fn an_external_peer_has_no_say_in_our_local_pref() {
+    let mut said = attributes(&[65001], "192.0.2.1");
+    said.local_pref = Some(4_000_000);
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.update(TOR_A, announce(said.clone(), &["10.1.0.0/16"]), 1);
+    rib.settle();
+    let destination = rib.destination(&prefix("10.1.0.0/16")).unwrap();
+    let path = destination.best().unwrap();
+    assert_eq!(path.received(), &said);
+    assert_eq!(path.accepted().unwrap().local_pref, None);
+}
+
+/// Returns what `to` is told of a route `from` announces.
+fn exported(
+    from: PeerId,
+    to: PeerInfo,
+    said: PathAttributes,
+    text: &str,
+) -> Result<PathAttributes, Withheld> {
+    let mut rib = rib();
+    let to_id = PeerId(to.bgp_id.to_ipv4().to_bits());
+    rib.peer_up(from, peer(from));
+    rib.peer_up(to_id, to);
+    rib.update(from, announce(said, &[text]), 1);
+    rib.settle();
+    rib.explain_export(to_id, &prefix(text))
+}
+
+#[test]
+fn what_crosses_the_border_leaves_the_inside_behind() {
+    let mut said = attributes(&[65001], "192.0.2.1");
+    said.med = Some(7);
+    said.extended_communities =
+        [[0x00, 2, 0, 0, 0, 0, 0, 1], [0x40, 2, 0, 0, 0, 0, 0, 1]].map(bgp::ExtendedCommunity).to_vec();
+    let told = exported(TOR_A, peer(TOR_B), said.clone(), "10.1.0.0/16").unwrap();
+    assert_eq!(told.as_path, AsPath::sequence([OURS, Asn(65001)]));
+    assert_eq!(told.next_hop, address_of("192.0.2.100"));
+    assert_eq!((told.med, told.local_pref), (None, None));
+    assert_eq!(told.extended_communities.len(), 1);
+
+    let told = exported(TOR_A, peer(INSIDE), said.clone(), "10.1.0.0/16").unwrap();
+    assert_eq!(told, PathAttributes { local_pref: Some(100), ..said });
+}
+
+#[test]
+fn what_is_withheld_says_why() {
+    let said = |communities: &[Community]| {
+        let mut said = attributes(&[65001], "192.0.2.1");
+        said.communities = communities.to_vec();
+        said
+    };
+    let told = |to, communities| exported(TOR_A, to, said(communities), "10.1.0.0/16").map(|_| ());
+    assert_eq!(told(peer(INSIDE), &[Community::NO_ADVERTISE]), Err(Withheld::NoAdvertise));
+    assert_eq!(told(peer(TOR_B), &[Community::NO_EXPORT]), Err(Withheld::NoExport));
+    assert_eq!(told(peer(INSIDE), &[Community::NO_EXPORT]), Ok(()));
+    assert_eq!(told(peer(TOR_B), &[Community::NO_EXPORT_SUBCONFED]), Err(Withheld::NoExportSubconfed));
+    let export = |export| PeerInfo { export: Arc::new(export), ..peer(TOR_B) };
+    assert_eq!(told(export(Export::Originated), &[]), Err(Withheld::NotOriginated));
+    assert_eq!(told(export(Export::None), &[]), Err(Withheld::ExportNone));
+    let nowhere = PeerInfo { next_hop_self: NextHopSelf::default(), ..peer(TOR_B) };
+    assert_eq!(told(nowhere, &[]), Err(Withheld::NoNextHopSelf));
+    let mixed = NextHopSelf { ipv4: Some(address_of("2001:db8::100")), ipv6: None };
+    let mixed = PeerInfo { next_hop_self: mixed, ..peer(TOR_B) };
+    assert_eq!(told(mixed.clone(), &[]), Err(Withheld::NextHopFamily));
+    let extended = PeerInfo { extended_next_hop: FamilySet::from_iter([Family::Ipv4]), ..mixed };
+    assert_eq!(told(extended, &[]), Ok(()));
+
+    let internal = attributes(&[], "192.0.2.3");
+    let another = PeerInfo { asn: OURS, ..peer(TOR_B) };
+    assert_eq!(exported(INSIDE, another, internal, "10.1.0.0/16"), Err(Withheld::Internal));
+}
+
+#[test]
+fn a_link_local_next_hop_goes_no_further_than_its_link() {
+    let mut said = attributes(&[65001], "2001:db8::1");
+    said.next_hop = NextHop::V6 { global: Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 1), link_local: None };
+    let told = exported(TOR_A, peer(INSIDE), said, "2001:db8:1::/48").unwrap();
+    assert_eq!(told.next_hop, address_of("2001:db8::100"));
+}
+
+#[test]
+fn a_walk_goes_on_behind_a_prefix_that_is_gone() {
+    let mut rib = rib();
+    rib.originate(
+        ["10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16", "11.0.0.0/8"].map(|p| Origination::of(prefix(p))),
+        0,
+    );
+    let after = |text| {
+        let behind = rib.destinations_after(Family::Ipv4, Some(prefix(text)));
+        behind.map(|destination| destination.prefix().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(after("10.1.0.0/16"), ["10.2.0.0/16", "11.0.0.0/8"]);
+    assert_eq!(after("10.1.128.0/17"), ["10.2.0.0/16", "11.0.0.0/8"]);
+    assert_eq!(after("0.0.0.0/0").len(), 4);
+    assert!(after("12.0.0.0/8").is_empty());
+}
+
+#[test]
+fn a_path_says_which_rule_let_it_in_or_not() {
+    use crate::policy::{Decision, Edit, Match, Policy, Rule};
+    let rule = |community: u32, decision| Rule {
+        name: String::new(),
+        matches: vec![Match::Community(vec![Community(community)])],
+        edits: vec![Edit::LocalPref(300)],
+        decision: Some(decision),
+    };
+    let rules = vec![rule(1, Decision::Reject), rule(2, Decision::Accept)];
+    let policy = Policy { name: "test".to_owned(), rules, otherwise: Decision::Reject };
+    let mut rib = rib();
+    rib.peer_up(TOR_A, PeerInfo { import: Arc::new(Import::Policy(policy)), ..peer(TOR_A) });
+    for (text, community) in [("10.1.0.0/16", 1), ("10.2.0.0/16", 2), ("10.3.0.0/16", 3)] {
+        let mut said = attributes(&[65001], "192.0.2.1");
+        said.communities = vec![Community(community)];
+        rib.update(TOR_A, announce(said, &[text]), 1);
+    }
+    rib.settle();
+    let path = |text| rib.destination(&prefix(text)).unwrap().paths().next().unwrap();
+    let rejected = path("10.1.0.0/16");
+    assert_eq!(rejected.standing(), Standing::Rejected(RejectReason::Policy));
+    assert_eq!((rejected.import_rule(), rejected.accepted()), (Some(0), None));
+    let accepted = path("10.2.0.0/16");
+    assert_eq!(accepted.import_rule(), Some(1));
+    assert_eq!(accepted.accepted().unwrap().local_pref, Some(300));
+    let unknown = path("10.3.0.0/16");
+    assert_eq!(unknown.standing(), Standing::Rejected(RejectReason::PolicyDefault));
+    assert_eq!(unknown.import_rule(), None);
+    let counts = rib.counts(TOR_A, Family::Ipv4).unwrap();
+    assert_eq!((counts.received(), counts.accepted(), counts.rejected()), (3, 1, 2));
+}

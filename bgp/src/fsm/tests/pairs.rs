@@ -247,12 +247,11 @@ fn happenings() -> impl Strategy<Value = Happening> {
 }
 
 fn message() -> impl Strategy<Value = Vec<u8>> {
-    let end_of_rib = Update { end_of_rib: Some(Family::Ipv4), ..Update::default() };
     let notification = Message::Notification(NotificationError::HoldTimerExpired.into());
     prop_oneof![
         8 => Just(octets(&open()).to_vec()),
         8 => Just(octets(&Message::Keepalive).to_vec()),
-        2 => Just(octets(&Message::Update(end_of_rib)).to_vec()),
+        2 => Just(octets(&end_of_rib()).to_vec()),
         1 => Just(octets(&notification).to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..40),
     ]
@@ -309,7 +308,7 @@ proptest! {
             let mut out = Vec::new();
             match happening {
                 Happening::Event(event) => peer.handle(event, now, &mut out),
-                Happening::Advertise => peer.transmit(octets(&Message::Update(Update::default())), now, &mut out),
+                Happening::Advertise => peer.transmit(octets(&end_of_rib()), now, &mut out),
                 Happening::Sleep(time) => now += milliseconds(time),
                 Happening::Tick => {
                     now = peer.next_deadline().map_or(now, |deadline| deadline.max(now));

@@ -202,6 +202,15 @@ async fn route_message(handle: &Handle, destination: IpNet, next_hops: &[NextHop
     let mut message = unspecific(destination, RouteType::Unicast);
     message.header.protocol = RouteProtocol::Static;
     message.header.scope = if through_link_only { RouteScope::Link } else { RouteScope::Universe };
-    message.attributes.push(RouteAttribute::MultiPath(hops));
+    match &mut hops[..] {
+        // Alone it is told without a list: IPv6 takes no list of links.
+        [hop] => {
+            if hop.interface_index != 0 {
+                message.attributes.push(RouteAttribute::Oif(hop.interface_index));
+            }
+            message.attributes.append(&mut hop.attributes);
+        }
+        _ => message.attributes.push(RouteAttribute::MultiPath(hops)),
+    }
     Ok(message)
 }

@@ -37,12 +37,14 @@ fn configuration(config: &SpeakerConfig) -> String {
         text.push_str("}\n");
     }
     for (number, neighbor) in config.neighbors.iter().enumerate() {
-        write_neighbor(&mut text, number, config.asn, neighbor);
+        write_neighbor(&mut text, number, config, neighbor);
     }
     text
 }
 
-fn write_neighbor(text: &mut String, number: usize, asn: u32, neighbor: &Neighbor) {
+fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neighbor: &Neighbor) {
+    let asn = config.asn;
+    let exported = if config.transit { "RTS_BGP, RTS_STATIC" } else { "RTS_STATIC" };
     let local = neighbor.local_address.map(|address| address.to_string()).unwrap_or_default();
     let _ = writeln!(
         text,
@@ -58,10 +60,7 @@ fn write_neighbor(text: &mut String, number: usize, asn: u32, neighbor: &Neighbo
     }
     for (family, wanted) in [("ipv4", neighbor.ipv4), ("ipv6", neighbor.ipv6)] {
         if wanted {
-            let _ = writeln!(
-                text,
-                "  {family} {{ import all; export where source ~ [ RTS_BGP, RTS_STATIC ]; }};"
-            );
+            let _ = writeln!(text, "  {family} {{ import all; export where source ~ [ {exported} ]; }};");
         }
     }
     text.push_str("}\n");

@@ -38,7 +38,7 @@ pub(super) fn start(speaker: &mut Speaker, programs: &[PathBuf], config: &Speake
 
 fn configuration(config: &SpeakerConfig) -> String {
     let mut text = format!(
-        "log stdout\nrouter bgp {}\n bgp router-id {}\n bgp log-neighbor-changes\n no bgp ebgp-requires-policy\n \
+        "log stdout\nbgp as-path access-list originated permit ^$\nrouter bgp {}\n bgp router-id {}\n bgp log-neighbor-changes\n no bgp ebgp-requires-policy\n \
          no bgp default ipv4-unicast\n no bgp network import-check\n bgp bestpath as-path multipath-relax\n",
         config.asn, config.router_id
     );
@@ -67,6 +67,9 @@ fn configuration(config: &SpeakerConfig) -> String {
         for neighbor in &config.neighbors {
             if if is_ipv4 { neighbor.ipv4 } else { neighbor.ipv6 } {
                 let _ = writeln!(text, "  neighbor {} activate", neighbor.address);
+                if !config.transit {
+                    let _ = writeln!(text, "  neighbor {} filter-list originated out", neighbor.address);
+                }
             }
         }
         text.push_str(" exit-address-family\n");

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ use super::{LearnedRoute, Speaker, SpeakerConfig, find_program, output_of};
 use crate::net::{Namespace, NextHop};
 
 pub(super) fn start(speaker: &mut Speaker, programs: &[PathBuf], config: &SpeakerConfig) -> Result<()> {
+    ensure!(config.transit, "GoBGP passes on whatever it learns");
     let file = speaker.write("gobgpd.toml", &configuration(config))?;
     let mut command = Command::new(&programs[0]);
     command.arg("-t").arg("toml").arg("-f").arg(file).args([

@@ -40,6 +40,7 @@ fn two_of_a_kind_exchange_routes(kind: Kind) {
                 .into(),
             announce: vec![net(&format!("10.{own}.0.0/24")), net(&format!("fd00:{own}::/64"))],
             install: true,
+            transit: true,
         };
         let directory = directory.join(namespace.name());
         speakers.push(Speaker::start(kind, namespace, &config, &directory).unwrap());

@@ -205,6 +205,10 @@ impl Page<'_> {
         let help = format!("{help}.");
         let mut descriptor = self.0.encode_descriptor(name, &help, unit.as_ref(), metric_type)?;
         for (labels, value) in samples {
+            if labels.is_empty() {
+                // The only one of its metric; the library would write empty braces.
+                return value.encode(descriptor);
+            }
             value.encode(descriptor.encode_family(&labels)?)?;
         }
         Ok(())

@@ -71,14 +71,17 @@ fn chosen(routes: &[RouteView], screen: &Screen) -> String {
                 or_dash(attributes.map(communities).filter(|communities| !communities.is_empty())),
             ]);
         }
-        let state = if screen.wide { kernel(&route.kernel) } else { kernel_word(&route.kernel) };
-        cells.extend([or_dash(route.age_seconds.map(duration)), state]);
+        cells.extend([or_dash(route.age_seconds.map(duration)), kernel_state(&route.kernel, screen)]);
         table.row(cells);
     }
     if table.is_empty() {
         return String::new();
     }
     table.render(screen, "") + "\n" + &summary(routes)
+}
+
+fn kernel_state(state: &KernelState, screen: &Screen) -> String {
+    if screen.wide { kernel(state) } else { kernel_word(state) }
 }
 
 fn is_used(path: &PathView) -> bool {
@@ -183,7 +186,7 @@ fn kernel_routes(routes: &[KernelRouteView], screen: &Screen) -> String {
             route.table.to_string(),
             route.protocol.to_string(),
             route.metric.to_string(),
-            kernel(&route.kernel),
+            kernel_state(&route.kernel, screen),
         ]);
     }
     if table.is_empty() { String::new() } else { table.render(screen, "") }

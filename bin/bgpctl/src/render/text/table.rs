@@ -9,7 +9,7 @@ const GAP: u16 = 2;
 /// Between two columns on a crowded screen.
 const NARROW_GAP: u16 = 1;
 /// A column is not cut below this, whatever the screen.
-const LEAST: usize = 12;
+const LEAST: usize = 8;
 
 /// A table being filled.
 pub(super) struct Table {

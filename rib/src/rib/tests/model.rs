@@ -1,0 +1,312 @@
+//! Whatever happens in whatever order, what was pulled is what a fresh look says, and every count is right.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::policy::{Decision, Edit, Match, Policy, PrefixRange, Rule};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Announce { peer: u32, prefixes: u16, variant: u8, path_id: u32 },
+    Withdraw { peer: u32, prefixes: u16, path_id: u32 },
+    Up(u32),
+    Down(u32),
+    Import(u32, u8),
+    Export(u32, u8),
+    Refresh(u32),
+    Originate(u16),
+    Resolve(u8, u8),
+    Settings(u8),
+    Settle,
+    Pull(u32, usize),
+    PullForwarding(usize),
+    Track,
+}
+
+const PREFIXES: [&str; 10] = [
+    "0.0.0.0/0",
+    "10.0.0.0/8",
+    "10.1.0.0/16",
+    "10.1.1.0/24",
+    "10.1.1.128/25",
+    "172.16.0.0/12",
+    "::/0",
+    "2001:db8::/32",
+    "2001:db8:1::/48",
+    "fe80::/10",
+];
+const PEERS: u32 = 4;
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let peer = 1..=PEERS;
+    let step = prop_oneof![
+        8 => (peer.clone(), any::<u16>(), any::<u8>(), 0..2u32).prop_map(|(peer, prefixes, variant, path_id)| {
+            Step::Announce { peer, prefixes, variant, path_id }
+        }),
+        4 => (peer.clone(), any::<u16>(), 0..2u32)
+            .prop_map(|(peer, prefixes, path_id)| Step::Withdraw { peer, prefixes, path_id }),
+        2 => peer.clone().prop_map(Step::Up),
+        1 => peer.clone().prop_map(Step::Down),
+        1 => (peer.clone(), 0..4u8).prop_map(|(peer, kind)| Step::Import(peer, kind)),
+        1 => (peer.clone(), 0..4u8).prop_map(|(peer, kind)| Step::Export(peer, kind)),
+        1 => peer.clone().prop_map(Step::Refresh),
+        2 => any::<u16>().prop_map(Step::Originate),
+        3 => (0..4u8, 0..4u8).prop_map(|(hop, kind)| Step::Resolve(hop, kind)),
+        1 => (0..4u8).prop_map(Step::Settings),
+        5 => Just(Step::Settle),
+        6 => (peer, 1..6usize).prop_map(|(peer, limit)| Step::Pull(peer, limit)),
+        4 => (1..6usize).prop_map(Step::PullForwarding),
+        2 => Just(Step::Track),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+fn chosen(bits: u16) -> Vec<&'static str> {
+    PREFIXES.iter().enumerate().filter(|(index, _)| bits >> index & 1 == 1).map(|(_, text)| *text).collect()
+}
+
+const HOPS: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "fe80::1"];
+
+fn variant(peer: u32, variant: u8) -> PathAttributes {
+    let first = if PeerId(peer) == INSIDE { vec![] } else { vec![OURS.0 + peer] };
+    let rest: &[u32] = match variant & 3 {
+        0 => &[],
+        1 => &[64999],
+        2 => &[64999, 64998],
+        _ => &[OURS.0],
+    };
+    let mut attributes = attributes(&[&first, rest].concat(), HOPS[usize::from(variant >> 2 & 3)]);
+    attributes.med = (variant & 0x10 != 0).then_some(5);
+    attributes.local_pref = (variant & 0x20 != 0).then_some(200);
+    attributes.communities = if variant & 0x40 == 0 { vec![] } else { vec![Community::NO_EXPORT] };
+    attributes.originator_id = (variant & 0x80 != 0).then(|| id(77));
+    attributes
+}
+
+fn policy(otherwise: Decision) -> Policy {
+    let by_prefix = Rule {
+        name: "long prefixes".to_owned(),
+        matches: vec![Match::Prefix(vec![PrefixRange { within: prefix("0.0.0.0/0"), lengths: 17..=32 }])],
+        edits: vec![Edit::LocalPref(300), Edit::AddCommunities(vec![Community(7)])],
+        decision: Some(Decision::Accept),
+    };
+    let by_path = Rule {
+        name: "from 64999".to_owned(),
+        matches: vec![Match::AsPathContains(Asn(64999))],
+        edits: vec![Edit::Med(Some(50))],
+        decision: None,
+    };
+    Policy { name: "model".to_owned(), rules: vec![by_path, by_prefix], otherwise }
+}
+
+fn import(kind: u8) -> Arc<Import> {
+    Arc::new(match kind {
+        0 => Import::All,
+        1 => Import::None,
+        2 => Import::Safe(Safe::default()),
+        _ => Import::Policy(policy(Decision::Accept)),
+    })
+}
+
+fn export(kind: u8) -> Arc<Export> {
+    Arc::new(match kind {
+        0 => Export::All,
+        1 => Export::None,
+        2 => Export::Originated,
+        _ => Export::Policy(policy(Decision::Reject)),
+    })
+}
+
+/// The tables with everybody who listens to them.
+struct World {
+    rib: Rib,
+    told: BTreeMap<u32, Told>,
+    kernel: BTreeMap<IpNet, Forwarding>,
+    resolutions: BTreeMap<IpAddr, Resolution>,
+}
+
+impl World {
+    fn new() -> Self {
+        let rib = Rib::new(RibSettings::new(id(0x0A00_0001)));
+        Self { rib, told: BTreeMap::new(), kernel: BTreeMap::new(), resolutions: BTreeMap::new() }
+    }
+
+    fn take(&mut self, step: Step, now: u32) {
+        match step {
+            Step::Announce { peer, prefixes, variant: kind, path_id } => {
+                let mut update = announce(variant(peer, kind), &chosen(prefixes));
+                update.announced.iter_mut().flat_map(|a| &mut a.nlri).for_each(|nlri| nlri.path_id = path_id);
+                self.rib.update(PeerId(peer), update, now);
+            }
+            Step::Withdraw { peer, prefixes, path_id } => {
+                let mut update = withdraw(&chosen(prefixes));
+                update.withdrawn.iter_mut().for_each(|nlri| nlri.path_id = path_id);
+                self.rib.update(PeerId(peer), update, now);
+            }
+            Step::Up(number) => {
+                let interface = (number == 2).then_some(7);
+                self.rib.peer_up(PeerId(number), PeerInfo { interface, ..peer(PeerId(number)) });
+                self.told.insert(number, Told::new());
+            }
+            Step::Down(number) => {
+                self.rib.peer_down(PeerId(number));
+                self.told.remove(&number);
+            }
+            Step::Import(number, kind) => {
+                let Some(export) = self.info(number).map(|info| Arc::clone(&info.export)) else { return };
+                self.rib.set_policy(PeerId(number), import(kind), export);
+            }
+            Step::Export(number, kind) => {
+                let Some(import) = self.info(number).map(|info| Arc::clone(&info.import)) else { return };
+                self.rib.set_policy(PeerId(number), import, export(kind));
+            }
+            Step::Refresh(peer) => Family::ALL.iter().for_each(|&f| self.rib.refresh(PeerId(peer), f)),
+            Step::Originate(bits) => {
+                self.rib.originate(chosen(bits).into_iter().map(|text| Origination::of(prefix(text))), now);
+            }
+            Step::Resolve(hop, kind) => self.resolve(address(HOPS[usize::from(hop)]), kind),
+            Step::Settings(kind) => {
+                let mut settings = RibSettings::new(id(0x0A00_0001));
+                settings.max_paths = 1 + usize::from(kind & 1);
+                settings.always_compare_med = kind & 2 != 0;
+                self.rib.set_settings(settings);
+            }
+            Step::Settle => self.rib.settle(),
+            Step::Pull(peer, limit) => self.pull(peer, limit),
+            Step::PullForwarding(limit) => self.pull_forwarding(limit),
+            Step::Track => self.track(),
+        }
+    }
+
+    fn info(&self, number: u32) -> Option<&PeerInfo> {
+        self.rib.peers().find(|(id, _)| *id == PeerId(number)).map(|(_, info)| info)
+    }
+
+    fn pull(&mut self, peer: u32, limit: usize) {
+        let adverts = self.rib.pull(PeerId(peer), limit);
+        if let Some(told) = self.told.get_mut(&peer) {
+            hear(told, &adverts);
+        }
+    }
+
+    fn pull_forwarding(&mut self, limit: usize) {
+        for change in self.rib.pull_forwarding(limit) {
+            match change.forwarding {
+                Some(forwarding) => drop(self.kernel.insert(change.prefix, forwarding)),
+                None => assert!(self.kernel.remove(&change.prefix).is_some(), "{}", change.prefix),
+            }
+        }
+    }
+
+    fn track(&mut self) {
+        let changes = self.rib.tracked_next_hops();
+        for added in changes.added {
+            assert!(self.resolutions.insert(added, Resolution::Unknown).is_none(), "{added} was tracked");
+        }
+        for removed in changes.removed {
+            assert!(self.resolutions.remove(&removed).is_some(), "{removed} was not tracked");
+        }
+    }
+
+    /// Resolves a next hop, as the kernel's side does: only one it was asked to.
+    fn resolve(&mut self, address: IpAddr, kind: u8) {
+        let gateway = Gateway { address: super::address("198.51.100.1"), interface: Some(5) };
+        let resolution = match kind {
+            0 => Resolution::Unreachable,
+            1 | 2 => Resolution::OnLink { interface: Some(3) },
+            _ => Resolution::Via { gateways: vec![gateway], metric: 10 },
+        };
+        if let Some(known) = self.resolutions.get_mut(&address) {
+            *known = resolution.clone();
+            self.rib.next_hop(address, resolution);
+        }
+    }
+
+    /// Lets everybody hear everything, then compares what they believe with a fresh look.
+    fn check(&mut self) {
+        self.rib.settle();
+        self.track();
+        self.rib.settle();
+        let peers: Vec<_> = self.told.keys().copied().collect();
+        for &peer in &peers {
+            let mut rounds = 0;
+            while self.rib.has_pending(PeerId(peer)) {
+                self.pull(peer, 3);
+                rounds += 1;
+                assert!(rounds < 1000, "a pull without end");
+            }
+        }
+        while self.rib.has_pending_forwarding() {
+            self.pull_forwarding(3);
+        }
+        for peer in peers {
+            let fresh = PREFIXES.iter().map(|text| prefix(text));
+            let fresh = fresh.filter_map(|p| Some((p, self.rib.explain_export(PeerId(peer), &p).ok()?)));
+            let fresh: Told = fresh.collect();
+            assert_eq!(self.told[&peer], fresh, "what peer {peer} believes");
+            let record = Family::ALL.into_iter().flat_map(|f| self.rib.advertised(PeerId(peer), f));
+            let record: Told = record.map(|(prefix, attributes)| (prefix, attributes.clone())).collect();
+            assert_eq!(self.told[&peer], record, "the record for peer {peer}");
+        }
+        assert_eq!(self.kernel, self.wanted_in_kernel());
+    }
+
+    /// Works out the forwarding of every destination from the views alone.
+    fn wanted_in_kernel(&self) -> BTreeMap<IpNet, Forwarding> {
+        let mut wanted = BTreeMap::new();
+        for destination in Family::ALL.into_iter().flat_map(|family| self.rib.destinations(family)) {
+            let mut gateways = Vec::new();
+            let mut ours = false;
+            for path in destination.paths().filter(|path| path.standing().forwards()) {
+                let Source::Peer(PeerId(peer)) = path.source() else {
+                    ours = true;
+                    continue;
+                };
+                let address = path.accepted().unwrap().next_hop.address();
+                let interface = self.info(peer).unwrap().interface;
+                if address == super::address("fe80::1") && interface.is_some() {
+                    gateways.push(Gateway { address, interface });
+                    continue;
+                }
+                match &self.resolutions[&address] {
+                    Resolution::OnLink { interface } => {
+                        gateways.push(Gateway { address, interface: *interface });
+                    }
+                    Resolution::Via { gateways: through, .. } => gateways.extend(through.iter().copied()),
+                    Resolution::Unknown | Resolution::Unreachable => panic!("best through nowhere"),
+                }
+            }
+            gateways.sort();
+            gateways.dedup();
+            if ours {
+                wanted.insert(destination.prefix(), Forwarding::Blackhole);
+            } else if !gateways.is_empty() {
+                wanted.insert(destination.prefix(), Forwarding::Via(gateways));
+            }
+        }
+        wanted
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_pulled_is_what_a_fresh_look_says(steps in steps()) {
+        let mut world = World::new();
+        for (now, step) in steps.into_iter().enumerate() {
+            world.take(step, now as u32);
+            prop_assert_eq!(world.rib.audit(), Ok(()));
+        }
+        world.check();
+        prop_assert_eq!(world.rib.audit(), Ok(()));
+        // With everybody gone nothing is left.
+        (1..=PEERS).for_each(|peer| world.take(Step::Down(peer), 0));
+        world.take(Step::Originate(0), 0);
+        world.check();
+        prop_assert!(world.kernel.is_empty());
+        prop_assert!(world.rib.is_empty());
+        prop_assert_eq!(world.rib.attribute_sets(), 0);
+        prop_assert_eq!(world.rib.audit(), Ok(()));
+    }
+}

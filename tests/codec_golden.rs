@@ -1,0 +1,288 @@
+//! Octets of other people's encoders, and what they mean.
+//!
+//! `golden/*.hex` are whole sessions as a peer saw them: comments, then one message a paragraph. All were
+//! told to announce the same few routes, so that the expectations below can be compared with each other.
+
+use std::fmt::Write;
+
+use bgp::message::MessageKind;
+use bgp::wire::{CodecContext, Decoded, Frame, decode, encode, next_frame};
+use bgp::{Announcement, Capability, Family, FamilySet, Message, Update};
+use bytes::BytesMut;
+
+/// Reads the messages of a file.
+fn messages(text: &str) -> Vec<BytesMut> {
+    let paragraphs = text.split("\n\n").map(|paragraph| {
+        let lines = paragraph.lines().filter(|line| !line.starts_with('#'));
+        let digits: Vec<u8> = lines.flat_map(str::bytes).collect();
+        let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        digits.chunks(2).map(octet).collect::<BytesMut>()
+    });
+    paragraphs.filter(|message| !message.is_empty()).collect()
+}
+
+fn four_octet() -> CodecContext {
+    CodecContext {
+        four_octet_asn: true,
+        extended_messages: true,
+        families: FamilySet::ALL,
+        extended_next_hop: [Family::Ipv4].into_iter().collect(),
+        internal: false,
+    }
+}
+
+fn two_octet() -> CodecContext {
+    CodecContext { four_octet_asn: false, extended_messages: false, ..four_octet() }
+}
+
+fn frame(message: &BytesMut, context: &CodecContext) -> Frame {
+    let mut buffer = message.clone();
+    let frame = next_frame(&mut buffer, context).unwrap().unwrap();
+    assert!(buffer.is_empty());
+    frame
+}
+
+/// Reads a session and says what each message but KEEPALIVE means.
+fn meaning(text: &str, context: &CodecContext) -> Vec<String> {
+    let mut lines = Vec::new();
+    for message in messages(text) {
+        let Decoded { message, offences } = decode(frame(&message, context), context).unwrap();
+        assert_eq!(offences, []);
+        match message {
+            Message::Open(open) => {
+                let capabilities: Vec<_> = open.capabilities.iter().map(capability).collect();
+                let (asn, id, hold) = (open.asn, open.bgp_id, open.hold_time.seconds());
+                lines.push(format!("open AS {asn} id {id} hold {hold}: {}", capabilities.join(", ")));
+            }
+            Message::Update(update) => lines.extend(update_lines(&update)),
+            Message::Keepalive => (),
+            other => lines.push(format!("{other:?}")),
+        }
+    }
+    lines
+}
+
+fn capability(capability: &Capability) -> String {
+    match capability {
+        Capability::Multiprotocol(family) => format!("mp {}/{}", family.afi, family.safi),
+        Capability::RouteRefresh => "refresh".to_owned(),
+        Capability::ExtendedNextHop(entries) => {
+            let entries = entries.iter();
+            let entry =
+                |family: bgp::family::AfiSafi, afi| format!("{}/{} by {afi}", family.afi, family.safi);
+            let all: Vec<_> = entries.map(|each| entry(each.family, each.next_hop_afi)).collect();
+            format!("next hop {}", all.join(" "))
+        }
+        Capability::ExtendedMessage => "long messages".to_owned(),
+        Capability::GracefulRestart(restart) => {
+            format!(
+                "restart {} s r={} n={} {:?}",
+                restart.restart_time,
+                u8::from(restart.restarted),
+                u8::from(restart.notification),
+                restart.families.iter().map(|(code, kept)| (code.afi, *kept)).collect::<Vec<_>>(),
+            )
+        }
+        Capability::FourOctetAsn(asn) => format!("as4 {asn}"),
+        Capability::Unknown { code, .. } => format!("({code})"),
+    }
+}
+
+fn update_lines(update: &Update) -> Vec<String> {
+    let mut lines: Vec<_> = update.announced.iter().map(announcement).collect();
+    lines.extend(update.withdrawn.iter().map(|nlri| format!("withdraw {}", nlri.prefix)));
+    lines.extend(update.end_of_rib.map(|family| format!("end of {family}")));
+    lines
+}
+
+fn announcement(part: &Announcement) -> String {
+    let prefixes: Vec<_> = part.nlri.iter().map(|nlri| nlri.prefix.to_string()).collect();
+    let route = &part.attributes;
+    let mut line = format!("{} via {}", prefixes.join(" "), route.next_hop.address());
+    write!(line, " {:?} path {}", route.origin, route.as_path).unwrap();
+    if let Some(med) = route.med {
+        write!(line, " med {med}").unwrap();
+    }
+    if route.atomic_aggregate {
+        line.push_str(" atomic");
+    }
+    if let Some(aggregator) = route.aggregator {
+        write!(line, " by {} {}", aggregator.asn, aggregator.address).unwrap();
+    }
+    let communities = route.communities.iter().map(ToString::to_string);
+    let communities = communities.chain(route.extended_communities.iter().map(ToString::to_string));
+    for community in communities.chain(route.large_communities.iter().map(ToString::to_string)) {
+        write!(line, " {community}").unwrap();
+    }
+    for attribute in &route.unknown {
+        write!(line, " ({} partial={} {:?})", attribute.code, attribute.partial, &attribute.value[..])
+            .unwrap();
+    }
+    line
+}
+
+const BIRD: &str = include_str!("golden/bird.hex");
+const BIRD_TWO_OCTET: &str = include_str!("golden/bird-two-octet.hex");
+const EXABGP: &str = include_str!("golden/exabgp.hex");
+const FRR: &str = include_str!("golden/frr.hex");
+const FRR_TWO_OCTET: &str = include_str!("golden/frr-two-octet.hex");
+const GOBGP: &str = include_str!("golden/gobgp.hex");
+
+/// Every message of every session, with the context to read it in.
+fn all() -> impl Iterator<Item = (&'static str, CodecContext, BytesMut)> {
+    let four_octet = [("bird", BIRD), ("exabgp", EXABGP), ("frr", FRR), ("gobgp", GOBGP)];
+    let two_octet = [("bird, two octets", BIRD_TWO_OCTET), ("frr, two octets", FRR_TWO_OCTET)];
+    let four_octet = four_octet.map(|(name, text)| (name, text, self::four_octet()));
+    let two_octet = two_octet.map(|(name, text)| (name, text, self::two_octet()));
+    four_octet.into_iter().chain(two_octet).flat_map(|(name, text, context)| {
+        messages(text).into_iter().map(move |message| (name, context.clone(), message))
+    })
+}
+
+/// What BIRD, FRR, GoBGP and ExaBGP were told to say of the first route, as far as each can.
+const TAGGED: &str =
+    "Egp path 4200000001 64512 4200000002 med 50 65001:100 no-export rt:65001:7 4200000001:7:9";
+
+fn tagged(prefixes: &str, next_hop: &str) -> String {
+    format!("{prefixes} via {next_hop} {TAGGED}")
+}
+
+/// BIRD puts IPv4 into MP_REACH_NLRI once the peer takes IPv6 next hops, even where the next hop is IPv4.
+#[test]
+fn bird_means_the_same_with_as_numbers_of_both_sizes() {
+    let expected = [
+        "open AS 4200000001 id 10.9.0.2 hold 240: mp 1/1, mp 2/1, refresh, next hop 1/1 by 2, long messages, \
+         restart 120 s r=0 n=0 [], as4 4200000001, (70), (71)"
+            .to_owned(),
+        tagged("0.0.0.0/0 10.244.1.0/24 10.244.2.0/26", "10.9.0.2"),
+        "end of ipv4".to_owned(),
+        tagged("::/0 2001:db8::/32 fd44:1::/64", "fd09::2"),
+        "end of ipv6".to_owned(),
+    ];
+    assert_eq!(meaning(BIRD, &four_octet()), expected);
+    assert_eq!(meaning(BIRD_TWO_OCTET, &two_octet()), expected);
+}
+
+#[test]
+fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
+    let expected = [
+        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, next hop 1/1 by 2, mp 2/1, (128), refresh, (70), \
+         as4 4200000001, long messages, (69), (73), restart 120 s r=1 n=1 [], (71)"
+            .to_owned(),
+        tagged("10.244.1.0/24 10.244.2.0/26", "fd09::2"),
+        tagged("2001:db8::/32 fd44:1::/64", "fd09::2"),
+    ];
+    assert_eq!(meaning(FRR, &four_octet()), expected);
+}
+
+#[test]
+fn frr_says_a_long_aggregator_in_two_attributes() {
+    let expected = [
+        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, mp 2/1, (128), refresh, (70), as4 4200000001, \
+         long messages, (69), (73), restart 120 s r=1 n=1 [(1, false), (2, false)], (71)",
+        "0.0.0.0/0 via 10.9.0.2 Igp path 4200000001 med 0",
+        "10.244.0.0/16 via 10.9.0.2 Igp path 4200000001 med 0 atomic by 4200000001 10.9.0.2",
+    ];
+    assert_eq!(meaning(FRR_TWO_OCTET, &two_octet()), expected);
+}
+
+#[test]
+fn gobgp_announces_and_withdraws() {
+    let expected = [
+        "open AS 4200000001 id 10.9.0.2 hold 90: refresh, (73), mp 1/1, mp 2/1, as4 4200000001, \
+         restart 120 s r=0 n=0 [(1, false)], next hop 1/1 by 2",
+        "10.244.1.0/24 via 10.9.0.2 Egp path 4200000001 64512 4200000002 med 50 by 4200000001 10.9.0.2 \
+         65001:100 no-export rt:65001:7 4200000001:7:9",
+        "10.244.2.0/26 via 10.9.0.2 Incomplete path 4200000001",
+        "fd44:1::/64 via fd09::2 Incomplete path 4200000001 med 7",
+        "::/0 via fd09::2 Incomplete path 4200000001",
+        "withdraw 10.244.2.0/26",
+        "withdraw ::/0",
+    ];
+    assert_eq!(meaning(GOBGP, &four_octet()), expected);
+}
+
+#[test]
+fn exabgp_sends_an_attribute_nobody_knows() {
+    let expected = [
+        "open AS 4200000001 id 10.9.0.2 hold 90: mp 1/1, mp 2/1, as4 4200000001, next hop 1/1 by 2, \
+         restart 120 s r=1 n=0 [(1, true), (2, true)], refresh, (70), long messages",
+        "10.244.1.0/24 via 10.9.0.2 Egp path 4200000001 64512 4200000002 med 50 atomic by 4200000001 10.9.0.2 \
+         65001:100 no-export rt:65001:7 4200000001:7:9",
+        "10.244.2.0/26 via fd09::2 Igp path 4200000001",
+        "10.244.3.0/24 via 10.9.0.2 Igp path 4200000001 (99 partial=true [202, 254, 1])",
+        "fd44:1::/64 via fd09::2 Igp path 4200000001 med 7",
+        "end of ipv4",
+        "end of ipv6",
+    ];
+    assert_eq!(meaning(EXABGP, &four_octet()), expected);
+}
+
+#[test]
+fn what_others_say_we_say_so_that_it_means_the_same() {
+    for (name, context, octets) in all() {
+        let message = decode(frame(&octets, &context), &context).unwrap().message;
+        let mut ours = BytesMut::new();
+        encode(&message, &context, &mut ours).unwrap();
+        let mut again = decode(frame(&ours, &context), &context).unwrap().message;
+        if let (Message::Update(again), Message::Update(first)) = (&mut again, &message) {
+            // An attribute we do not know is passed on as partial.
+            for (again, first) in again.announced.iter_mut().zip(&first.announced) {
+                again.attributes.unknown.clone_from(&first.attributes.unknown);
+            }
+        }
+        assert_eq!(again, message, "{name}");
+    }
+}
+
+#[test]
+fn a_message_cut_anywhere_waits_for_the_rest() {
+    for (name, context, octets) in all() {
+        for end in 0..octets.len() {
+            let mut cut = BytesMut::from(&octets[..end]);
+            assert_eq!(next_frame(&mut cut, &context), Ok(None), "{name}: {end}");
+        }
+    }
+}
+
+/// An UPDATE cut between two of its prefixes is a good UPDATE of fewer; all other cuts show.
+#[test]
+fn a_body_cut_anywhere_is_an_error_unless_between_two_prefixes() {
+    for (name, context, octets) in all() {
+        let Frame { kind, body } = frame(&octets, &context);
+        let whole = decode(Frame { kind, body: body.clone() }, &context).unwrap().message;
+        for end in 0..body.len() {
+            match decode(Frame { kind, body: body.slice(..end) }, &context) {
+                Err(_) => (),
+                Ok(cut) => {
+                    assert_eq!(kind, MessageKind::Update, "{name}: {end} of {}", body.len());
+                    assert!(prefixes(&cut.message) < prefixes(&whole), "{name}: {end}");
+                }
+            }
+        }
+    }
+}
+
+fn prefixes(message: &Message) -> usize {
+    let Message::Update(update) = message else { return 0 };
+    update.withdrawn.len() + update.announced.iter().map(|part| part.nlri.len()).sum::<usize>()
+}
+
+#[test]
+fn no_single_wrong_octet_makes_the_reader_panic() {
+    let mut refused = 0;
+    for (_, context, octets) in all() {
+        for at in 0..octets.len() {
+            for value in 0..=u8::MAX {
+                let mut wrong = octets.clone();
+                wrong[at] = value;
+                match next_frame(&mut wrong, &context) {
+                    Ok(Some(frame)) => refused += usize::from(decode(frame, &context).is_err()),
+                    Ok(None) => (),
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    assert!(refused > 0);
+}
