@@ -30,6 +30,7 @@
 //! `null`. Counters start at zero with the daemon. A `code` is for programs, the `text` beside it is for people and
 //! may be reworded. A specimen of every view is in `golden/`, and a test holds the views to it.
 
+mod bfd;
 mod peer;
 mod reload;
 mod request;
@@ -38,6 +39,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use bfd::{BfdRemoteView, BfdState, BfdSummaryView, BfdView, DiscardedView};
 pub use peer::{
     CapabilitiesView, LastErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,
     PeerState, PeerView, RejectedView, TimersView,

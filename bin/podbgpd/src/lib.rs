@@ -12,10 +12,11 @@
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`node`] | waits: the one task that owns the speaker |
-//! | [`transport`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
+//! | [`transport`], [`bfd`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
 
 pub mod addresses;
 pub mod args;
+pub mod bfd;
 pub mod check;
 pub mod config;
 pub mod control;

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
 use crate::addresses::{self, LocalEnd};
+use crate::bfd;
 use crate::control::ControlRequest;
 use crate::intent::{Intent, Secret};
 use crate::speaker::{Input, Output, Speaker};
@@ -38,6 +39,7 @@ pub struct Node {
     transport: Transport,
     listeners: Listeners,
     kernel: Option<Kernel>,
+    bfd: bfd::Handle,
     sockets: mpsc::Receiver<SocketEvent>,
     fib_events: mpsc::Receiver<fib::Event>,
     doors: doors::Doors,
@@ -96,6 +98,7 @@ impl Node {
             transport: Transport::new(events),
             listeners,
             kernel,
+            bfd: bfd::spawn()?,
             sockets,
             fib_events,
             doors,
@@ -125,6 +128,7 @@ impl Node {
                         break stop;
                     }
                 }
+                report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.input(Input::Tick),
                 _ = received(&mut hangup) => drop(self.reload()),
@@ -149,7 +153,8 @@ impl Node {
         self.speaker.shut_down(&reason, Instant::now(), &mut self.outputs);
         self.carry_out();
         // The writers report what they wrote; nobody need listen, but somebody must take it.
-        let Self { mut transport, mut sockets, kernel, .. } = self;
+        let Self { mut transport, mut sockets, kernel, bfd, .. } = self;
+        drop(bfd);
         tokio::select! {
             () = transport.drain() => {}
             () = async { while sockets.recv().await.is_some() {} } => {}
@@ -270,6 +275,7 @@ impl Node {
                     kernel.backlog.push_back(command);
                 }
             }
+            Output::Bfd(sessions) => self.bfd.want(sessions),
             Output::Notice(notice) => notice::tell(&notice),
         }
     }

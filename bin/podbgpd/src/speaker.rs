@@ -9,6 +9,7 @@
 //! [`Speaker::next_deadline`].
 
 mod advertise;
+mod bfd;
 mod convergence;
 mod peering;
 mod reload;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
+use crate::bfd::{Report, Wanted};
 use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
@@ -44,6 +46,9 @@ pub struct Speaker {
     by_address: BTreeMap<IpAddr, PeerId>,
     next_id: u32,
     convergence: Convergence,
+    /// The BFD sessions asked for, and how they stood last.
+    bfd_wanted: Vec<Wanted>,
+    bfd: Report,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
 }
@@ -65,6 +70,8 @@ pub enum Input {
     Closed(Key, String),
     /// The kernel's side said something.
     Fib(fib::Event),
+    /// BFD sessions changed.
+    Bfd(Report),
     /// A deadline passed.
     Tick,
 }
@@ -86,6 +93,8 @@ pub enum Output {
     Password(IpAddr, Option<Secret>),
     /// Tell the kernel's side.
     Kernel(fib::Command),
+    /// Have exactly these BFD sessions.
+    Bfd(Vec<Wanted>),
     /// Tell people.
     Notice(Notice),
 }
@@ -139,6 +148,8 @@ impl Speaker {
             by_address: BTreeMap::new(),
             next_id: 0,
             convergence: Convergence::new(now),
+            bfd_wanted: Vec::new(),
+            bfd: Report::default(),
             actions: Vec::new(),
             intent,
         };
@@ -179,6 +190,7 @@ impl Speaker {
             }
             Input::Closed((peer, conn), why) => self.peer_event(peer, Event::Closed(conn, why), now, out),
             Input::Fib(event) => self.kernel_event(event),
+            Input::Bfd(report) => self.follow_bfd(report, now, out),
             Input::Tick => {
                 for peer in self.due(now) {
                     self.peer_event(peer, Event::Tick, now, out);
@@ -189,6 +201,7 @@ impl Speaker {
 
     /// Decides what the inputs since the last time changed, and sends what there is room for.
     pub fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.want_bfd(out);
         self.rib.settle();
         let changes = self.rib.tracked_next_hops();
         if !changes.removed.is_empty() {
