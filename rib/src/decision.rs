@@ -224,8 +224,8 @@ fn tie_break(candidate: &Candidate<'_>) -> TieBreak {
     let neighbor = candidate.neighbor;
     let of_peer = neighbor.map_or(0, |neighbor| neighbor.bgp_id);
     (
-        attributes.originator_id.map_or(of_peer, |id| id.to_ipv4().to_bits()),
-        attributes.cluster_list.len(),
+        attributes.rare.originator_id.map_or(of_peer, |id| id.to_ipv4().to_bits()),
+        attributes.rare.cluster_list.len(),
         neighbor.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |neighbor| neighbor.address),
         candidate.path_id,
     )

@@ -200,10 +200,10 @@ pub(crate) fn sanitise<'a>(
     if external && peer.enforce_first_as && attributes.as_path.neighbor() != Some(peer.asn) {
         return Err(RejectReason::FirstAs);
     }
-    if !external && attributes.originator_id == Some(router_id) {
+    if !external && attributes.rare.originator_id == Some(router_id) {
         return Err(RejectReason::OwnOriginatorId);
     }
-    if !external && attributes.cluster_list.contains(&router_id.to_ipv4()) {
+    if !external && attributes.rare.cluster_list.contains(&router_id.to_ipv4()) {
         return Err(RejectReason::OwnClusterId);
     }
     if !is_usable(attributes.next_hop) || is_ours(peer, attributes.next_hop.address()) {
@@ -211,13 +211,15 @@ pub(crate) fn sanitise<'a>(
     }
     let mut attributes = Cow::Borrowed(attributes);
     let internal_only = attributes.local_pref.is_some()
-        || attributes.originator_id.is_some()
-        || !attributes.cluster_list.is_empty();
+        || attributes.rare.originator_id.is_some()
+        || !attributes.rare.cluster_list.is_empty();
     if external && internal_only {
         let attributes = attributes.to_mut();
         attributes.local_pref = None;
-        attributes.originator_id = None;
-        attributes.cluster_list.clear();
+        attributes.rare.edit(|rare| {
+            rare.originator_id = None;
+            rare.cluster_list.clear();
+        });
     }
     Ok(attributes)
 }
@@ -225,8 +227,9 @@ pub(crate) fn sanitise<'a>(
 fn is_usable(next_hop: NextHop) -> bool {
     match next_hop.address() {
         IpAddr::V4(address) => {
-            let this_network = address.octets()[0] == 0;
-            !(this_network || address.is_loopback() || address.is_multicast() || address.is_broadcast())
+            let [first, ..] = address.octets();
+            let (this_network, loopback, multicast_and_up) = (0, 127, 224);
+            first != this_network && first != loopback && first < multicast_and_up
         }
         IpAddr::V6(address) => {
             let mapped = address.to_ipv4_mapped().is_some();

@@ -296,8 +296,17 @@ fn what_the_protocol_forbids_is_kept_with_its_reason() {
     assert_eq!(reason(attributes(&[65001, OURS.0], "192.0.2.1")), Standing::Rejected(RejectReason::OwnAs));
     assert_eq!(reason(attributes(&[65009], "192.0.2.1")), Standing::Rejected(RejectReason::FirstAs));
     assert_eq!(reason(attributes(&[], "192.0.2.1")), Standing::Rejected(RejectReason::FirstAs));
-    for bad in ["0.1.2.3", "127.0.0.1", "224.0.0.5", "255.255.255.255", "192.0.2.100", "::", "::1", "ff02::1"]
-    {
+    for bad in [
+        "0.1.2.3",
+        "127.0.0.1",
+        "224.0.0.5",
+        "240.0.0.1",
+        "255.255.255.255",
+        "192.0.2.100",
+        "::",
+        "::1",
+        "ff02::1",
+    ] {
         assert_eq!(reason(attributes(&[65001], bad)), Standing::Rejected(RejectReason::NextHop), "{bad}");
     }
     assert_eq!(reason(attributes(&[65001], "192.0.2.1")), Standing::Best);
@@ -308,10 +317,13 @@ fn internal_routes_that_were_ours_are_refused() {
     let mut rib = rib();
     rib.peer_up(INSIDE, peer(INSIDE));
     let mut said = attributes(&[], "192.0.2.3");
-    said.originator_id = Some(rib.settings().router_id);
+    let router_id = rib.settings().router_id;
+    said.rare.edit(|rare| rare.originator_id = Some(router_id));
     rib.update(INSIDE, announce(said.clone(), &["10.1.0.0/16"]), 1);
-    said.originator_id = None;
-    said.cluster_list = vec![rib.settings().router_id.to_ipv4()];
+    said.rare.edit(|rare| {
+        rare.originator_id = None;
+        rare.cluster_list = vec![router_id.to_ipv4()];
+    });
     rib.update(INSIDE, announce(said, &["10.2.0.0/16"]), 1);
     rib.settle();
     let standing = |text| standing(&rib, text, Source::Peer(INSIDE)).unwrap();
@@ -396,13 +408,13 @@ fn exported(
 fn what_crosses_the_border_leaves_the_inside_behind() {
     let mut said = attributes(&[65001], "192.0.2.1");
     said.med = Some(7);
-    said.extended_communities =
-        [[0x00, 2, 0, 0, 0, 0, 0, 1], [0x40, 2, 0, 0, 0, 0, 0, 1]].map(bgp::ExtendedCommunity).to_vec();
+    let kinds = [[0x00, 2, 0, 0, 0, 0, 0, 1], [0x40, 2, 0, 0, 0, 0, 0, 1]].map(bgp::ExtendedCommunity);
+    said.rare.edit(|rare| rare.extended_communities = kinds.to_vec());
     let told = exported(TOR_A, peer(TOR_B), said.clone(), "10.1.0.0/16").unwrap();
     assert_eq!(told.as_path, AsPath::sequence([OURS, Asn(65001)]));
     assert_eq!(told.next_hop, address_of("192.0.2.100"));
     assert_eq!((told.med, told.local_pref), (None, None));
-    assert_eq!(told.extended_communities.len(), 1);
+    assert_eq!(told.rare.extended_communities.len(), 1);
 
     let told = exported(TOR_A, peer(INSIDE), said.clone(), "10.1.0.0/16").unwrap();
     assert_eq!(told, PathAttributes { local_pref: Some(100), ..said });

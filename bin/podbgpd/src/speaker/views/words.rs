@@ -25,7 +25,7 @@ pub(super) fn lost(reason: Reason, loser: &PathAttributes, best: Option<&PathAtt
         Reason::IgpCost => ("igp_cost", "its next hop is further away".to_owned()),
         Reason::BgpId => ("bgp_id", "higher BGP identifier".to_owned()),
         Reason::ClusterList => {
-            let length = |of: &PathAttributes| of.cluster_list.len() as u64;
+            let length = |of: &PathAttributes| of.rare.cluster_list.len() as u64;
             ("cluster_list", against("longer CLUSTER_LIST", '>', &length))
         }
         Reason::PeerAddress => ("peer_address", "higher peer address".to_owned()),
