@@ -239,6 +239,65 @@ fn a_refresh_says_everything_of_one_family_again() {
 }
 
 #[test]
+fn a_flood_of_refreshes_is_answered_once() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.originate(["10.0.0.0/24", "10.0.1.0/24"].map(|text| Origination::of(prefix(text))), 1);
+    rib.settle();
+    rib.pull(TOR_A, 10);
+    assert!(!rib.has_pending(TOR_A));
+    (0..1000).for_each(|_| rib.refresh(TOR_A, Family::Ipv4));
+    assert!(rib.has_pending(TOR_A));
+    let first = rib.pull(TOR_A, 1);
+    assert_eq!((first.announced[0].nlri.len(), first.more), (1, true));
+    // Asked in the middle of the answer, it begins anew.
+    rib.refresh(TOR_A, Family::Ipv4);
+    assert_eq!(rib.pull(TOR_A, 10).announced[0].nlri.len(), 2);
+    assert!(!rib.has_pending(TOR_A));
+    rib.audit().unwrap();
+}
+
+#[test]
+fn a_withdrawal_of_what_was_never_announced_is_harmless() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.peer_up(TOR_B, peer(TOR_B));
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["10.1.0.0/16"]), 1);
+    // Of nobody, and of somebody else.
+    rib.update(TOR_B, withdraw(&["10.2.0.0/16", "10.1.0.0/16"]), 2);
+    rib.settle();
+    assert_eq!(standing(&rib, "10.1.0.0/16", Source::Peer(TOR_A)), Some(Standing::Best));
+    assert!(rib.destination(&prefix("10.2.0.0/16")).is_none());
+    rib.audit().unwrap();
+}
+
+#[test]
+fn the_same_prefix_again_replaces_what_was_said_before() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    let said = |med| PathAttributes { med: Some(med), ..attributes(&[65001], "192.0.2.1") };
+    rib.update(TOR_A, announce(said(1), &["10.1.0.0/16"]), 1);
+    rib.update(TOR_A, announce(said(2), &["10.1.0.0/16", "10.1.0.0/16"]), 2);
+    rib.settle();
+    let meds: Vec<_> =
+        rib.destination(&prefix("10.1.0.0/16")).unwrap().paths().map(|path| path.received().med).collect();
+    assert_eq!(meds, [Some(2)]);
+    assert_eq!(rib.attribute_sets(), 1);
+    rib.audit().unwrap();
+}
+
+#[test]
+fn a_route_is_never_told_back_to_who_told_it() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["10.1.0.0/16"]), 1);
+    rib.settle();
+    let adverts = rib.pull(TOR_A, 10);
+    assert!(adverts.announced.is_empty() && adverts.withdrawn.is_empty());
+    assert_eq!(rib.explain_export(TOR_A, &prefix("10.1.0.0/16")), Err(Withheld::OwnPath));
+}
+
+#[test]
 fn a_change_and_back_before_the_pull_is_nothing() {
     let mut rib = rib();
     rib.peer_up(TOR_A, peer(TOR_A));
