@@ -59,23 +59,34 @@ impl Reason {
         Self::PeerAddress,
         Self::PathId,
     ];
+
+    /// Returns the reason in one word, for programs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Returns a word for programs and words for people.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Local => ("local", "we originate the prefix"),
+            Self::LocalPref => ("local_pref", "lower LOCAL_PREF"),
+            Self::AsPathLength => ("as_path_length", "longer AS path"),
+            Self::Origin => ("origin", "less preferred ORIGIN"),
+            Self::Med => ("med", "higher MED"),
+            Self::External => ("external", "internal, and there is an external one"),
+            Self::IgpCost => ("igp_cost", "its next hop is further away"),
+            Self::BgpId => ("bgp_id", "higher BGP identifier"),
+            Self::ClusterList => ("cluster_list", "longer CLUSTER_LIST"),
+            Self::PeerAddress => ("peer_address", "higher peer address"),
+            Self::PathId => ("path_id", "higher path identifier"),
+        }
+    }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Local => "we originate the prefix",
-            Self::LocalPref => "lower local preference",
-            Self::AsPathLength => "longer AS path",
-            Self::Origin => "worse origin",
-            Self::Med => "higher MED",
-            Self::External => "internal, not external",
-            Self::IgpCost => "next hop further away",
-            Self::BgpId => "higher BGP identifier",
-            Self::ClusterList => "longer cluster list",
-            Self::PeerAddress => "higher peer address",
-            Self::PathId => "higher path identifier",
-        })
+        f.write_str(self.words().1)
     }
 }
 

@@ -83,23 +83,34 @@ impl RejectReason {
         Self::Policy,
         Self::PolicyDefault,
     ];
+
+    /// Returns the reason in one word, for programs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Returns a word for programs and words for people.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::OwnAs => ("own_as", "our own AS is in its AS path"),
+            Self::FirstAs => ("first_as", "its AS path does not begin with the peer's AS"),
+            Self::OwnOriginatorId => ("own_originator_id", "it is our own route, reflected"),
+            Self::OwnClusterId => ("own_cluster_id", "it has been through our cluster"),
+            Self::NextHop => ("next_hop", "its next hop is our own address or no host's"),
+            Self::OwnBlock => ("own_block", "it is inside a block we originate"),
+            Self::Martian => ("martian", "nobody may announce this prefix"),
+            Self::TooLong => ("too_long", "the prefix is longer than import lets in"),
+            Self::ImportNone => ("import_none", "import lets nothing in from this peer"),
+            Self::Policy => ("policy", "a rule of the import policy rejects it"),
+            Self::PolicyDefault => ("policy_default", "no rule of the import policy accepts it"),
+        }
+    }
 }
 
 impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OwnAs => "our own AS is in the AS path",
-            Self::FirstAs => "the AS path does not begin with the peer's AS",
-            Self::OwnOriginatorId => "we are the originator",
-            Self::OwnClusterId => "our cluster is in the cluster list",
-            Self::NextHop => "the next hop is no address of another host",
-            Self::OwnBlock => "it is inside a block we originate",
-            Self::Martian => "nobody may announce this prefix",
-            Self::TooLong => "the prefix is longer than let in",
-            Self::ImportNone => "nothing is let in from this peer",
-            Self::Policy => "a rule of the policy rejects it",
-            Self::PolicyDefault => "no rule of the policy lets it in",
-        })
+        f.write_str(self.words().1)
     }
 }
 

@@ -462,10 +462,7 @@ struct Verdict {
 
 impl Verdict {
     fn same_standing(&self, standing: Standing) -> bool {
-        match standing {
-            Standing::Rejected(reason) => self.rejected == Some(reason),
-            _ => self.rejected.is_none(),
-        }
+        self.rejected == if let Standing::Rejected(reason) = standing { Some(reason) } else { None }
     }
 }
 
