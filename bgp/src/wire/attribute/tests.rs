@@ -224,6 +224,20 @@ fn as4_path_replaces_the_tail_of_as_path() {
 }
 
 #[test]
+fn to_an_old_speaker_as_trans_stands_where_the_as4_attributes_say_more() {
+    let route = merged(TRANS_PATH, &[&[0xC0, 7, 6, 0x5B, 0xA0, 192, 0, 2, 9], AS4_PATH, AS4_AGGREGATOR]);
+    let mut out = BytesMut::new();
+    encode(&route, &two_octet(), &mut out);
+    let whole_as4_path: &[u8] = &[0xC0, 17, 14, 2, 3, 0, 0, 0xFD, 0xF2, 0, 1, 0x11, 0x70, 0, 1, 0x11, 0x71];
+    for expected in [TRANS_PATH, &[0xC0, 7, 6, 0x5B, 0xA0, 192, 0, 2, 9], whole_as4_path, AS4_AGGREGATOR] {
+        assert!(out.windows(expected.len()).any(|octets| octets == expected), "{expected:?} in {out:?}");
+    }
+    let mut out = BytesMut::new();
+    encode(&route, &external(), &mut out);
+    assert!(!out.windows(2).any(|octets| octets == [0xC0, 17] || octets == [0xC0, 18]), "{out:?}");
+}
+
+#[test]
 fn an_as4_path_longer_than_as_path_is_out_of_date() {
     let short: &[u8] = &[0x40, 2, 4, 2, 1, 0x5B, 0xA0];
     assert_eq!(merged(short, &[AS4_PATH]).as_path.to_string(), "23456");
