@@ -95,45 +95,44 @@ pub const DEFAULT_LOCAL_PREF: u32 = 100;
 
 /// What the decision process may vary in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// The most paths to use at once; zero counts as one.
-    pub max_paths: usize,
+    pub(crate) max_paths: usize,
     /// Whether paths used together may have different AS paths of one length.
-    pub multipath_relax: bool,
+    pub(crate) multipath_relax: bool,
     /// Whether MEDs of different neighbouring ASes are compared.
-    pub always_compare_med: bool,
+    pub(crate) always_compare_med: bool,
 }
 
 /// Where a candidate is from, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbor {
+pub(crate) struct Neighbor {
     /// Whether the session crosses an AS border.
-    pub external: bool,
+    pub(crate) external: bool,
     /// The BGP identifier, as a number.
-    pub bgp_id: u32,
+    pub(crate) bgp_id: u32,
     /// The peer's address.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
 }
 
 /// A path the decision process may choose.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
+pub(crate) struct Candidate<'a> {
     /// Its attributes, after import.
-    pub attributes: &'a PathAttributes,
+    pub(crate) attributes: &'a PathAttributes,
     /// Who it is from; `None` when we originate it.
-    pub neighbor: Option<Neighbor>,
+    pub(crate) neighbor: Option<Neighbor>,
     /// Its path identifier.
-    pub path_id: u32,
+    pub(crate) path_id: u32,
     /// The interior cost of its next hop; `None` when there is no way to it.
-    pub metric: Option<u32>,
+    pub(crate) metric: Option<u32>,
 }
 
 /// How each candidate stands, in their order.
-pub type Standings = SmallVec<[Standing; 4]>;
+pub(crate) type Standings = SmallVec<[Standing; 4]>;
 
 /// Chooses among the paths of one destination.
-#[must_use]
-pub fn decide(candidates: &[Candidate<'_>], rules: Rules) -> Standings {
+pub(crate) fn decide(candidates: &[Candidate<'_>], rules: Rules) -> Standings {
     let mut contest = Contest {
         candidates,
         standings: SmallVec::from_elem(Standing::Best, candidates.len()),

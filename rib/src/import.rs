@@ -169,8 +169,7 @@ impl Safe {
 /// Tells whether nobody may announce a prefix, nor anything inside it.
 ///
 /// The default routes are none, though they contain all of these.
-#[must_use]
-pub fn is_martian(prefix: &IpNet) -> bool {
+fn is_martian(prefix: &IpNet) -> bool {
     match prefix {
         IpNet::V4(prefix) => MARTIANS_V4.iter().any(|block| block.contains(prefix)),
         IpNet::V6(prefix) => MARTIANS_V6.iter().any(|block| block.contains(prefix)),

@@ -31,9 +31,9 @@ fn context() -> impl Strategy<Value = CodecContext> {
     })
 }
 
-/// Any AS but 0, small ones as often as great ones.
+/// Any AS but the reserved ones, small ones as often as great ones.
 fn asn() -> impl Strategy<Value = Asn> {
-    prop_oneof![1..=65_535_u32, 1..=u32::MAX].prop_map(Asn)
+    prop_oneof![1..=65_535_u32, 1..=u32::MAX].prop_map(Asn).prop_filter("reserved", |asn| !asn.is_reserved())
 }
 
 fn bgp_id() -> impl Strategy<Value = BgpId> {
