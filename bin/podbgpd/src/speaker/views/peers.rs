@@ -6,8 +6,8 @@ use std::time::Instant;
 use bgp::fsm::{self, State, Timer};
 use bgp::{Capability, Family};
 use control::{
-    CapabilitiesView, ErrorCode, ErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView, PeerState, PeerView,
-    RejectedView, TimersView,
+    CapabilitiesView, ErrorCode, ErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,
+    PeerState, PeerView, RejectedView, TimersView,
 };
 use rib::{PeerId, RejectReason, Standing};
 
@@ -42,7 +42,10 @@ impl Speaker {
             state_seconds: super::age(stats.last_transition.unwrap_or(self.epoch), now),
             administratively_down: !peering.is_wanted(),
             router_id: session.map(|session| session.negotiated.peer_id.to_ipv4()),
-            local_address: peering.session.as_ref().and_then(|session| local_address(session, intent.address)),
+            local_address: peering
+                .session
+                .as_ref()
+                .and_then(|session| local_address(session, intent.address)),
             families: intent.families.iter().map(|family| self.family_view(id, peering, family)).collect(),
             messages: MessagesView { received: counts(&stats.received), sent: counts(&stats.sent) },
             malformed: MalformedView {
