@@ -1,9 +1,11 @@
 //! The sockets operators and collectors come in by.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::path::Path;
 
 use anyhow::Context as _;
+use socket2::Socket;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -21,11 +23,19 @@ pub(super) struct Doors {
 }
 
 /// A server that ends when this is dropped.
-struct Serving(AbortHandle);
+struct Serving {
+    task: AbortHandle,
+    /// A second descriptor of a TCP socket, to free its address by at once: the task lets go of it later.
+    socket: Option<Socket>,
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
+        if let Some(socket) = &self.socket {
+            // One that is not listening any more is what we want.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -35,7 +45,8 @@ impl Doors {
         let (sender, requests) = mpsc::channel(REQUESTS);
         let owner = Owner::new(sender);
         let listener = ControlListener::bind(socket)?;
-        let _control = Serving(tokio::spawn(control::serve(listener, owner.clone())).abort_handle());
+        let task = tokio::spawn(control::serve(listener, owner.clone())).abort_handle();
+        let _control = Serving { task, socket: None };
         Ok((Self { owner, _control, metrics: None }, requests))
     }
 
@@ -49,11 +60,12 @@ impl Doors {
             let listen = || {
                 let listener = TcpListener::bind(address)?;
                 listener.set_nonblocking(true)?;
-                tokio::net::TcpListener::from_std(listener)
+                let socket = Socket::from(listener.try_clone()?);
+                Ok::<_, io::Error>((tokio::net::TcpListener::from_std(listener)?, socket))
             };
-            let listener = listen().with_context(|| format!("cannot serve metrics on {address}"))?;
-            let server = tokio::spawn(metrics::serve(listener, self.owner.clone()));
-            self.metrics = Some((address, Serving(server.abort_handle())));
+            let (listener, socket) = listen().with_context(|| format!("cannot serve metrics on {address}"))?;
+            let task = tokio::spawn(metrics::serve(listener, self.owner.clone())).abort_handle();
+            self.metrics = Some((address, Serving { task, socket: Some(socket) }));
         }
         Ok(())
     }
