@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{self, getifaddrs};
+use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
 /// One address of one interface.
@@ -12,6 +13,8 @@ pub struct InterfaceAddress {
     pub interface: String,
     /// The address.
     pub address: IpAddr,
+    /// Whether the interface is set up.
+    pub up: bool,
 }
 
 /// Where a session ends on our side, and by what addresses the peer can reach us there.
@@ -25,19 +28,17 @@ pub struct LocalEnd {
     pub link_local: Option<Ipv6Addr>,
 }
 
-/// Lists every address of every interface that is up.
+/// Lists every address of every interface.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn all() -> std::io::Result<Vec<InterfaceAddress>> {
-    let up = nix::net::if_::InterfaceFlags::IFF_UP;
-    Ok(getifaddrs()?
-        .filter(|entry| entry.flags.contains(up))
-        .filter_map(|entry| {
-            let address = ip(&entry.address?)?;
-            Some(InterfaceAddress { interface: entry.interface_name, address })
-        })
-        .collect())
+    let shown = |entry: ifaddrs::InterfaceAddress| {
+        let address = ip(&entry.address?)?;
+        let up = entry.flags.contains(InterfaceFlags::IFF_UP);
+        Some(InterfaceAddress { interface: entry.interface_name, address, up })
+    };
+    Ok(getifaddrs()?.filter_map(shown).collect())
 }
 
 impl LocalEnd {
@@ -49,7 +50,7 @@ impl LocalEnd {
     pub fn of(local: IpAddr, addresses: &[InterfaceAddress]) -> Self {
         let interface = addresses.iter().find(|entry| entry.address == local).map(|entry| &entry.interface);
         let same = |entry: &&InterfaceAddress| Some(&entry.interface) == interface;
-        let (here, elsewhere): (Vec<_>, Vec<_>) = addresses.iter().partition(same);
+        let (here, elsewhere): (Vec<_>, Vec<_>) = addresses.iter().filter(|entry| entry.up).partition(same);
         let nearest = || here.iter().chain(&elsewhere).map(|entry| entry.address);
         let mut end = Self {
             ipv4: nearest().find_map(|address| match address {
@@ -108,6 +109,7 @@ mod tests {
         .map(|(interface, address)| InterfaceAddress {
             interface: interface.to_owned(),
             address: address.parse().unwrap(),
+            up: true,
         })
         .to_vec()
     }

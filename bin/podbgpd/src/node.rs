@@ -179,7 +179,11 @@ impl Node {
     }
 
     fn feed_kernel(&mut self) {
-        let Some(kernel) = &mut self.kernel else { return };
+        let Some(kernel) = &mut self.kernel else {
+            // The tables remember what nobody has pulled.
+            while self.speaker.kernel_command(CHANGES).is_some() {}
+            return;
+        };
         while kernel.handle.capacity() > 0 {
             let next = kernel.refused.take().or_else(|| self.speaker.kernel_command(CHANGES));
             let Some(command) = next else { return };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bgp::Message;
-use bgp::fsm::{Event, StopReason};
+use bgp::fsm::{Event, State, StopReason};
 use bgp::message::RouteRefresh;
 use bgp::wire;
 use bytes::BytesMut;
@@ -66,7 +66,7 @@ impl Speaker {
             Change::ResetPeer { peer, .. } => self.reset_peer(peer, now, out),
             Change::PeerPolicy { peer, .. }
             | Change::PeerSettings { peer, .. }
-            | Change::Password { peer, .. } => self.adjust_peer(peer),
+            | Change::Password { peer, .. } => self.adjust_peer(peer, now, out),
             Change::Blocks { .. } => self.originate(now),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
             // The sockets are not ours, and the new value of a setting is in the intent.
@@ -115,10 +115,12 @@ impl Speaker {
     }
 
     /// Gives a peer what its session need not notice.
-    fn adjust_peer(&mut self, name: &str) {
+    fn adjust_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
         let Some((id, intent)) = self.intended(name) else { return };
         let Some(peering) = self.peerings.get_mut(&id) else { return };
         peering.machine.configure(peering::settings(&intent, &self.intent));
+        // Who only waited for the peer has no timer that would make it dial.
+        let dials = peering.intent.passive && !intent.passive && peering.machine.state() == State::Active;
         peering.intent = intent;
         self.rib.set_policy(
             id,
@@ -126,6 +128,10 @@ impl Speaker {
             peering::export(&peering.intent).into(),
         );
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
+        if dials {
+            self.peer_event(id, Event::Stop { reason: StopReason::OtherConfigurationChange }, now, out);
+            self.peer_event(id, Event::Start, now, out);
+        }
     }
 
     fn intended(&self, name: &str) -> Option<(PeerId, PeerIntent)> {
