@@ -193,3 +193,6 @@ impl Transport {
 /// Says that a connection's queue is full.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overrun;
+
+#[cfg(test)]
+mod tests;

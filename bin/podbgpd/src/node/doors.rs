@@ -63,7 +63,8 @@ impl Doors {
                 let socket = Socket::from(listener.try_clone()?);
                 Ok::<_, io::Error>((tokio::net::TcpListener::from_std(listener)?, socket))
             };
-            let (listener, socket) = listen().with_context(|| format!("cannot serve metrics on {address}"))?;
+            let (listener, socket) =
+                listen().with_context(|| format!("cannot serve metrics on {address}"))?;
             let task = tokio::spawn(metrics::serve(listener, self.owner.clone())).abort_handle();
             self.metrics = Some((address, Serving { task, socket: Some(socket) }));
         }

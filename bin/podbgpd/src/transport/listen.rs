@@ -99,7 +99,8 @@ impl Listeners {
         dial::mark_as_routing(&socket, address)?;
         socket.bind(&address.into())?;
         // Before the first connection can come in: it would be let in unsigned.
-        for (&peer, password) in self.passwords.iter().filter(|(peer, _)| peer.is_ipv4() == address.is_ipv4()) {
+        for (&peer, password) in self.passwords.iter().filter(|(peer, _)| peer.is_ipv4() == address.is_ipv4())
+        {
             sockopt::set_md5_key(&socket, peer, Some(password.reveal()))?;
         }
         socket.listen(BACKLOG)?;

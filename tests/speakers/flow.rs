@@ -1,0 +1,91 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use control::PeerState;
+use ipnet::IpNet;
+
+use crate::world::World;
+use crate::{SOON, name, net, node_with_peers, pair};
+
+/// The window of a connection, and one write more than it.
+const WINDOW: usize = 512 * 1024;
+
+fn many(second: u8) -> BTreeSet<IpNet> {
+    let of = |third: u8| (0..=255_u8).map(move |fourth| net(&format!("10.{second}.{third}.{fourth}/32")));
+    (0..=255).flat_map(of).collect()
+}
+
+#[test]
+fn a_peer_that_reads_nothing_is_sent_a_window_and_no_more() {
+    let mut world = pair();
+    world.stop_reading(2);
+    for round in 0..4 {
+        world.reload(1, |intent| intent.node.blocks = many(100 + round)).unwrap();
+        world.run(Duration::from_secs(1));
+    }
+    let most = world.node(1).most_unwritten;
+    assert!(most > WINDOW / 4, "{most} octets are no test");
+    assert!(most < WINDOW, "{most} octets");
+}
+
+#[test]
+fn changes_coalesce_while_a_peer_reads_nothing() {
+    let mut world = pair();
+    world.stop_reading(2);
+    world.reload(1, |intent| intent.node.blocks = many(100)).unwrap();
+    let before = world.node(1).transmitted;
+    for _ in 0..10 {
+        world.reload(1, |intent| intent.node.blocks = many(101)).unwrap();
+        world.reload(1, |intent| intent.node.blocks = many(100)).unwrap();
+    }
+    assert_eq!(world.node(1).transmitted, before, "the window is full");
+    world.read_again(2);
+    world.run(SOON);
+    assert_eq!(world.prefixes(2, 1), Vec::from_iter(many(100)));
+    let sent = world.node(1).transmitted - before;
+    let table = many(100).len() * 5;
+    assert!(sent < 2 * table, "{sent} octets for a table of {table}");
+}
+
+#[test]
+fn a_peer_that_reads_nothing_meets_the_send_hold_timer() {
+    let mut one = node_with_peers(1, &[2]);
+    one.peers.get_mut(&name(2)).unwrap().send_hold = Some(Duration::from_secs(30));
+    let mut world = World::new([one, node_with_peers(2, &[1])]);
+    world.run(SOON);
+    world.stop_reading(2);
+    world.reload(1, |intent| {
+ let _ = intent.node.blocks.insert(net("10.99.0.0/24"));
+}).unwrap();
+    world.run(Duration::from_secs(29));
+    assert_eq!(world.peer(1, 2).state, PeerState::Established);
+    world.run(Duration::from_secs(2));
+    let view = world.peer(1, 2);
+    assert_ne!(view.state, PeerState::Established);
+    assert_eq!(view.last_error.map(|error| error.code).as_deref(), Some("send_hold_timer_expired"));
+}
+
+#[test]
+fn a_large_table_arrives_whole() {
+    let mut one = node_with_peers(1, &[2]);
+    one.node.blocks = many(7);
+    let mut world = World::new([one, node_with_peers(2, &[1])]);
+    world.run(SOON);
+    assert_eq!(world.prefixes(2, 1), Vec::from_iter(many(7)));
+    assert_eq!(world.peer(1, 2).families[0].advertised, 65_536);
+}
+
+#[test]
+fn asking_for_routes_often_is_answered_once() {
+    let mut world = pair();
+    let sent = world.peer(2, 1).messages.sent.update;
+    // All of these reach the other side at the same moment.
+    for _ in 0..50 {
+        world.act(1, |speaker, now, out| speaker.peer_refresh(&name(2), now, out));
+    }
+    world.run(SOON);
+    let requests = world.peer(2, 1).messages.received.route_refresh;
+    assert_eq!(requests, 100, "one a family");
+    let answered = world.peer(2, 1).messages.sent.update - sent;
+    assert!((2..=100).contains(&answered), "{answered} answers");
+}
