@@ -54,9 +54,7 @@ fn a_peer_that_reads_nothing_meets_the_send_hold_timer() {
     let mut world = World::new([one, node_with_peers(2, &[1])]);
     world.run(SOON);
     world.stop_reading(2);
-    world.reload(1, |intent| {
- let _ = intent.node.blocks.insert(net("10.99.0.0/24"));
-}).unwrap();
+    world.reload(1, |intent| intent.node.blocks.extend([net("10.99.0.0/24")])).unwrap();
     world.run(Duration::from_secs(29));
     assert_eq!(world.peer(1, 2).state, PeerState::Established);
     world.run(Duration::from_secs(2));

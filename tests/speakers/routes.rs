@@ -115,9 +115,7 @@ fn the_safe_import_keeps_what_it_refuses_with_the_reason() {
 fn a_new_block_of_ours_drives_out_what_peers_say_inside_it() {
     let mut world = pair();
     let inside = blocks(2)[0];
-    world.reload(1, |intent| {
- let _ = intent.node.blocks.insert(net("10.2.0.0/16"));
-}).unwrap();
+    world.reload(1, |intent| intent.node.blocks.extend([net("10.2.0.0/16")])).unwrap();
     assert_eq!(world.rejected(1, 2)[0].prefix, inside);
     assert!(!world.node(1).kernel.forwarded().contains(&inside));
 }
@@ -147,9 +145,7 @@ fn more_prefixes_than_agreed_end_the_session_until_an_operator_lets_it_up() {
     world.reload(1, |intent| intent.peers.get_mut("node2").unwrap().max_prefixes = Some(1)).unwrap();
     world.run(SOON);
     assert_eq!(world.peer(1, 2).flaps, 0, "one of each family is no excess");
-    world.reload(2, |intent| {
- let _ = intent.node.blocks.insert(net("10.22.0.0/24"));
-}).unwrap();
+    world.reload(2, |intent| intent.node.blocks.extend([net("10.22.0.0/24")])).unwrap();
     world.run(SOON * 100);
     let view = world.peer(1, 2);
     assert_eq!(view.state, control::PeerState::Idle);
@@ -160,9 +156,7 @@ fn more_prefixes_than_agreed_end_the_session_until_an_operator_lets_it_up() {
     };
     assert_eq!(world.node(1).notices.iter().filter(told).count(), 1);
 
-    world.reload(2, |intent| {
- let _ = intent.node.blocks.remove(&net("10.22.0.0/24"));
-}).unwrap();
+    world.reload(2, |intent| intent.node.blocks.retain(|block| *block != net("10.22.0.0/24"))).unwrap();
     world.act(1, |speaker, now, out| speaker.peer_up("node2", now, out));
     world.run(SOON * 10);
     assert_eq!(world.prefixes(1, 2), blocks(2));

@@ -154,7 +154,11 @@ impl World {
     }
 
     /// Reloads a node with what an edit makes of its intent.
-    pub(crate) fn reload(&mut self, number: u8, edit: impl FnOnce(&mut Intent)) -> Result<Vec<Change>, Vec<Change>> {
+    pub(crate) fn reload(
+        &mut self,
+        number: u8,
+        edit: impl FnOnce(&mut Intent),
+    ) -> Result<Vec<Change>, Vec<Change>> {
         let mut intent = self.node(number).speaker.intent().clone();
         edit(&mut intent);
         self.act(number, |speaker, now, out| speaker.reload(intent, now, out))
