@@ -41,7 +41,7 @@ fn changes_coalesce_while_a_peer_reads_nothing() {
     assert_eq!(world.node(1).transmitted, before, "the window is full");
     world.read_again(2);
     world.run(SOON);
-    assert_eq!(world.prefixes(2, 1), Vec::from_iter(many(100)));
+    assert!(world.prefixes(2, 1) == Vec::from_iter(many(100)));
     let sent = world.node(1).transmitted - before;
     let table = many(100).len() * 5;
     assert!(sent < 2 * table, "{sent} octets for a table of {table}");
@@ -58,9 +58,8 @@ fn a_peer_that_reads_nothing_meets_the_send_hold_timer() {
     world.run(Duration::from_secs(29));
     assert_eq!(world.peer(1, 2).state, PeerState::Established);
     world.run(Duration::from_secs(2));
-    let view = world.peer(1, 2);
-    assert_ne!(view.state, PeerState::Established);
-    assert_eq!(view.last_error.map(|error| error.code).as_deref(), Some("send_hold_timer_expired"));
+    assert_ne!(world.peer(1, 2).state, PeerState::Established);
+    assert_eq!(world.node(1).ends(), ["send_hold_timer_expired"]);
 }
 
 #[test]
@@ -69,7 +68,7 @@ fn a_large_table_arrives_whole() {
     one.node.blocks = many(7);
     let mut world = World::new([one, node_with_peers(2, &[1])]);
     world.run(SOON);
-    assert_eq!(world.prefixes(2, 1), Vec::from_iter(many(7)));
+    assert!(world.prefixes(2, 1) == Vec::from_iter(many(7)));
     assert_eq!(world.peer(1, 2).families[0].advertised, 65_536);
 }
 

@@ -40,7 +40,7 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("node.name", |node| node.node.name = "another".to_owned()),
     ("node.asn", |node| node.node.asn = Asn(65_000)),
     ("node.router-id", |node| node.node.router_id = BgpId::new([192, 0, 2, 99].into()).unwrap()),
-    ("node.listen", |node| node.node.listen.extend(["127.0.0.1:1179".parse().unwrap()])),
+    ("node.listen", |node| node.node.listen = ["127.0.0.1:1179".parse().unwrap()].into()),
     ("node.blocks", |node| node.node.blocks.extend([net("10.99.0.0/24")])),
     ("fib.install", |node| node.fib.install = false),
     ("fib.protocol", |node| node.fib.protocol = 99),

@@ -5,7 +5,7 @@ use control::PeerState;
 use podbgpd::speaker::{Input, Notice, Output};
 
 use crate::world::{World, local_end};
-use crate::{SOON, address, node_with_peers, pair};
+use crate::{SOON, address, blocks, node_with_peers, pair};
 
 #[test]
 fn a_session_comes_up_when_both_sides_dial() {
@@ -33,11 +33,15 @@ fn a_peer_that_is_silent_loses_its_session_its_routes_and_gets_them_back() {
     world.unplug(2);
     let hold = Duration::from_secs(world.peer(1, 2).timers.hold_time_seconds.expect("a session"));
     world.run(hold);
-    let view = world.peer(1, 2);
-    assert_ne!(view.state, PeerState::Established);
-    assert_eq!(view.last_error.map(|error| error.code).as_deref(), Some("hold_timer_expired"));
+    assert_ne!(world.peer(1, 2).state, PeerState::Established);
+    assert_eq!(world.node(1).ends(), ["hold_timer_expired"]);
     assert_eq!(world.prefixes(1, 2), []);
     assert_eq!(world.node(1).kernel.forwarded(), []);
+
+    world.plug_in(2);
+    world.run(SOON * 10);
+    assert_eq!(world.prefixes(1, 2), blocks(2));
+    assert_eq!(world.node(1).kernel.forwarded(), blocks(2));
 }
 
 #[test]

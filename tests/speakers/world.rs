@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
+use bgp::fsm::{Cause, State};
 use bytes::Bytes;
-use control::{AdvertisedView, ConfigView, FibView, PeerView, RouteQuery, RouteView, StatusView};
+use control::{AdvertisedView, ConfigView, ErrorView, FibView, PeerView, RouteQuery, RouteView, StatusView};
 use fib::Command;
 use ipnet::IpNet;
 use podbgpd::addresses::LocalEnd;
+use podbgpd::control::Page;
 use podbgpd::intent::{Change, Intent};
 use podbgpd::speaker::{Input, Notice, Output, Speaker, Surroundings};
 use podbgpd::transport::Key;
@@ -169,6 +171,11 @@ impl World {
         self.unplugged.insert(number);
     }
 
+    /// Connects it again.
+    pub(crate) fn plug_in(&mut self, number: u8) {
+        self.unplugged.remove(&number);
+    }
+
     /// Has a node read nothing more from its connections.
     pub(crate) fn stop_reading(&mut self, number: u8) {
         self.stuck.entry(number).or_default();
@@ -207,19 +214,17 @@ impl World {
 
     pub(crate) fn received(&self, number: u8, peer: u8) -> Vec<RouteView> {
         let speaker = &self.nodes[&number].speaker;
-        let page = speaker.received(&RouteQuery::default(), &crate::name(peer), self.now);
-        page.expect("the peer is there").items
+        all(|query| speaker.received(query, &crate::name(peer), self.now))
     }
 
     pub(crate) fn rejected(&self, number: u8, peer: u8) -> Vec<RouteView> {
         let speaker = &self.nodes[&number].speaker;
-        let page = speaker.rejected(&RouteQuery::default(), Some(&crate::name(peer)), self.now);
-        page.expect("the peer is there").items
+        all(|query| speaker.rejected(query, Some(&crate::name(peer)), self.now))
     }
 
     pub(crate) fn advertised(&self, number: u8, peer: u8) -> Vec<AdvertisedView> {
-        let page = self.nodes[&number].speaker.advertised(&RouteQuery::default(), &crate::name(peer));
-        page.expect("the peer is there").items
+        let speaker = &self.nodes[&number].speaker;
+        all(|query| speaker.advertised(query, &crate::name(peer)))
     }
 
     /// The prefixes a node has from a peer.
@@ -340,6 +345,19 @@ impl World {
     }
 }
 
+impl Node {
+    /// Why sessions ended, in the words of metrics.
+    pub(crate) fn ends(&self) -> Vec<&'static str> {
+        let end = |notice: &Notice| match notice {
+            Notice::State { from: State::Established, cause: Cause::Down(reason), .. } => {
+                Some(reason.label())
+            }
+            _ => None,
+        };
+        self.notices.iter().filter_map(end).collect()
+    }
+}
+
 impl Kernel {
     fn obey(&mut self, command: Command, now: Instant) -> Option<fib::Event> {
         let (name, event) = match command {
@@ -372,5 +390,19 @@ impl Kernel {
     pub(crate) fn forwarded(&self) -> Vec<IpNet> {
         let forwarded = self.routes.iter().filter(|(_, target)| matches!(target, fib::Target::Forward(_)));
         forwarded.map(|(&prefix, _)| prefix).collect()
+    }
+}
+
+/// Asks for page after page.
+fn all<T>(ask: impl Fn(&RouteQuery) -> Result<Page<T>, ErrorView>) -> Vec<T> {
+    let mut query = RouteQuery::default();
+    let mut items = Vec::new();
+    loop {
+        let page = ask(&query).expect("the peer is there");
+        items.extend(page.items);
+        query.after = page.next;
+        if query.after.is_none() {
+            return items;
+        }
     }
 }
