@@ -194,6 +194,11 @@ impl World {
         self.nodes.get_mut(&number).expect("the node is there")
     }
 
+    /// What the other node calls a connection of this one.
+    pub(crate) fn other_end(&self, number: u8, key: Key) -> Key {
+        self.wires[&(number, key)].1
+    }
+
     /// How a node sees its peer of another number.
     pub(crate) fn peer(&self, number: u8, peer: u8) -> PeerView {
         self.nodes[&number].speaker.peer_view(&crate::name(peer), self.now).expect("the peer is there")

@@ -71,3 +71,20 @@ impl Doors {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn metrics_can_move_to_another_address_of_their_port() {
+        let socket = std::env::temp_dir().join(format!("podbgpd-doors-{}.sock", std::process::id()));
+        let (mut doors, _requests) = Doors::open(&socket).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let anywhere = SocketAddr::new([0, 0, 0, 0].into(), free.port());
+        doors.serve_metrics(Some(free)).unwrap();
+        doors.serve_metrics(Some(anywhere)).unwrap();
+        doors.serve_metrics(None).unwrap();
+        TcpListener::bind(free).unwrap();
+    }
+}
