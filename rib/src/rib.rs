@@ -259,6 +259,12 @@ impl Rib {
         if self.settings.resolve { self.pool.next_hops.report() } else { NextHopChanges::default() }
     }
 
+    /// Tells whether some next hop's resolution is still to be learned.
+    #[must_use]
+    pub fn awaits_next_hops(&self) -> bool {
+        self.settings.resolve && self.pool.next_hops.any_unknown()
+    }
+
     /// Returns what has been done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
