@@ -1,5 +1,7 @@
 //! `podbgpd` in a namespace of its own: what happens when it, its file or its kernel is disturbed.
 
+#[path = "daemon/collision.rs"]
+mod collision;
 #[path = "daemon/full_table.rs"]
 mod full_table;
 #[path = "daemon/kernel.rs"]

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use lab::speakers::{Kind, Programs, use_programs};
 use lab::story::Story;
 
+const NAME: &str = "the_rack_in_a_box_tells_its_story";
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let words: Vec<_> = arguments.iter().skip(1).filter_map(|word| word.to_str()).collect();
@@ -21,17 +23,24 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let told = lab::net::enter().map_err(|reason| {
-        let _ = writeln!(stdout(), "SKIPPED, needs the right to make namespaces: {reason:#}");
+        support::skip_test(NAME, &format!("needs the right to make namespaces: {reason:#}"))
     });
-    let Ok(privilege) = told else { return ExitCode::SUCCESS };
+    let Ok(privilege) = told else { return verdict(true) };
     let Ok(this_program) = std::env::current_exe() else { return ExitCode::FAILURE };
     use_programs(Programs::Inside(this_program));
     match (Story { tor: Kind::Podbgp, keep: false }).tell(privilege, Path::new("/run/podbgp-lab")) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(passed) => verdict(passed),
         Err(error) => {
             let _ = writeln!(stdout(), "the rack fell apart: {error:#}");
-            ExitCode::FAILURE
+            verdict(false)
         }
     }
+}
+
+/// Ends as a test does that the usual runner has run, so that `tests/run` counts it.
+fn verdict(passed: bool) -> ExitCode {
+    let (word, result) =
+        if passed { ("ok", "ok. 1 passed; 0 failed") } else { ("FAILED", "FAILED. 0 passed; 1 failed") };
+    let _ = writeln!(stdout(), "test {NAME} ... {word}\n\ntest result: {result}");
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

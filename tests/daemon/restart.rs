@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ipnet::IpNet;
 use lab::net::Namespace;
 use lab::process::Process;
@@ -98,13 +98,16 @@ fn await_installed(namespace: &Namespace, count: usize) {
 
 /// Starts `ip monitor route`, and waits until it really listens.
 fn monitor(namespace: &Namespace, directory: &std::path::Path) -> Process {
-    let mut command = Command::new("ip");
-    command.args(["monitor", "route"]);
+    // Line by line: what it prints is read while it runs.
+    let mut command = Command::new("stdbuf");
+    command.args(["-oL", "ip", "monitor", "route"]);
     let monitor = Process::start(namespace, "monitor", command, directory).expect("ip starts");
+    // A route the kernel has already would be no news: every probe is another one.
+    let mut probes = 1..=254;
     eventually(SOON, "the monitor", || {
-        let probe = ["route", "replace", "blackhole", "192.0.2.1/32"];
-        namespace.run(|| Command::new("ip").args(probe).status())?;
-        ensure!(monitor.output().contains("192.0.2.1"), "it is silent");
+        let probe = format!("192.0.2.{}/32", probes.next().context("no more probes")?);
+        namespace.run(|| Command::new("ip").args(["route", "add", "blackhole", &probe]).status())?;
+        ensure!(monitor.output().contains("192.0.2."), "it is silent");
         Ok(())
     });
     monitor

@@ -14,22 +14,11 @@ const COUNT: u32 = 1000;
 pub(crate) fn a_thousand_routes_go_both_ways(kind: Kind) {
     // GoBGP takes its routes one command at a time.
     let from_peer = if kind == Kind::Gobgp { 100 } else { COUNT };
-    let rack = Rack::new(1);
-    let blocks: Vec<_> =
-        prefixes(Ipv4Addr::new(10, 64, 0, 0), COUNT).map(|prefix| format!("\"{prefix}\"")).collect();
-    let session = Session { announces: their_prefixes(from_peer), ..Session::new(0) };
-    let text = config::node(&format!("blocks = [{}]", blocks.join(", "))) + &config::peer(&session, "");
-    let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
-    let foreign = kind.start(&rack, session);
-    let pair = Pair { daemon, foreign, rack };
+    let pair = pair(kind, COUNT, from_peer);
     pair.await_session();
 
     await_accepted(&pair, from_peer);
-    eventually(SOON, "our routes at the peer", || {
-        let count = pair.foreign.received_count()?;
-        ensure!(count == COUNT as usize, "it has {count}");
-        Ok(())
-    });
+    await_received(&pair, COUNT);
     eventually(SOON, "all routes in the kernel", || {
         let count = kernel::our_routes(&pair.rack.ours)?.len();
         ensure!(count == (COUNT + from_peer) as usize, "it has {count}");
@@ -38,13 +27,30 @@ pub(crate) fn a_thousand_routes_go_both_ways(kind: Kind) {
     assert_eq!(pair.daemon.advertised("peer0").expect("an answer").len(), COUNT as usize);
 }
 
-/// Returns what the peer announces.
-pub(crate) fn their_prefixes(count: u32) -> Vec<IpNet> {
-    prefixes(Ipv4Addr::new(10, 128, 0, 0), count).collect()
+/// Starts both ends with so many routes each.
+pub(crate) fn pair(kind: Kind, ours: u32, theirs: u32) -> Pair {
+    let rack = Rack::new(1);
+    let blocks: Vec<_> =
+        prefixes(Ipv4Addr::new(10, 64, 0, 0), ours).map(|prefix| format!("\"{prefix}\"")).collect();
+    let announces = prefixes(Ipv4Addr::new(10, 128, 0, 0), theirs).collect();
+    let session = Session { announces, ..Session::new(0) };
+    let text = config::node(&format!("blocks = [{}]", blocks.join(", "))) + &config::peer(&session, "");
+    let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
+    let foreign = kind.start(&rack, session);
+    Pair { daemon, foreign, rack }
+}
+
+/// Waits until the peer has so many routes of ours.
+pub(crate) fn await_received(pair: &Pair, count: u32) {
+    eventually(SOON, "our routes at the peer", || {
+        let received = pair.foreign.received_count()?;
+        ensure!(received == count as usize, "it has {received}");
+        Ok(())
+    });
 }
 
 /// Waits until we have accepted so many routes of the peer's.
-pub(crate) fn await_accepted(pair: &Pair, count: u32) {
+fn await_accepted(pair: &Pair, count: u32) {
     eventually(SOON, "the peer's routes", || {
         let peer = pair.daemon.established("peer0")?;
         let accepted: u64 = peer.families.iter().map(|family| family.accepted).sum();

@@ -7,12 +7,13 @@ use support::{Kind, throughout};
 
 use crate::pair::{Pair, session};
 
-/// How often both sides start afresh.
-const ROUNDS: u64 = 5;
+/// How often both sides start at the same time. Whether their connections really cross is up to the machine;
+/// the daemon tests make them cross.
+const ROUNDS: u64 = 3;
 
 pub(crate) fn one_session_remains_when_both_dial(kind: Kind) {
-    let pair = Pair::start(kind, session(), "");
     for round in 1..=ROUNDS {
+        let pair = Pair::start(kind, session(), "");
         pair.await_session();
         let flaps = pair.daemon.peer("peer0").expect("an answer").flaps;
         throughout(Duration::from_secs(1), "the one session", || {
@@ -21,8 +22,6 @@ pub(crate) fn one_session_remains_when_both_dial(kind: Kind) {
             ensure!(connections(&pair)? == 1, "{} connections in round {round}", connections(&pair)?);
             pair.foreign.established()
         });
-        // Both have lost it and both dial, each after its own jitter of about a second.
-        pair.daemon.peer_action("peer0", &["reset"]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! TCP MD5 signatures (RFC 2385).
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -38,6 +39,7 @@ fn start(kind: Kind, our_key: &str) -> (Rack, Podbgpd, Box<dyn Foreign>) {
     let session = Session { password: Some("sesame".to_owned()), ..session() };
     let key = rack.directory("ours").join("key");
     std::fs::write(&key, our_key).expect("the key is written");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("the key is ours alone");
     let lines = format!("password-file = \"{}\"", key.display());
     let text = config::node("") + &config::peer(&session, &lines);
     let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);

@@ -36,7 +36,7 @@ pub(crate) fn a_peer_that_shuts_down_says_why(kind: Kind) {
         ensure!(error.text.contains("maintenance-42"), "no message: {error:?}");
         Ok(error)
     });
-    assert!(error.text.contains("Administrative Shutdown"), "{error:?}");
+    assert!(error.text.to_lowercase().contains("administrative shutdown"), "{error:?}");
 }
 
 pub(crate) fn we_say_why_we_shut_down(kind: Kind) {

@@ -18,7 +18,7 @@ mod skip;
 pub use foreign::{Foreign, Kind};
 pub use podbgpd::Podbgpd;
 pub use rack::Rack;
-pub use skip::{missing, skip};
+pub use skip::{missing, skip, skip_test};
 
 use std::time::Duration;
 

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
 
+use crate::skip::skip_test;
+
 const INSIDE: &str = "PODBGP_TEST_INSIDE_NAMESPACE";
 
 /// Runs `body` in a fresh network namespace, on a thread of its own; skips loudly where none may be made.
@@ -19,9 +21,10 @@ pub fn in_namespace(test: &str, body: impl FnOnce() + Send + 'static) {
     if !geteuid().is_root() && env::var_os(INSIDE).is_none() {
         return again_as_root(test);
     }
+    let name = test.to_owned();
     let inside = thread::spawn(move || {
         if let Err(error) = unshare(CloneFlags::CLONE_NEWNET) {
-            return skip(&error.to_string());
+            return skip_test(&name, &error.to_string());
         }
         ip("link set lo up");
         body();
@@ -65,7 +68,7 @@ pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) -
 fn again_as_root(test: &str) {
     let allowed = Command::new("unshare").args(["-Urn", "true"]).stderr(Stdio::null()).status();
     if !allowed.is_ok_and(|status| status.success()) {
-        return skip("user namespaces are not allowed");
+        return skip_test(test, "user namespaces are not allowed");
     }
     let binary = env::current_exe().expect("the test binary has a path");
     let status = Command::new("unshare")
@@ -76,9 +79,4 @@ fn again_as_root(test: &str) {
         .status()
         .expect("unshare has just been started");
     assert!(status.success(), "{test} failed inside its namespace");
-}
-
-#[allow(clippy::print_stderr)]
-fn skip(reason: &str) {
-    eprintln!("SKIPPED, no network namespace: {reason}");
 }

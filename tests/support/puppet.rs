@@ -31,20 +31,40 @@ impl Puppet {
     #[must_use]
     pub fn connect(namespace: &Namespace, to: IpAddr, asn: u32, hold_time: u16) -> Self {
         eventually(SOON, "a session with the puppet", || {
-            namespace.run(|| {
-                let stream = TcpStream::connect_timeout(&SocketAddr::new(to, 179), Duration::from_secs(2))?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-                Self::open(stream, asn, hold_time)
-            })
+            let mut puppet = Self::dial(namespace, to)?;
+            puppet.say_open(asn, hold_time)?;
+            puppet.confirm()?;
+            Ok(puppet)
         })
     }
 
-    fn open(stream: TcpStream, asn: u32, hold_time: u16) -> Result<Self> {
-        let mut puppet = Self { stream, context: CodecContext::before_open(), received: BytesMut::new() };
+    /// Dials and says nothing.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub fn dial(namespace: &Namespace, to: IpAddr) -> Result<Self> {
+        let to = SocketAddr::new(to, 179);
+        Self::over(namespace.run(|| TcpStream::connect_timeout(&to, Duration::from_secs(2)))?)
+    }
+
+    /// Takes a connection that somebody else dialled.
+    ///
+    /// # Errors
+    /// It is gone already.
+    pub fn over(stream: TcpStream) -> Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        Ok(Self { stream, context: CodecContext::before_open(), received: BytesMut::new() })
+    }
+
+    /// Says OPEN. The BGP identifier is the AS number with 192 in front.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn say_open(&mut self, asn: u32, hold_time: u16) -> Result<()> {
         let octets = asn.to_be_bytes();
         let identifier = Ipv4Addr::new(192, octets[1], octets[2], octets[3]);
-        puppet.say(&Message::Open(Open {
+        self.say(&Message::Open(Open {
             asn: Asn::from(asn),
             hold_time: HoldTime::new(hold_time).context("a hold time")?,
             bgp_id: BgpId::new(identifier).context("an identifier")?,
@@ -53,16 +73,23 @@ impl Puppet {
                 Capability::RouteRefresh,
                 Capability::FourOctetAsn(Asn::from(asn)),
             ],
-        }))?;
-        puppet.say(&Message::Keepalive)?;
-        match puppet.hear()? {
+        }))
+    }
+
+    /// Hears OPEN, says KEEPALIVE and hears it: the session is up.
+    ///
+    /// # Errors
+    /// The other side says something else.
+    pub fn confirm(&mut self) -> Result<()> {
+        match self.hear()? {
             Message::Open(_) => {}
             other => bail!("{other:?} instead of an OPEN"),
         }
-        puppet.context.four_octet_asn = true;
-        puppet.context.families = [Family::Ipv4].into_iter().collect::<FamilySet>();
-        match puppet.hear()? {
-            Message::Keepalive => Ok(puppet),
+        self.context.four_octet_asn = true;
+        self.context.families = [Family::Ipv4].into_iter().collect::<FamilySet>();
+        self.say(&Message::Keepalive)?;
+        match self.hear()? {
+            Message::Keepalive => Ok(()),
             other => bail!("{other:?} instead of a KEEPALIVE"),
         }
     }

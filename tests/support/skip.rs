@@ -9,8 +9,15 @@ use nix::unistd::geteuid;
 /// # Panics
 /// When that file cannot be written: the count would be wrong.
 pub fn skip(reason: &str) {
-    let thread = std::thread::current();
-    let line = format!("SKIPPED {}: {reason}\n", thread.name().unwrap_or("main"));
+    skip_test(std::thread::current().name().unwrap_or("main"), reason);
+}
+
+/// As [`skip()`], for a test whose thread does not have its name.
+///
+/// # Panics
+/// As [`skip()`].
+pub fn skip_test(test: &str, reason: &str) {
+    let line = format!("SKIPPED {test}: {reason}\n");
     // Not through `eprint!`, which the test runner swallows when a test passes.
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(file) = std::env::var_os("PODBGP_SKIPS") {

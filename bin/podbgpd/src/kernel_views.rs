@@ -95,7 +95,8 @@ async fn kernel_routes(
     let full = query.selection == Selection::All && statuses.len() == PAGE;
     let next = statuses.last().filter(|_| full).map(|status| status.prefix);
     let mut names = InterfaceNames::default();
-    let wanted = |status: &RouteStatus| query.family.is_none_or(|family| family == Family::of(&status.prefix));
+    let wanted =
+        |status: &RouteStatus| query.family.is_none_or(|family| family == Family::of(&status.prefix));
     let mut items: Vec<_> = statuses
         .into_iter()
         .filter(wanted)

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use bgp::fsm::{Action, Cause, Event, State, StopReason};
 use bgp::Family;
+use bgp::fsm::{Action, Cause, Event, State, StopReason};
 use bgp::wire::Offence;
 use bytes::Bytes;
 use rib::{PeerId, Rib};
@@ -290,8 +290,12 @@ impl Speaker {
         let seconds = self.seconds(now);
         let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
         match action {
-            Action::Connect(conn) => out.push(Output::Connect((id, conn), self.intent.endpoint(&peering.intent))),
-            Action::Accept(conn) => out.push(Output::Accept((id, conn), self.intent.endpoint(&peering.intent))),
+            Action::Connect(conn) => {
+                out.push(Output::Connect((id, conn), self.intent.endpoint(&peering.intent)))
+            }
+            Action::Accept(conn) => {
+                out.push(Output::Accept((id, conn), self.intent.endpoint(&peering.intent)))
+            }
             Action::Refuse => out.push(Output::Refuse),
             Action::Transmit(conn, octets) => out.push(Output::Transmit((id, conn), octets)),
             Action::Close(conn) => {

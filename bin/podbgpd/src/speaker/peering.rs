@@ -82,11 +82,8 @@ impl Peering {
     pub(super) fn established(&mut self, negotiated: &Negotiated) -> PeerInfo {
         let connection = self.machine.session().map(|session| session.connection);
         let end = connection.and_then(|conn| self.ends.get(&conn)).copied().unwrap_or_default();
-        self.session = Some(Session {
-            end,
-            end_of_rib_received: FamilySet::NONE,
-            end_of_rib_sent: FamilySet::NONE,
-        });
+        self.session =
+            Some(Session { end, end_of_rib_received: FamilySet::NONE, end_of_rib_sent: FamilySet::NONE });
         PeerInfo {
             asn: negotiated.peer_asn,
             local_asn: negotiated.local_asn,

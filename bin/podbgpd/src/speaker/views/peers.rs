@@ -6,8 +6,8 @@ use std::time::Instant;
 use bgp::fsm::{self, State, Timer};
 use bgp::{Capability, Family};
 use control::{
-    CapabilitiesView, ErrorCode, ErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView, PeerState, PeerView,
-    RejectedView, TimersView,
+    CapabilitiesView, ErrorCode, ErrorView, LastErrorView, MalformedView, MessageCountsView, MessagesView,
+    PeerFamilyView, PeerState, PeerView, RejectedView, TimersView,
 };
 use rib::{PeerId, RejectReason, Standing};
 
@@ -42,7 +42,10 @@ impl Speaker {
             state_seconds: super::age(stats.last_transition.unwrap_or(self.epoch), now),
             administratively_down: !peering.is_wanted(),
             router_id: session.map(|session| session.negotiated.peer_id.to_ipv4()),
-            local_address: peering.session.as_ref().and_then(|session| local_address(session, intent.address)),
+            local_address: peering
+                .session
+                .as_ref()
+                .and_then(|session| local_address(session, intent.address)),
             families: intent.families.iter().map(|family| self.family_view(id, peering, family)).collect(),
             messages: MessagesView { received: counts(&stats.received), sent: counts(&stats.sent) },
             malformed: MalformedView {
@@ -61,7 +64,10 @@ impl Speaker {
             export: intent.export.to_string(),
             flaps: stats.flaps,
             rtt_seconds: None,
-            last_error: stats.last_error.as_ref().map(|error| super::last_error(error, now)),
+            last_error: stats
+                .last_error
+                .as_ref()
+                .map(|error| last_error(error, intent.password.is_some(), now)),
         })
     }
 
@@ -139,6 +145,15 @@ fn timers(peering: &Peering, now: Instant) -> TimersView {
         keepalive_remaining_seconds: super::remaining(machine.deadline(Timer::Keepalive), now),
         next_retry_seconds: super::remaining(retry, now),
     }
+}
+
+/// Words the last error; a signed connection nobody answers most often has the wrong password.
+fn last_error(error: &fsm::LastError, signed: bool, now: Instant) -> LastErrorView {
+    let mut view = super::last_error(error, now);
+    if signed && matches!(&error.reason, fsm::DownReason::ConnectFailed(why) if why == "no answer") {
+        view.text.push_str("; with TCP MD5, a wrong password is met with silence");
+    }
+    view
 }
 
 fn capability(capability: &Capability) -> String {

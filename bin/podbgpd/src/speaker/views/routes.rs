@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bgp::{Family, NextHop, PathAttributes};
 use control::{
-    AdvertisedView, AttributesView, ErrorView, KernelState, NextHopView, PathView, RouteQuery,
-    RouteView, Selection, Standing,
+    AdvertisedView, AttributesView, ErrorView, KernelState, NextHopView, PathView, RouteQuery, RouteView,
+    Selection, Standing,
 };
 use rib::{DestinationView, Forwarding, PeerId, Source};
 
@@ -96,11 +96,7 @@ impl Speaker {
     }
 
     /// Walks the destinations a query selects, from where it left off.
-    fn page<T>(
-        &self,
-        query: &RouteQuery,
-        mut show: impl FnMut(DestinationView<'_>) -> Option<T>,
-    ) -> Page<T> {
+    fn page<T>(&self, query: &RouteQuery, mut show: impl FnMut(DestinationView<'_>) -> Option<T>) -> Page<T> {
         let one = match query.selection {
             Selection::All => None,
             Selection::Prefix(prefix) => Some(self.rib.destination(&prefix)),
