@@ -105,7 +105,8 @@ impl Screen {
     pub(crate) fn typed(&self, command: &str, output: &str) {
         self.line(format!("\n     $ {}", self.styled(command, Style::Bold)));
         for line in output.trim_end().lines() {
-            self.line(format!("     {}", line.replace('\t', "        ").trim_end()));
+            let line = line.replace('\t', "        ");
+            self.line(format!("     {line}").trim_end());
         }
     }
 
