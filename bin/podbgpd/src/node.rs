@@ -25,12 +25,13 @@ use crate::intent::{Intent, Secret};
 use crate::speaker::{Input, Output, Speaker};
 use crate::transport::{Endpoint, Key, Listeners, SocketEvent, Transport};
 
-/// How many inputs may wait for the owner. Their senders wait when there are more.
-const INBOX: usize = 1024;
+/// How many inputs may wait for the owner. Their senders wait when there are more; each may hold what one read
+/// of a socket takes, so this bounds memory too.
+const INBOX: usize = 64;
 /// How many inputs are taken before their consequences are worked out: a full table arrives in large bites.
 const BATCH: usize = 64;
 /// How many forwarding changes go to the kernel's thread at once.
-const CHANGES: usize = 4096;
+const CHANGES: usize = 1024;
 
 /// Everything the daemon is, while it runs.
 pub struct Node {
