@@ -203,7 +203,7 @@ impl Peer {
                 self.deadlines.start(Timer::IdleHold, now, rest);
             }
         }
-        self.stats.last_error = Some(LastError { at: now, reason: reason.clone() });
+        self.blame(&reason, now);
         self.report(Cause::Down(reason), now, out);
     }
 
@@ -228,8 +228,7 @@ impl Peer {
     fn dial_again(&mut self, now: Instant, out: &mut Vec<Action>) {
         if let Some(dial) = self.dial.take() {
             out.push(Action::Close(dial));
-            let reason = DownReason::ConnectFailed(String::from("no answer"));
-            self.stats.last_error = Some(LastError { at: now, reason });
+            self.blame(&DownReason::ConnectFailed(String::from("no answer")), now);
         }
         let ours = |connection: &Connection| connection.opener == Opener::Us;
         if !self.settings.passive && !self.connections.iter().any(|other| ours(other) || is_past_open(other))
@@ -287,7 +286,7 @@ impl Peer {
         if self.dial == Some(id) {
             self.dial = None;
             let reason = DownReason::ConnectFailed(why);
-            self.stats.last_error = Some(LastError { at: now, reason: reason.clone() });
+            self.blame(&reason, now);
             self.dial_later(now);
             self.report(Cause::Down(reason), now, out);
         } else if let Some(connection) = self.take(id) {
@@ -389,7 +388,10 @@ impl Peer {
             out.push(Action::Close(id));
         }
         if reason != DownReason::Collision {
-            self.stats.last_error = Some(LastError { at: now, reason: reason.clone() });
+            self.blame(&reason, now);
+            if since.is_some() {
+                self.stats.last_loss.clone_from(&self.stats.last_error);
+            }
         }
         if let Some(since) = since {
             self.stats.flaps += 1;
@@ -397,6 +399,13 @@ impl Peer {
                 self.failures = 0;
             }
             out.push(Action::Down(reason));
+        }
+    }
+
+    /// Notes what stands in the way of a session. While there is one, nothing does.
+    fn blame(&mut self, reason: &DownReason, now: Instant) {
+        if self.session().is_none() {
+            self.stats.last_error = Some(LastError { at: now, reason: reason.clone() });
         }
     }
 
@@ -454,6 +463,7 @@ impl Peer {
         self.stats.last_transition = Some(now);
         if to == State::Established {
             self.stats.established += 1;
+            self.stats.last_error.clone_from(&self.stats.last_loss);
         }
         out.push(Action::State { from, to, cause });
     }

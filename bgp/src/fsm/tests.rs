@@ -331,3 +331,38 @@ fn a_peer_that_need_not_be_waited_for_any_more_is_dialled() {
     stage.peer.configure(settings(US, THEM, 1), stage.now, &mut out);
     assert_eq!(stage.peer.stats().dials, 1);
 }
+
+#[test]
+fn a_failed_attempt_is_forgotten_when_a_session_comes_up_but_a_lost_session_is_not() {
+    let label = |stage: &Stage| stage.peer.stats().last_error.as_ref().map(|error| error.reason.label());
+    let mut stage = Stage::in_row(Row::Active);
+    assert_eq!(label(&stage), Some("connect_failed"));
+    establish(&mut stage);
+    assert_eq!(label(&stage), None);
+
+    stage.handle(Event::Closed(stage.id, String::from("reset")));
+    assert_eq!(label(&stage), Some("connection_lost"));
+    let lost_at = stage.now;
+    stage.tick_at(Timer::IdleHold);
+    stage.handle(Event::ConnectFailed(ConnId(stage.id.0 + 1), String::from("refused")));
+    assert_eq!(label(&stage), Some("connect_failed"));
+    establish(&mut stage);
+    assert_eq!(label(&stage), Some("connection_lost"));
+    assert_eq!(stage.peer.stats().last_error.as_ref().map(|error| error.at), Some(lost_at));
+}
+
+/// From Active, by a new dial.
+fn establish(stage: &mut Stage) {
+    let dialled = stage.tick_at(Timer::ConnectRetry);
+    stage.id = dialled
+        .iter()
+        .find_map(|action| match action {
+            Action::Connect(id) => Some(*id),
+            _ => None,
+        })
+        .unwrap();
+    stage.handle(Event::Connected(stage.id));
+    stage.receive(&open());
+    stage.receive(&Message::Keepalive);
+    assert_eq!(stage.peer.state(), State::Established);
+}
