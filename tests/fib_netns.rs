@@ -477,6 +477,28 @@ fn next_hops_are_resolved_and_changes_told() {
 }
 
 #[test]
+fn what_a_lost_link_reached_is_told_at_once() {
+    in_namespace("what_a_lost_link_reached_is_told_at_once", || {
+        two_links();
+        let mut fib = Fib::start(FibSettings::default());
+        fib.send(Command::Track(vec!["10.0.1.2".parse().unwrap()]));
+        assert!(matches!(fib.resolution("10.0.1.2"), Resolution::OnLink { .. }));
+        // A busy machine may be late now and then; letting things settle first would be late every time.
+        let told_at_once = (0..5).any(|_| {
+            thread::sleep(Duration::from_millis(100));
+            let start = Instant::now();
+            ip("link set eth1-peer down");
+            assert_eq!(fib.resolution("10.0.1.2"), Resolution::Unreachable { why: Unreachable::LinkDown });
+            let took = start.elapsed();
+            ip("link set eth1-peer up");
+            assert!(matches!(fib.resolution("10.0.1.2"), Resolution::OnLink { .. }));
+            took < Duration::from_millis(40)
+        });
+        assert!(told_at_once);
+    });
+}
+
+#[test]
 fn our_own_route_resolves_no_next_hop() {
     in_namespace("our_own_route_resolves_no_next_hop", || {
         two_links();

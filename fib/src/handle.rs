@@ -18,7 +18,7 @@ use crate::sync::Keeper;
 use crate::{Error, WriteError};
 
 /// How many commands may wait; one `Apply` may carry thousands of changes.
-const COMMANDS: usize = 64;
+const COMMANDS: usize = 16;
 
 /// What the daemon asks for.
 #[derive(Debug)]

@@ -37,6 +37,28 @@ impl Resolution {
     pub fn is_reachable(&self) -> bool {
         matches!(self, Self::OnLink { .. } | Self::Via { .. })
     }
+
+    /// Tells whether packets for the next hop may leave by this interface.
+    pub(crate) fn leaves_by(&self, index: u32) -> bool {
+        match self {
+            Self::OnLink { interface } => *interface == index,
+            Self::Via { gateways } => gateways.iter().any(|gateway| gateway.interface == index),
+            Self::Local | Self::Unreachable { .. } => false,
+        }
+    }
+
+    /// Takes away the ways over interfaces that are down.
+    pub(crate) fn without(self, is_down: impl Fn(u32) -> bool) -> Self {
+        let down = Self::Unreachable { why: Unreachable::LinkDown };
+        match self {
+            Self::OnLink { interface } if is_down(interface) => down,
+            Self::Via { mut gateways } => {
+                gateways.retain(|gateway| !is_down(gateway.interface));
+                if gateways.is_empty() { down } else { Self::Via { gateways } }
+            }
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for Resolution {
@@ -146,6 +168,17 @@ mod tests {
         assert!(tracked.resolved(address, &Resolution::Local));
         assert!(!tracked.resolved(address, &Resolution::Local));
         assert!(tracked.resolved(address, &Resolution::OnLink { interface: 1 }));
+    }
+
+    #[test]
+    fn a_way_over_a_dark_interface_is_none() {
+        let gateway = |interface| Gateway { address: "10.0.0.1".parse().unwrap(), interface };
+        let down = Resolution::Unreachable { why: Unreachable::LinkDown };
+        let both = Resolution::Via { gateways: vec![gateway(1), gateway(2)] };
+        assert!(both.leaves_by(2) && !both.leaves_by(3));
+        assert_eq!(both.clone().without(|index| index == 1), Resolution::Via { gateways: vec![gateway(2)] });
+        assert_eq!(both.without(|_| true), down);
+        assert_eq!(Resolution::OnLink { interface: 1 }.without(|index| index == 1), down);
     }
 
     #[test]

@@ -224,12 +224,12 @@ impl Keeper {
         let now = Instant::now();
         match notification {
             Notification::Route(event) => return Ok(self.notice_route(&event, now)),
-            Notification::Link(link) => self.notice_link(link, now),
+            Notification::Link(link) => self.notice_link(link, now)?,
             Notification::LinkGone(link) => {
                 info!(interface = link.name, "interface is gone");
                 self.links.remove(&link.index);
+                self.interface_lost(link.index, now)?;
                 self.outbox.link(link);
-                self.surroundings_changed(now);
             }
             Notification::AddressAdded => self.surroundings_improved(now),
             // With the last address of an interface go all IPv4 routes over it.
@@ -244,13 +244,14 @@ impl Keeper {
         Ok(None)
     }
 
-    fn notice_link(&mut self, link: Link, now: Instant) {
-        let before = self.links.get(&link.index);
-        if before == Some(&link) {
-            return;
+    fn notice_link(&mut self, link: Link, now: Instant) -> Result<(), Error> {
+        let before = self.links.insert(link.index, link.clone());
+        if before.as_ref() == Some(&link) {
+            return Ok(());
         }
         info!(interface = link.name, up = link.up, "interface changed");
         match before {
+            Some(before) if before.up && !link.up => self.interface_lost(link.index, now)?,
             Some(before) if (before.enabled, before.up) != (link.enabled, link.up) => {
                 self.surroundings_changed(now);
             }
@@ -258,8 +259,8 @@ impl Keeper {
             // No route of ours can be over an interface that has just been made.
             None => self.surroundings_improved(now),
         }
-        self.outbox.link(link.clone());
-        self.links.insert(link.index, link);
+        self.outbox.link(link);
+        Ok(())
     }
 
     fn notice_route(&mut self, event: &KernelEvent, now: Instant) -> Option<Drift> {
@@ -278,6 +279,17 @@ impl Keeper {
 
     fn is_foreign(&self, route: &KernelRoute) -> bool {
         route.protocol != self.settings.protocol || route.table != self.settings.table
+    }
+
+    /// What is reached over this interface has to find another way now, while packets are being lost; the other
+    /// consequences may gather.
+    fn interface_lost(&mut self, index: u32, now: Instant) -> Result<(), Error> {
+        let affected = self.next_hops.iter().filter(|(_, resolution)| resolution.leaves_by(index));
+        for address in affected.map(|(&address, _)| address).collect::<Vec<_>>() {
+            self.resolve(address)?;
+        }
+        self.surroundings_changed(now);
+        Ok(())
     }
 
     /// The kernel drops IPv4 routes of a link that goes down without a word, so look for oneself.
@@ -355,7 +367,9 @@ impl Keeper {
     }
 
     fn resolve(&mut self, address: std::net::IpAddr) -> Result<(), Error> {
-        let resolution = self.netlink.resolve(address)?;
+        // The kernel tells of a link that is set down before its routes know.
+        let is_dark = |interface: u32| self.links.get(&interface).is_some_and(|link| !link.up);
+        let resolution = self.netlink.resolve(address)?.without(is_dark);
         if self.tracked.resolved(address, &resolution) {
             debug!(%address, %resolution, "next hop resolved");
             self.next_hops.insert(address, resolution.clone());

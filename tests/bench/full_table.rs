@@ -1,35 +1,42 @@
-//! A full table through `podbgpd` and through BIRD 2, side by side: `cargo bench -p podbgp-tests`.
+//! A full table through `podbgpd` and through BIRD 2, and a large one into the kernel, side by side:
+//! `cargo bench -p podbgp-tests`.
 //!
-//! `-- --prefixes N` for another size than a million, `-- --rounds N` to repeat, `-- --only bird` for one of them.
+//! `-- --prefixes N` for another size than a million, `--learned N` for another than a hundred thousand in the
+//! kernel, `--rounds N` to repeat, `--only bird` for one of them.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-use support::full_table::{Cost, Subject, pass_through};
+use support::full_table::{Cost, Subject, learn, pass_through};
 use support::missing;
 
 fn main() -> Result<()> {
     let prefixes = option("--prefixes").map_or(Ok(1_000_000), |value| value.parse())?;
+    let learned = option("--learned").map_or(Ok(100_000), |value| value.parse())?;
     let rounds = option("--rounds").map_or(Ok(1), |value| value.parse::<usize>())?;
     let only = option("--only");
     if let Some(reason) = missing(&["bird"]) {
         bail!("{reason}");
     }
     println!("{}", machine());
-    println!("{prefixes} IPv4 prefixes from one eBGP peer through the daemon to another, no kernel routes\n");
-    println!("daemon    elapsed s  processor s  peak MiB  of that idle  bytes/prefix  UPDATEs out");
-    for _ in 0..rounds {
-        for (name, subject) in [("podbgpd", Subject::Podbgpd), ("bird", Subject::Bird)] {
-            if only.as_ref().is_some_and(|only| only != name) {
-                continue;
+    let subjects = [("podbgpd", Subject::Podbgpd), ("bird", Subject::Bird)];
+    let chosen = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    let measure = |count: usize, job: fn(Subject, usize) -> Result<Cost>| -> Result<()> {
+        println!("daemon    elapsed s  processor s  peak MiB  of that idle  bytes/prefix  UPDATEs out");
+        for _ in 0..rounds {
+            for (name, subject) in subjects.into_iter().filter(|(name, _)| chosen(name)) {
+                let cost = job(subject, count).with_context(|| name.to_owned())?;
+                println!("{}", row(name, cost, count));
             }
-            let cost = pass_through(subject, prefixes).with_context(|| name.to_owned())?;
-            println!("{}", row(name, cost, prefixes));
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    println!("\n{prefixes} IPv4 prefixes from one eBGP peer through the daemon to another, no kernel routes");
+    measure(prefixes, pass_through)?;
+    println!("\n{learned} IPv4 prefixes from each of two eBGP peers into the kernel, two next hops a route");
+    measure(learned, learn)
 }
 
 fn row(name: &str, cost: Cost, prefixes: usize) -> String {
@@ -40,7 +47,7 @@ fn row(name: &str, cost: Cost, prefixes: usize) -> String {
         cost.processor.as_secs_f64(),
         mebibytes(cost.peak_resident),
         mebibytes(cost.idle_resident),
-        grown / prefixes as u64,
+        grown / prefixes.max(1) as u64,
         cost.updates
     )
 }

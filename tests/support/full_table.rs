@@ -25,6 +25,8 @@ const SENDER: u32 = 65_001;
 const RECEIVER: u32 = 65_002;
 /// How long the receiver hears nothing before we call it stuck.
 const STUCK: Duration = Duration::from_secs(60);
+/// A daemon that has used no processor for so long has nothing left to do.
+const AT_REST: Duration = Duration::from_millis(700);
 
 /// The daemon in the middle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,15 @@ pub enum Subject {
     Podbgpd,
     /// BIRD 2, for comparison.
     Bird,
+}
+
+/// What the daemon is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    /// To pass on what it learns, without a kernel.
+    Pass,
+    /// To install what it learns.
+    Learn,
 }
 
 /// What it took.
@@ -56,7 +67,7 @@ pub struct Cost {
 /// The daemon did not start, got stuck, or the receiver does not have exactly the table that was sent.
 pub fn pass_through(subject: Subject, prefixes: usize) -> Result<Cost> {
     let rack = Rack::new(2);
-    let daemon = start(subject, &rack)?;
+    let daemon = start(subject, &rack, Job::Pass)?;
     let mut receiver = Puppet::connect(&rack.theirs[1], our_address(1, Transport::V4), RECEIVER, 0);
     let mut sender = Puppet::connect(&rack.theirs[0], our_address(0, Transport::V4), SENDER, 0);
     let IpAddr::V4(next_hop) = their_address(0, Transport::V4) else { bail!("an IPv4 address") };
@@ -83,6 +94,58 @@ pub fn pass_through(subject: Subject, prefixes: usize) -> Result<Cost> {
     let peak_resident = memory(daemon.id())?;
     let elapsed = arrivals.check(&table)?.duration_since(start);
     Ok(Cost { elapsed, processor, peak_resident, idle_resident, updates: arrivals.updates })
+}
+
+/// Has two uplinks announce the same table to the daemon, which installs it in the kernel with two next hops a
+/// route: the daily job of a node, in large.
+///
+/// # Errors
+/// The daemon did not start, or the kernel does not have the whole table in time.
+pub fn learn(subject: Subject, prefixes: usize) -> Result<Cost> {
+    let rack = Rack::new(2);
+    let daemon = start(subject, &rack, Job::Learn)?;
+    let mut uplinks = Vec::new();
+    for (uplink, asn) in [(0, SENDER), (1, RECEIVER)] {
+        let sender = Puppet::connect(&rack.theirs[uplink], our_address(uplink, Transport::V4), asn, 0);
+        let IpAddr::V4(next_hop) = their_address(uplink, Transport::V4) else { bail!("an IPv4 address") };
+        let stream = internet::encode(&internet::table(prefixes, asn, next_hop), sender.context());
+        uplinks.push((sender, stream));
+    }
+    let idle_resident = memory(daemon.id())?;
+    let processor = processor_time(daemon.id())?;
+    let start = Instant::now();
+    for (sender, stream) in &mut uplinks {
+        sender.send(stream)?;
+        sender.end_of_rib()?;
+    }
+    let done = installed(&rack, &daemon, prefixes).with_context(|| daemon.last_words())?;
+    Ok(Cost {
+        elapsed: done.duration_since(start),
+        processor: processor_time(daemon.id())?.saturating_sub(processor),
+        peak_resident: memory(daemon.id())?,
+        idle_resident,
+        updates: 0,
+    })
+}
+
+/// Waits until the kernel has so many routes and the daemon is at rest; returns when its work ended.
+fn installed(rack: &Rack, daemon: &Process, prefixes: usize) -> Result<Instant> {
+    let started = Instant::now();
+    let (mut last, mut busy) = (Duration::ZERO, Instant::now());
+    while started.elapsed() < STUCK {
+        std::thread::sleep(Duration::from_millis(50));
+        let spent = processor_time(daemon.id())?;
+        if spent != last {
+            (last, busy) = (spent, Instant::now());
+        } else if busy.elapsed() > AT_REST {
+            let table = rack.ours.run(|| fs::read_to_string("/proc/thread-self/net/route"))?;
+            // A line of headings, and the links of the rack.
+            if table.lines().count() > prefixes {
+                return Ok(busy);
+            }
+        }
+    }
+    bail!("the kernel does not have {prefixes} routes after {} s", STUCK.as_secs())
 }
 
 /// What came, and when.
@@ -171,15 +234,15 @@ fn read_announced(body: &[u8], prefixes: &mut Vec<(u32, u8)>) -> Result<()> {
     Ok(())
 }
 
-fn start(subject: Subject, rack: &Rack) -> Result<Process> {
+fn start(subject: Subject, rack: &Rack, job: Job) -> Result<Process> {
     let directory = rack.directory("ours");
     let file = directory.join("configuration");
     let (near, far) = (their_address(0, Transport::V4), their_address(1, Transport::V4));
     let (text, mut command) = match subject {
         Subject::Podbgpd => {
-            (podbgpd_config(near, far, &directory.join("socket")), Command::new(binary("podbgpd")))
+            (podbgpd_config(near, far, job, &directory.join("socket")), Command::new(binary("podbgpd")))
         }
-        Subject::Bird => (bird_config(near, far), Command::new("bird")),
+        Subject::Bird => (bird_config(near, far, job), Command::new("bird")),
     };
     fs::write(&file, text)?;
     match subject {
@@ -189,15 +252,19 @@ fn start(subject: Subject, rack: &Rack) -> Result<Process> {
     Process::start(&rack.ours, "daemon", command, &directory)
 }
 
-fn podbgpd_config(near: IpAddr, far: IpAddr, socket: &std::path::Path) -> String {
+fn podbgpd_config(near: IpAddr, far: IpAddr, job: Job, socket: &std::path::Path) -> String {
+    let (install, export) = match job {
+        Job::Pass => (false, "all"),
+        Job::Learn => (true, "originated"),
+    };
     let peer = |name: &str, address: IpAddr, asn: u32| {
         format!(
             "[[peer]]\nname = \"{name}\"\naddress = \"{address}\"\nasn = {asn}\npassive = true\n\
-             families = [\"ipv4\"]\nimport = \"all\"\nexport = \"all\"\n"
+             families = [\"ipv4\"]\nimport = \"all\"\nexport = \"{export}\"\n"
         )
     };
     format!(
-        "[node]\nname = \"ours\"\nasn = {ASN}\nrouter-id = \"10.9.255.1\"\n[fib]\ninstall = false\n\
+        "[node]\nname = \"ours\"\nasn = {ASN}\nrouter-id = \"10.9.255.1\"\n[fib]\ninstall = {install}\n\
          [control]\nsocket = \"{}\"\n{}{}",
         socket.display(),
         peer("near", near, SENDER),
@@ -205,15 +272,19 @@ fn podbgpd_config(near: IpAddr, far: IpAddr, socket: &std::path::Path) -> String
     )
 }
 
-fn bird_config(near: IpAddr, far: IpAddr) -> String {
+fn bird_config(near: IpAddr, far: IpAddr, job: Job) -> String {
+    let (kernel, export) = match job {
+        Job::Pass => ("", "all"),
+        Job::Learn => ("protocol kernel { ipv4 { export all; }; merge paths on; }\n", "none"),
+    };
     let peer = |name: &str, address: IpAddr, asn: u32| {
         format!(
             "protocol bgp {name} {{ local as {ASN}; neighbor {address} as {asn}; passive on; \
-             ipv4 {{ import all; export all; }}; }}\n"
+             ipv4 {{ import all; export {export}; }}; }}\n"
         )
     };
     format!(
-        "log stderr {{ warning, error, fatal, bug }};\nrouter id {};\nprotocol device {{}}\n{}{}",
+        "log stderr {{ warning, error, fatal, bug }};\nrouter id {};\nprotocol device {{}}\n{kernel}{}{}",
         Ipv4Addr::new(10, 9, 255, 1),
         peer("near", near, SENDER),
         peer("far", far, RECEIVER)

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, unshare};
+use lab::net::Namespace;
 use nix::unistd::geteuid;
 
 use crate::skip::skip_test;
@@ -21,16 +21,13 @@ pub fn in_namespace(test: &str, body: impl FnOnce() + Send + 'static) {
     if !geteuid().is_root() && env::var_os(INSIDE).is_none() {
         return again_as_root(test);
     }
-    let name = test.to_owned();
-    let inside = thread::spawn(move || {
-        if let Err(error) = unshare(CloneFlags::CLONE_NEWNET) {
-            return skip_test(&name, &error.to_string());
+    match Namespace::new(test) {
+        Ok(namespace) => {
+            if let Err(panic) = namespace.thread(body).join() {
+                panic::resume_unwind(panic);
+            }
         }
-        ip("link set lo up");
-        body();
-    });
-    if let Err(panic) = inside.join() {
-        panic::resume_unwind(panic);
+        Err(error) => skip_test(test, &format!("{error:#}")),
     }
 }
 

@@ -24,12 +24,15 @@ pub struct Stats {
     pub flaps: u64,
     /// Faults in UPDATEs that did not end the session (RFC 7606).
     pub offences: u64,
-    /// Incoming connections refused because the peer was in Idle.
+    /// Incoming connections refused because the peer is stopped, or rested from after an error.
     pub refused: u64,
     /// Attempts to connect.
     pub dials: u64,
-    /// The last reason why a session or an attempt ended.
+    /// What stands in the way of a session now; while there is one, how the last one ended. Attempts that
+    /// failed before a session came up are forgotten with it.
     pub last_error: Option<LastError>,
+    /// How the last session ended.
+    pub last_loss: Option<LastError>,
     /// When octets last came.
     pub last_read: Option<Instant>,
     /// When the connection last took octets.

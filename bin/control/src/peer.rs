@@ -59,7 +59,7 @@ pub struct PeerView {
     pub bfd: Option<BfdView>,
     /// The round-trip time TCP measured, with a fraction.
     pub rtt_seconds: Option<f64>,
-    /// The last reason why a session ended or did not come up.
+    /// What stands in the way of a session now; while there is one, how the last one ended, if there was one.
     pub last_error: Option<LastErrorView>,
 }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
+use crate::interrupt;
 use crate::net::{Privilege, enter};
 use crate::speakers::{Kind, Programs, use_programs};
 use crate::story::Story;
@@ -17,7 +18,7 @@ const DIRECTORY: &str = "/run/podbgp-lab";
 /// Builds two TORs, two nodes and their pods in network namespaces and shows podbgp doing its job in them.
 ///
 /// Ends by itself with a verdict: exit code 0 when every check passed, 1 when one failed, 2 when the rack cannot be
-/// built here. Nothing is left behind, however it ends.
+/// built here, 130 after Ctrl-C. Nothing is left behind, however it ends.
 #[derive(Debug, Parser)]
 #[command(name = "lab", version)]
 struct Arguments {
@@ -75,6 +76,7 @@ fn tell(arguments: &Arguments) -> Result<bool> {
     tor.programs()?;
     use_programs(Programs::Inside(std::env::current_exe()?));
     let privilege: Privilege = enter()?;
+    interrupt::heed()?;
     Story { tor, keep: arguments.keep }.tell(privilege, Path::new(DIRECTORY))
 }
 

@@ -6,6 +6,7 @@
 //! behind. The upper half builds a rack of it ([`rack`]) and shows the main job happening there ([`story`]).
 
 mod cli;
+mod interrupt;
 pub mod net;
 pub mod probe;
 pub mod process;

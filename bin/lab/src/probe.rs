@@ -69,6 +69,7 @@ impl Drop for Echo {
 /// Sends to an [`Echo`] at a steady rate until dropped.
 #[derive(Debug)]
 pub struct Probe {
+    started: Instant,
     packets: Arc<Mutex<Vec<Packet>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -98,8 +99,9 @@ impl Probe {
         let stop = Arc::new(AtomicBool::new(false));
         let (record, stopped) = (packets.clone(), stop.clone());
         let interval = Duration::from_secs(1) / rate.max(1);
-        let thread = std::thread::spawn(move || run(&sockets, interval, &record, &stopped));
-        Ok(Self { packets, stop, thread: Some(thread) })
+        let started = Instant::now();
+        let thread = std::thread::spawn(move || run(&sockets, started, interval, &record, &stopped));
+        Ok(Self { started, packets, stop, thread: Some(thread) })
     }
 
     /// Now, to ask for a report from here on.
@@ -108,13 +110,13 @@ impl Probe {
         Mark(lock(&self.packets).len())
     }
 
-    /// What became of the packets sent since the mark. Waits for the answers still under way.
+    /// What became of the packets sent between two marks. Waits for the answers still under way.
     #[must_use]
-    pub fn since(&self, mark: Mark) -> Report {
-        let until = self.mark();
-        sleep(GRACE);
-        let packets = lock(&self.packets);
-        Report::of(packets.get(mark.0..until.0).unwrap_or_default())
+    pub fn between(&self, from: Mark, until: Mark) -> Report {
+        let last = lock(&self.packets).get(..until.0).and_then(<[_]>::last).map(|packet| packet.sent);
+        let due = self.started + last.unwrap_or_default() + GRACE;
+        sleep(due.saturating_duration_since(Instant::now()));
+        Report::of(lock(&self.packets).get(from.0..until.0).unwrap_or_default())
     }
 }
 
@@ -129,8 +131,13 @@ fn lock(packets: &Mutex<Vec<Packet>>) -> MutexGuard<'_, Vec<Packet>> {
     packets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run(sockets: &[UdpSocket], interval: Duration, packets: &Mutex<Vec<Packet>>, stop: &AtomicBool) {
-    let start = Instant::now();
+fn run(
+    sockets: &[UdpSocket],
+    start: Instant,
+    interval: Duration,
+    packets: &Mutex<Vec<Packet>>,
+    stop: &AtomicBool,
+) {
     let mut next = start;
     for (sequence, flow) in (0_u32..).zip((0..sockets.len()).cycle()) {
         if stop.load(Ordering::Relaxed) {

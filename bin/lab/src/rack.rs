@@ -191,14 +191,6 @@ impl Router {
     pub fn speaker(&self) -> Result<&Speaker> {
         self.speaker.as_ref().with_context(|| format!("{} does not run", self.namespace.name()))
     }
-
-    /// How many sessions it has and should have.
-    ///
-    /// # Errors
-    /// Its speaker does not answer.
-    pub fn sessions(&self) -> Result<(usize, usize)> {
-        Ok((self.speaker()?.established()?.len(), self.config.neighbors.len()))
-    }
 }
 
 impl Pod {

@@ -9,7 +9,7 @@ const WIDTH: usize = 96;
 
 /// The output and the tally of checks.
 #[derive(Debug)]
-pub struct Screen {
+pub(crate) struct Screen {
     is_terminal: bool,
     is_coloured: bool,
     steps: usize,
@@ -43,20 +43,20 @@ impl Default for Screen {
 
 impl Screen {
     /// A line as it is.
-    pub fn line(&self, text: impl Display) {
+    pub(crate) fn line(&self, text: impl Display) {
         // A reader that has gone away is no reason to stop half way: the rack still has to come down.
         let _ = writeln!(stdout(), "{text}");
     }
 
     /// A line that explains.
-    pub fn note(&self, text: impl Display) {
+    pub(crate) fn note(&self, text: impl Display) {
         for line in text.to_string().lines() {
             self.line(format!("     {}", self.styled(line, Style::Dim)));
         }
     }
 
     /// The heading of the next step.
-    pub fn step(&mut self, title: &str) {
+    pub(crate) fn step(&mut self, title: &str) {
         self.steps += 1;
         self.line(format!(
             "\n{:>3}  {}",
@@ -66,7 +66,7 @@ impl Screen {
     }
 
     /// What is being waited for; the next line takes its place. A terminal only.
-    pub fn waiting(&self, text: impl Display) {
+    pub(crate) fn waiting(&self, text: impl Display) {
         if self.is_terminal {
             let text = self.styled(&format!("… {text}"), Style::Dim);
             let _ = write!(stdout(), "\r\x1b[K     {text}");
@@ -75,7 +75,7 @@ impl Screen {
     }
 
     /// Counts and shows a check. Measured things stand at the right.
-    pub fn check(&mut self, passed: bool, what: &str, measured: &str) -> bool {
+    pub(crate) fn check(&mut self, passed: bool, what: &str, measured: &str) -> bool {
         if self.is_terminal {
             let _ = write!(stdout(), "\r\x1b[K");
         }
@@ -87,7 +87,7 @@ impl Screen {
     }
 
     /// A check that succeeds with a value and how long it took, or fails with a reason.
-    pub fn outcome<T>(&mut self, what: &str, outcome: anyhow::Result<(T, Duration)>) -> Option<T> {
+    pub(crate) fn outcome<T>(&mut self, what: &str, outcome: anyhow::Result<(T, Duration)>) -> Option<T> {
         match outcome {
             Ok((value, took)) => {
                 self.check(true, what, &seconds(took));
@@ -102,15 +102,16 @@ impl Screen {
     }
 
     /// What an operator types and sees.
-    pub fn typed(&self, command: &str, output: &str) {
+    pub(crate) fn typed(&self, command: &str, output: &str) {
         self.line(format!("\n     $ {}", self.styled(command, Style::Bold)));
         for line in output.trim_end().lines() {
-            self.line(format!("     {}", line.replace('\t', "        ").trim_end()));
+            let line = line.replace('\t', "        ");
+            self.line(format!("     {line}").trim_end());
         }
     }
 
     /// The last lines; returns whether every check passed.
-    pub fn verdict(&self) -> bool {
+    pub(crate) fn verdict(&self) -> bool {
         let failed: Vec<_> = self.checks.iter().filter(|check| !check.passed).collect();
         let all = self.checks.len();
         let took = seconds(self.started.elapsed());
@@ -143,7 +144,7 @@ impl Screen {
 
 /// A duration as people say it: `80 µs`, `4.1 ms`, `37 ms`, `2.97 s`.
 #[must_use]
-pub fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1000.0;
     match milliseconds {
         tiny if tiny < 1.0 => format!("{:.0} µs", tiny * 1000.0),

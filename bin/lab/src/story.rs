@@ -94,7 +94,10 @@ impl Story {
     /// Steps 3 to 5: sessions, routes, pings. False ends the story: nothing after it would make sense.
     fn converge(self, screen: &mut Screen, rack: &mut Rack) -> Result<bool> {
         screen.step("Sessions come up");
-        let up = wait_until(PATIENCE, "all sessions", || all_established(screen, rack));
+        let up = wait_until(PATIENCE, "all sessions", || {
+            screen.waiting("waiting for the sessions");
+            established_with(rack, &TorId::BOTH)
+        });
         let settled = screen.outcome("every node has a session per family with each TOR", up).is_some();
         let node = &rack.nodes[0];
         show_peers(screen, node);
@@ -146,15 +149,15 @@ fn processes(speaker: &Speaker) -> String {
     processes.collect::<Vec<_>>().join(", ")
 }
 
-fn all_established(screen: &Screen, rack: &Rack) -> Result<()> {
-    let (mut up, mut all) = (0, 0);
+/// Succeeds when every node has its sessions with these TORs and no other.
+fn established_with(rack: &Rack, tors: &[TorId]) -> Result<()> {
     for node in &rack.nodes {
-        let (established, configured) = node.router.sessions()?;
-        up += established;
-        all += configured;
+        let wanted: Vec<IpAddr> =
+            tors.iter().flat_map(|tor| tor.addresses(node.id)).map(|address| address.addr()).collect();
+        let mut established = node.router.speaker()?.established()?;
+        established.sort_by_key(|address| wanted.iter().position(|wanted| wanted == address));
+        ensure!(established == wanted, "{} has sessions with {established:?}", node.id.name());
     }
-    screen.waiting(format!("{up} of {all} sessions established"));
-    ensure!(up == all, "{up} of {all} are established");
     Ok(())
 }
 

@@ -66,11 +66,11 @@ impl Outbox {
         if let Some(adopted) = self.ready.take() {
             return Some(Event::Ready { adopted });
         }
-        if !self.links.is_empty() {
-            return Some(Event::Links(std::mem::take(&mut self.links).into_values().collect()));
-        }
         if !self.resolved.is_empty() {
             return Some(Event::Resolved(std::mem::take(&mut self.resolved).into_iter().collect()));
+        }
+        if !self.links.is_empty() {
+            return Some(Event::Links(std::mem::take(&mut self.links).into_values().collect()));
         }
         if self.drift_deleted + self.drift_changed > 0 {
             let deleted = std::mem::take(&mut self.drift_deleted);

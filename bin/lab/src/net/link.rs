@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::TryStreamExt;
@@ -21,10 +22,12 @@ impl Namespace {
     /// # Errors
     /// The kernel's, with the names of both ends.
     pub fn connect(&self, link: &str, peer: &Self, peer_link: &str) -> Result<()> {
-        let far_end = LinkUnspec::new_with_name(peer_link).setns_by_fd(peer.as_fd().as_raw_fd()).build();
-        let cable = LinkMessageBuilder::<LinkVeth>::new(link, peer_link)
-            .set_info_data(InfoData::Veth(InfoVeth::Peer(far_end)))
-            .build();
+        let far_end = LinkUnspec::new_with_name(peer_link).setns_by_fd(peer.as_fd().as_raw_fd());
+        let mut far_end = far_end.build();
+        far_end.header.index = unused_index();
+        let cable = LinkMessageBuilder::<LinkVeth>::new(link, peer_link);
+        let mut cable = cable.set_info_data(InfoData::Veth(InfoVeth::Peer(far_end))).build();
+        cable.header.index = unused_index();
         self.netlink(async |handle| Ok(handle.link().add(cable).execute().await?)).with_context(|| {
             format!("cannot connect {link} of {} to {peer_link} of {}", self.name(), peer.name())
         })?;
@@ -145,6 +148,16 @@ impl Namespace {
             })
         })
     }
+}
+
+/// An index no other link of ours has, in whatever namespace.
+///
+/// Chosen by the kernel the two ends of a cable often get the same one. It then takes the end for a link that
+/// stands on no other and tells of its carrier only once a second, counted over all namespaces: a rack in a box
+/// would react slower than a real one.
+fn unused_index() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(2);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 async fn link_named(handle: &Handle, name: &str) -> Result<LinkMessage> {

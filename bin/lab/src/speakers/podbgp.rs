@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::{LearnedRoute, Speaker, SpeakerConfig, run_to_end};
 
+/// How wide `bgpctl` may print: a hundred columns less an indent.
+const COLUMNS: &str = "95";
+
 /// Where our daemon and our command are.
 #[derive(Clone, Debug)]
 pub enum Programs {
@@ -132,13 +135,14 @@ fn ask(speaker: &Speaker, question: &[&str]) -> Result<Value> {
 }
 
 impl Speaker {
-    /// What `bgpctl` prints when asked about this speaker, which must be ours.
+    /// What `bgpctl` prints when asked about this speaker, which must be ours; at most 95 columns of text.
     ///
     /// # Errors
     /// The daemon does not answer. A degraded daemon (exit code 2) has answered.
     pub fn bgpctl(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Programs::command("bgpctl")?;
         command.arg("--socket").arg(self.directory.join("podbgpd.sock")).args(arguments);
+        command.env("COLUMNS", COLUMNS);
         let output = run_to_end(&self.namespace, command)?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         ensure!(matches!(output.status.code(), Some(0 | 2)), "bgpctl: {}", complaint.trim());
