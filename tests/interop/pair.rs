@@ -26,11 +26,16 @@ impl Pair {
     /// Starts both ends, ours with the two blocks and these lines added to the peer's table.
     pub(crate) fn start(kind: Kind, session: Session, lines: &str) -> Self {
         let rack = Rack::new(1);
-        let blocks = format!("blocks = [\"{OUR_V4}\", \"{OUR_V6}\"]");
-        let text = config::node(&blocks) + &config::peer(&session, lines);
+        let text = Self::config(&session, lines);
         let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
         let foreign = kind.start(&rack, session);
         Self { daemon, foreign, rack }
+    }
+
+    /// Writes our file, with these lines added to the peer's table.
+    pub(crate) fn config(session: &Session, lines: &str) -> String {
+        let blocks = format!("blocks = [\"{OUR_V4}\", \"{OUR_V6}\"]");
+        config::node(&blocks) + &config::peer(session, lines)
     }
 
     /// Waits until both sides say that the session is up.

@@ -320,7 +320,7 @@ impl World {
                     self.node(number).passwords.push((address, password.is_some()));
                 }
                 Output::Notice(notice) => self.node(number).notices.push(notice),
-                Output::Accept(..) | Output::Refuse => {}
+                Output::Accept(..) | Output::Refuse | Output::Bfd(_) => {}
             }
         }
     }

@@ -77,6 +77,8 @@ pub struct Session {
     pub hold_time: u16,
     /// Whether IPv4 may travel with IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
+    /// The interval of its BFD session in milliseconds, with a multiplier of 3; BIRD and FRR have BFD.
+    pub bfd: Option<u16>,
     /// What it announces from the start.
     pub announces: Vec<IpNet>,
 }
@@ -100,6 +102,7 @@ impl Session {
             passive: false,
             hold_time: 9,
             extended_next_hop: false,
+            bfd: None,
             announces: Vec::new(),
         }
     }
@@ -147,6 +150,15 @@ pub struct Path {
     pub other: String,
 }
 
+/// A BFD session as the foreign daemon sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BfdPeer {
+    /// The interval it sends at, in milliseconds.
+    pub transmit: u64,
+    /// How long we may be silent, in milliseconds.
+    pub detection_time: u64,
+}
+
 /// A foreign daemon with one session.
 pub trait Foreign: Send {
     /// Checks that the session is up.
@@ -190,6 +202,27 @@ pub trait Foreign: Send {
     /// # Errors
     /// Its command line refuses.
     fn ask_again(&mut self) -> Result<()>;
+
+    /// Finds its BFD session, when that is up.
+    ///
+    /// # Errors
+    /// It is not up: the text has the daemon's own account.
+    fn bfd(&self) -> Result<BfdPeer> {
+        bail!("it has no BFD")
+    }
+
+    /// Has its BFD say AdminDown.
+    ///
+    /// # Errors
+    /// Its command line refuses.
+    fn shut_bfd_down(&mut self) -> Result<()> {
+        bail!("it has no BFD")
+    }
+
+    /// The process that speaks BFD.
+    fn bfd_process(&mut self) -> &mut Process {
+        self.process()
+    }
 
     /// The process that speaks BGP.
     fn process(&mut self) -> &mut Process;

@@ -164,6 +164,7 @@ impl Speaker {
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
+        speaker.want_bfd(out);
         speaker
     }
 

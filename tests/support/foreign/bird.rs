@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use lab::net::Namespace;
 use lab::process::Process;
 
-use super::{Family, Foreign, OUR_ASN, Path, Session, Site, as_path};
+use super::{BfdPeer, Family, Foreign, OUR_ASN, Path, Session, Site, as_path};
 
 pub(super) struct Bird {
     site: Site,
@@ -89,6 +89,23 @@ impl Foreign for Bird {
         self.command(&["reload", "in", "uplink"]).map(drop)
     }
 
+    fn bfd(&self) -> Result<BfdPeer> {
+        let answer = self.birdc(&["show", "bfd", "sessions"])?;
+        let remote = self.site.session.remote().to_string();
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let row = answer.lines().map(words).find(|words| words.first() == Some(&remote));
+        let row = row.with_context(|| format!("no BFD session: {answer}"))?;
+        // IP address, interface, state, since, interval, timeout.
+        let [_, _, state, _, interval, timeout] = &row[..] else { bail!("BIRD says {answer}") };
+        ensure!(state == "Up", "BIRD says {answer}");
+        let millis = |seconds: &str| seconds.parse::<f64>().map(|seconds| (seconds * 1000.0).round() as u64);
+        Ok(BfdPeer { transmit: millis(interval)?, detection_time: millis(timeout)? })
+    }
+
+    fn shut_bfd_down(&mut self) -> Result<()> {
+        self.command(&["disable", "watch"]).map(drop)
+    }
+
     fn process(&mut self) -> &mut Process {
         &mut self.process
     }
@@ -109,6 +126,12 @@ fn config(session: &Session) -> String {
         }
         text.push_str("}\n");
     }
+    if let Some(interval) = session.bfd {
+        let _ = writeln!(
+            text,
+            "protocol bfd watch {{ interface \"*\" {{ interval {interval} ms; multiplier 3; }}; }}"
+        );
+    }
     let _ = writeln!(
         text,
         "protocol bgp uplink {{\nlocal {} as {};\nneighbor {} as {OUR_ASN};\nhold time {};\n\
@@ -123,6 +146,9 @@ fn config(session: &Session) -> String {
     }
     if session.ttl_security {
         text.push_str("ttl security on;\n");
+    }
+    if session.bfd.is_some() {
+        text.push_str("bfd on;\n");
     }
     if session.passive {
         text.push_str("passive on;\n");

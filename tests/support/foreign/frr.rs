@@ -12,11 +12,12 @@ use lab::process::Process;
 use nix::unistd::{User, chown};
 use serde_json::Value;
 
-use super::{Family, Foreign, OUR_ASN, Path, Session, Site, as_path};
+use super::{BfdPeer, Family, Foreign, OUR_ASN, Path, Session, Site, as_path};
 
 pub(super) struct Frr {
     site: Site,
     bgpd: Process,
+    bfdd: Option<Process>,
     // bgpd takes no IPv6 next hop of ours without it.
     _zebra: Process,
 }
@@ -29,13 +30,24 @@ impl Frr {
         let user = User::from_name("frr")?.context("there is no user frr")?;
         chown(&site.directory, Some(user.uid), Some(user.gid))?;
         let zebra = daemon(&site, "zebra")?;
+        let bfdd = match site.session.bfd {
+            Some(interval) => {
+                fs::write(site.file("bfdd.conf"), bfd_config(interval))?;
+                Some(daemon(&site, "bfdd")?)
+            }
+            None => None,
+        };
         let bgpd = daemon(&site, "bgpd")?;
-        Ok(Self { site, bgpd, _zebra: zebra })
+        Ok(Self { site, bgpd, bfdd, _zebra: zebra })
     }
 
     fn vtysh(&self, commands: &[&str]) -> Result<String> {
+        self.ask("bgpd", commands)
+    }
+
+    fn ask(&self, daemon: &str, commands: &[&str]) -> Result<String> {
         let directory = self.site.directory.to_string_lossy().into_owned();
-        let mut arguments = vec!["--vty_socket", &directory, "-d", "bgpd"];
+        let mut arguments = vec!["--vty_socket", &directory, "-d", daemon];
         arguments.extend(commands.iter().flat_map(|command| ["-c", command]));
         self.site.ask("vtysh", &arguments)
     }
@@ -118,6 +130,30 @@ impl Foreign for Frr {
         Ok(())
     }
 
+    fn bfd(&self) -> Result<BfdPeer> {
+        let answer = self.ask("bfdd", &["show bfd peers json"])?;
+        let peers: Value = serde_json::from_str(&answer).with_context(|| answer.clone())?;
+        let remote = self.site.session.remote().to_string();
+        let peer =
+            peers.as_array().and_then(|peers| peers.iter().find(|peer| peer["peer"] == remote.as_str()));
+        let peer = peer.with_context(|| format!("no BFD session: {answer}"))?;
+        ensure!(peer["status"] == "up", "FRR says {peer}");
+        let number = |key: &str| peer[key].as_u64().with_context(|| format!("no {key}: {peer}"));
+        Ok(BfdPeer {
+            transmit: number("transmit-interval")?.max(number("remote-receive-interval")?),
+            detection_time: number("remote-detect-multiplier")?
+                * number("receive-interval")?.max(number("remote-transmit-interval")?),
+        })
+    }
+
+    fn shut_bfd_down(&mut self) -> Result<()> {
+        self.ask("bfdd", &["configure terminal", "bfd", "profile watched", "shutdown"]).map(drop)
+    }
+
+    fn bfd_process(&mut self) -> &mut Process {
+        self.bfdd.as_mut().unwrap_or(&mut self.bgpd)
+    }
+
     fn process(&mut self) -> &mut Process {
         &mut self.bgpd
     }
@@ -127,6 +163,9 @@ fn daemon(site: &Site, name: &str) -> Result<Process> {
     let directory = site.directory.to_string_lossy().into_owned();
     let mut command = Command::new(format!("/usr/lib/frr/{name}"));
     command.args(["-f", &site.file(&format!("{name}.conf")), "-i", &site.file(&format!("{name}.pid"))]);
+    if name == "bfdd" {
+        command.args(["--bfdctl", &site.file("bfdd.sock")]);
+    }
     command.args(["-z", &site.file("zserv.api"), "--vty_socket", &directory, "-P", "0", "--log", "stdout"]);
     let process = Process::start(&site.namespace, name, command, &site.directory)?;
     let socket = site.directory.join(format!("{name}.vty"));
@@ -155,6 +194,13 @@ fn config(session: &Session) -> String {
     if session.ttl_security {
         let _ = writeln!(text, " neighbor {remote} ttl-security hops 1");
     }
+    if session.bfd.is_some() {
+        let _ = writeln!(
+            text,
+            " neighbor {remote} bfd\n neighbor {remote} bfd profile watched\n \
+             neighbor {remote} bfd check-control-plane-failure"
+        );
+    }
     if session.passive {
         let _ = writeln!(text, " neighbor {remote} passive");
     }
@@ -180,6 +226,13 @@ fn config(session: &Session) -> String {
          set large-community 4200000001:3:4\nexit\nbgp route-map delay-timer 0\n",
     );
     text
+}
+
+fn bfd_config(interval: u16) -> String {
+    format!(
+        "log stdout\nbfd\n profile watched\n  detect-multiplier 3\n  transmit-interval {interval}\n  \
+         receive-interval {interval}\n exit\nexit\n"
+    )
 }
 
 fn family(prefix: &IpNet) -> &'static str {

@@ -1,0 +1,249 @@
+//! BFD with the two daemons that have it (RFC 5880, 5881, RFC 9384).
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use control::{BfdState, BfdView, PeerState};
+use nix::sys::signal::Signal;
+use support::foreign::Session;
+use support::rack::Transport;
+use support::{Kind, SOON, eventually, kernel, throughout};
+
+use crate::pair::{Pair, THEIR_V4, net, session};
+
+/// Three packets of 50 ms.
+const FAST: &str = "bfd = { interval = 50, multiplier = 3 }";
+/// How much later than the detection time a failure may be noticed on a machine that has other things to do.
+const BUSY: Duration = Duration::from_millis(350);
+
+/// Makes each scenario a test against each daemon that has BFD.
+macro_rules! with_bfd {
+    ($($daemon:ident = $kind:expr, $program:literal => { $($scenario:ident),* $(,)? };)*) => {
+        $(mod $daemon {
+            $(
+                #[test]
+                fn $scenario() {
+                    support::requires!(&[support::Kind::programs($kind), &[$program]].concat());
+                    super::$scenario($kind);
+                }
+            )*
+        })*
+    };
+}
+
+with_bfd! {
+    bird = support::Kind::Bird, "bird" => {
+        both_ends_agree_on_the_intervals,
+        both_ends_agree_over_ipv6,
+        a_dead_peer_is_given_up_within_the_detection_time,
+        new_intervals_keep_the_session,
+        turning_it_off_is_said_at_once,
+    };
+    frr = support::Kind::Frr, "/usr/lib/frr/bfdd" => {
+        both_ends_agree_on_the_intervals,
+        both_ends_agree_over_ipv6,
+        a_dead_peer_is_given_up_within_the_detection_time,
+        a_dead_bfd_takes_the_session_along_and_it_comes_back,
+        an_end_that_turns_bfd_off_has_not_failed,
+        new_intervals_keep_the_session,
+        turning_it_off_is_said_at_once,
+    };
+}
+
+fn watched() -> Session {
+    Session { bfd: Some(50), ..session() }
+}
+
+fn bfd(pair: &Pair) -> Result<BfdView> {
+    let peer = pair.daemon.peer("peer0")?;
+    peer.bfd.ok_or_else(|| anyhow::anyhow!("{} is not watched", peer.name))
+}
+
+/// Waits until both ends say that the session is up, and ours has got the peer's answer to its intervals.
+fn await_bfd(pair: &Pair) {
+    eventually(SOON, "BFD at the other side", || pair.foreign.bfd());
+    eventually(SOON, "BFD here", || {
+        let bfd = bfd(pair)?;
+        let remote = bfd.remote.as_ref().is_some_and(|remote| remote.min_tx_seconds < 1.0);
+        ensure!(bfd.state == BfdState::Up && remote, "{bfd:?}");
+        Ok(())
+    });
+}
+
+fn start(kind: Kind, session: Session, lines: &str) -> Pair {
+    let pair = Pair::start(kind, session, lines);
+    pair.await_session();
+    pair.await_learned(THEIR_V4);
+    await_bfd(&pair);
+    pair
+}
+
+fn both_ends_agree_on_the_intervals(kind: Kind) {
+    agree(kind, watched());
+}
+
+fn both_ends_agree_over_ipv6(kind: Kind) {
+    agree(kind, Session { transport: Transport::V6, ..watched() });
+}
+
+fn agree(kind: Kind, session: Session) {
+    let pair = Pair::start(kind, session, "bfd = { min-tx = 60, min-rx = 80, multiplier = 4 }");
+    pair.await_session();
+    await_bfd(&pair);
+    let close = |seconds: f64, millis: f64| (seconds * 1000.0 - millis).abs() < 0.5;
+    let ours = eventually(SOON, "the slower interval of each direction", || {
+        let ours = bfd(&pair)?;
+        let detection_time = ours.detection_time_seconds.unwrap_or_default();
+        ensure!(
+            close(ours.transmit_interval_seconds, 60.0),
+            "we send 60 ms, not as they could bear: {ours:?}"
+        );
+        ensure!(close(detection_time, 240.0), "three of our 80 ms, not of their 50: {ours:?}");
+        Ok(ours)
+    });
+    let theirs = eventually(SOON, "the same at the other side", || {
+        let theirs = pair.foreign.bfd()?;
+        ensure!((theirs.transmit, theirs.detection_time) == (80, 240), "{theirs:?}");
+        Ok(theirs)
+    });
+    let remote = ours.remote.expect("it is heard");
+    assert_eq!((remote.state, remote.multiplier), (BfdState::Up, 3));
+    // FRR sets the C bit when its file says that BFD is to outlive bgpd.
+    assert_eq!(remote.control_plane_independent, kind == Kind::Frr, "{theirs:?}");
+    throughout(Duration::from_secs(2), "the session", || {
+        let ours = bfd(&pair)?;
+        ensure!(ours.state == BfdState::Up && ours.failures == 0, "{ours:?}");
+        pair.foreign.bfd().map(drop)
+    });
+    let status = pair.daemon.status().expect("an answer").bfd;
+    assert_eq!((status.sessions, status.up, status.send_failures), (1, 1, 0));
+    assert_eq!(status.discarded, []);
+}
+
+/// The whole other side falls silent, but its kernel goes on acknowledging: TCP alone would notice nothing.
+fn a_dead_peer_is_given_up_within_the_detection_time(kind: Kind) {
+    let mut pair = start(kind, watched(), FAST);
+    let since = Instant::now();
+    pair.foreign.bfd_process().signal(Signal::SIGSTOP).expect("it runs");
+    pair.foreign.freeze().expect("it runs");
+    let took = gone(&pair, since);
+    tell(&format!(
+        "{kind:?}: 50 ms x 3, the route left the kernel {} ms after the peer died",
+        took.as_millis()
+    ));
+    assert!(took < Duration::from_millis(150) + BUSY, "{took:?}");
+    let peer = pair.daemon.peer("peer0").expect("an answer");
+    let error = peer.last_error.expect("a reason");
+    assert_eq!(error.code, "bfd_down", "{error:?}");
+    assert_eq!(peer.flaps, 1);
+    let bfd = bfd(&pair).expect("an answer");
+    assert_eq!((bfd.state, bfd.failures), (BfdState::Down, 1));
+    assert_eq!(bfd.last_failure.expect("a reason").code, "detection_time_expired");
+    throughout(Duration::from_secs(2), "the absence of the route", || {
+        kernel::no_route(&pair.rack.ours, net(THEIR_V4))
+    });
+    // It was only asleep: what it missed is made up for.
+    pair.foreign.process().signal(Signal::SIGCONT).expect("it runs");
+    pair.foreign.bfd_process().signal(Signal::SIGCONT).expect("it runs");
+    eventually(Duration::from_secs(40), "the route to come back", || pair.learned(THEIR_V4));
+    await_bfd(&pair);
+}
+
+/// BGP comes up again before BFD does, and is left alone.
+fn a_dead_bfd_takes_the_session_along_and_it_comes_back(kind: Kind) {
+    let mut pair = start(kind, watched(), FAST);
+    pair.foreign.bfd_process().signal(Signal::SIGSTOP).expect("it runs");
+    eventually(SOON, "the session to end", || {
+        let peer = pair.daemon.peer("peer0")?;
+        ensure!(peer.flaps == 1, "still the first session");
+        Ok(())
+    });
+    pair.await_session();
+    pair.await_learned(THEIR_V4);
+    throughout(Duration::from_secs(3), "the second session", || {
+        let peer = pair.daemon.established("peer0")?;
+        ensure!(peer.flaps == 1, "it was lost: {:?}", peer.last_error);
+        Ok(())
+    });
+    assert_eq!(bfd(&pair).expect("an answer").state, BfdState::Down);
+}
+
+/// BIRD only falls silent when its BFD is turned off; FRR says AdminDown.
+fn an_end_that_turns_bfd_off_has_not_failed(kind: Kind) {
+    let mut pair = start(kind, watched(), FAST);
+    pair.foreign.shut_bfd_down().expect("it does");
+    eventually(SOON, "BFD to go down here", || {
+        let bfd = bfd(&pair)?;
+        ensure!(bfd.state == BfdState::Down, "{bfd:?}");
+        Ok(())
+    });
+    throughout(Duration::from_secs(2), "the session", || pair.daemon.established("peer0").map(drop));
+    assert_eq!(pair.daemon.peer("peer0").expect("an answer").flaps, 0);
+    assert_eq!(bfd(&pair).expect("an answer").failures, 0);
+}
+
+fn new_intervals_keep_the_session(kind: Kind) {
+    let pair = start(kind, watched(), FAST);
+    for (interval, transmit) in [(400, 0.4), (50, 0.05)] {
+        reload(&pair, &format!("bfd = {{ interval = {interval}, multiplier = 3 }}"));
+        eventually(SOON, "the new interval", || {
+            let bfd = bfd(&pair)?;
+            ensure!((bfd.transmit_interval_seconds - transmit).abs() < 0.001, "{bfd:?}");
+            ensure!(bfd.receive_interval_seconds == Some(transmit), "{bfd:?}");
+            Ok(())
+        });
+        throughout(Duration::from_secs(2), "the session", || {
+            let bfd = bfd(&pair)?;
+            ensure!(bfd.state == BfdState::Up && bfd.failures == 0, "{bfd:?}");
+            pair.foreign.bfd().map(drop)
+        });
+    }
+    assert_eq!(pair.daemon.peer("peer0").expect("an answer").flaps, 0);
+}
+
+/// BIRD 2.0 and FRR 8.4 take our AdminDown for a failure, which is their affair: we end nothing, and the session
+/// comes back unwatched.
+fn turning_it_off_is_said_at_once(kind: Kind) {
+    let pair = start(kind, watched(), "bfd = { interval = 1000, multiplier = 10 }");
+    reload(&pair, "");
+    assert!(bfd(&pair).is_err());
+    eventually(Duration::from_secs(3), "the other side to know, long before ten seconds of silence", || {
+        ensure!(pair.foreign.bfd().is_err(), "it is up there");
+        Ok(())
+    });
+    pair.await_session();
+    throughout(Duration::from_secs(3), "the session without BFD", || {
+        pair.daemon.established("peer0")?;
+        pair.foreign.established()
+    });
+    if let Some(error) = pair.daemon.peer("peer0").expect("an answer").last_error {
+        assert_eq!(error.code, "notification_received", "{error:?}");
+    }
+}
+
+fn reload(pair: &Pair, lines: &str) {
+    let text = Pair::config(&watched(), lines);
+    pair.daemon.configure(&text);
+    let reload = pair.daemon.reload();
+    assert!(reload.applied, "{reload:?}");
+}
+
+/// Waits until the route is gone, without the pauses of `eventually`.
+fn gone(pair: &Pair, since: Instant) -> Duration {
+    while kernel::no_route(&pair.rack.ours, net(THEIR_V4)).is_err() {
+        assert!(since.elapsed() < SOON, "the route stays");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let took = since.elapsed();
+    eventually(SOON, "the session to be over", || {
+        let peer = pair.daemon.peer("peer0")?;
+        ensure!(peer.state != PeerState::Established, "still established");
+        Ok(())
+    });
+    took
+}
+
+#[expect(clippy::print_stderr, reason = "a figure worth seeing")]
+fn tell(figure: &str) {
+    eprintln!("BFD {figure}");
+}
