@@ -1,18 +1,22 @@
 //! BFD with the two daemons that have it (RFC 5880, 5881, RFC 9384).
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use control::{BfdState, BfdView, PeerState};
 use nix::sys::signal::Signal;
 use support::foreign::Session;
-use support::rack::Transport;
-use support::{Kind, SOON, eventually, kernel, throughout};
+use support::puppet::Puppet;
+use support::rack::{Transport, our_address, their_address};
+use support::{Kind, Podbgpd, Rack, SOON, eventually, internet, kernel, throughout};
 
 use crate::pair::{Pair, THEIR_V4, net, session};
 
 /// Three packets of 50 ms.
 const FAST: &str = "bfd = { interval = 50, multiplier = 3 }";
+/// The routes that keep us busy; a million of them do no harm either.
+const TABLE: usize = 100_000;
 /// How much later than the detection time a failure may be noticed on a machine that has other things to do.
 const BUSY: Duration = Duration::from_millis(350);
 
@@ -35,6 +39,8 @@ with_bfd! {
     bird = support::Kind::Bird, "bird" => {
         both_ends_agree_on_the_intervals,
         both_ends_agree_over_ipv6,
+        both_ends_agree_over_several_hops,
+        a_table_being_learned_costs_no_packet,
         a_dead_peer_is_given_up_within_the_detection_time,
         new_intervals_keep_the_session,
         turning_it_off_is_said_at_once,
@@ -42,6 +48,8 @@ with_bfd! {
     frr = support::Kind::Frr, "/usr/lib/frr/bfdd" => {
         both_ends_agree_on_the_intervals,
         both_ends_agree_over_ipv6,
+        both_ends_agree_over_several_hops,
+        a_table_being_learned_costs_no_packet,
         a_dead_peer_is_given_up_within_the_detection_time,
         a_dead_bfd_takes_the_session_along_and_it_comes_back,
         an_end_that_turns_bfd_off_has_not_failed,
@@ -86,8 +94,15 @@ fn both_ends_agree_over_ipv6(kind: Kind) {
     agree(kind, Session { transport: Transport::V6, ..watched() });
 }
 
+fn both_ends_agree_over_several_hops(kind: Kind) {
+    agree(kind, Session { multihop: true, ..watched() });
+}
+
 fn agree(kind: Kind, session: Session) {
-    let pair = Pair::start(kind, session, "bfd = { min-tx = 60, min-rx = 80, multiplier = 4 }");
+    let multihop = session.multihop;
+    let hops = if multihop { "multihop = 2\n" } else { "" };
+    let pair =
+        Pair::start(kind, session, &format!("{hops}bfd = {{ min-tx = 60, min-rx = 80, multiplier = 4 }}"));
     pair.await_session();
     await_bfd(&pair);
     let close = |seconds: f64, millis: f64| (seconds * 1000.0 - millis).abs() < 0.5;
@@ -106,6 +121,7 @@ fn agree(kind: Kind, session: Session) {
         ensure!((theirs.transmit, theirs.detection_time) == (80, 240), "{theirs:?}");
         Ok(theirs)
     });
+    assert_eq!(ours.multihop, multihop);
     let remote = ours.remote.expect("it is heard");
     assert_eq!((remote.state, remote.multiplier), (BfdState::Up, 3));
     // FRR sets the C bit when its file says that BFD is to outlive bgpd.
@@ -219,6 +235,39 @@ fn turning_it_off_is_said_at_once(kind: Kind) {
     if let Some(error) = pair.daemon.peer("peer0").expect("an answer").last_error {
         assert_eq!(error.code, "notification_received", "{error:?}");
     }
+}
+
+/// While a neighbour's table goes into tables and kernel, the peer that is watched hears us in time, and we it.
+fn a_table_being_learned_costs_no_packet(kind: Kind) {
+    let rack = Rack::new(2);
+    let puppet = "[[peer]]\nname = \"peer1\"\naddress = \"10.9.1.2\"\nasn = 65001\npassive = true\n\
+                  families = [\"ipv4\"]\nimport = \"all\"\n";
+    let text = Pair::config(&watched(), FAST) + puppet;
+    let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
+    let foreign = kind.start(&rack, watched());
+    let pair = Pair { daemon, foreign, rack };
+    pair.await_session();
+    await_bfd(&pair);
+
+    let IpAddr::V4(next_hop) = their_address(1, Transport::V4) else { unreachable!("that is IPv4") };
+    let mut sender = Puppet::connect(&pair.rack.theirs[1], our_address(1, Transport::V4), 65_001, 0);
+    let stream = internet::encode(&internet::table(TABLE, 65_001, next_hop), sender.context());
+    let start = Instant::now();
+    sender.send(&stream).expect("it is read");
+    eventually(Duration::from_secs(120), "the table in the kernel", || {
+        let status = pair.daemon.status()?;
+        ensure!(status.fib.installed >= TABLE as u64, "{} of {TABLE} routes", status.fib.installed);
+        Ok(())
+    });
+    let took = start.elapsed();
+    let peer = pair.daemon.established("peer0").expect("the session stays");
+    let bfd = peer.bfd.expect("it is watched");
+    tell(&format!(
+        "{kind:?}: 50 ms x 3 stayed up while {TABLE} routes were learned in {} ms",
+        took.as_millis()
+    ));
+    assert_eq!((peer.flaps, bfd.state, bfd.failures), (0, BfdState::Up, 0));
+    pair.foreign.bfd().expect("it is up there");
 }
 
 fn reload(pair: &Pair, lines: &str) {

@@ -71,6 +71,8 @@ pub struct Session {
     pub password: Option<String>,
     /// Whether it accepts neighbours' packets only (RFC 5082).
     pub ttl_security: bool,
+    /// Whether it takes us to be behind a router; only BIRD and FRR are told.
+    pub multihop: bool,
     /// Whether it waits for us to connect.
     pub passive: bool,
     /// The hold time it asks for, in seconds.
@@ -99,6 +101,7 @@ impl Session {
             families: vec![Family::V4, Family::V6],
             password: None,
             ttl_security: false,
+            multihop: false,
             passive: false,
             hold_time: 9,
             extended_next_hop: false,

@@ -129,7 +129,8 @@ fn config(session: &Session) -> String {
     if let Some(interval) = session.bfd {
         let _ = writeln!(
             text,
-            "protocol bfd watch {{ interface \"*\" {{ interval {interval} ms; multiplier 3; }}; }}"
+            "protocol bfd watch {{ interface \"*\" {{ interval {interval} ms; multiplier 3; }}; \
+             multihop {{ interval {interval} ms; multiplier 3; }}; }}"
         );
     }
     let _ = writeln!(
@@ -146,6 +147,9 @@ fn config(session: &Session) -> String {
     }
     if session.ttl_security {
         text.push_str("ttl security on;\n");
+    }
+    if session.multihop {
+        text.push_str("multihop 2;\n");
     }
     if session.bfd.is_some() {
         text.push_str("bfd on;\n");

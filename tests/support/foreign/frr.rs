@@ -194,6 +194,9 @@ fn config(session: &Session) -> String {
     if session.ttl_security {
         let _ = writeln!(text, " neighbor {remote} ttl-security hops 1");
     }
+    if session.multihop {
+        let _ = writeln!(text, " neighbor {remote} ebgp-multihop 2");
+    }
     if session.bfd.is_some() {
         let _ = writeln!(
             text,

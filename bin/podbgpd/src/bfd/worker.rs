@@ -1,6 +1,7 @@
 //! The thread: waits for packets, deadlines and wishes, and carries out what the sessions decide.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::fd::AsFd as _;
@@ -173,9 +174,9 @@ impl Worker {
         let mut complaint = None;
         for wanted in self.wanted.values() {
             let key = (!wanted.remote.is_ipv4(), wanted.hops.port());
-            if !self.receivers.contains_key(&key) {
+            if let Entry::Vacant(place) = self.receivers.entry(key) {
                 match Receiver::open(wanted.remote.is_ipv4(), wanted.hops.port()) {
-                    Ok(receiver) => drop(self.receivers.insert(key, receiver)),
+                    Ok(receiver) => drop(place.insert(receiver)),
                     Err(error) => complaint = Some(format!("cannot receive on UDP port {}: {error}", key.1)),
                 }
             }
