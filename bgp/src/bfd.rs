@@ -28,13 +28,16 @@
 //! Hand over packets that have come before a tick that is due: one of them may be what the detection timer
 //! waits for. Carry out every [`Output`] in its order, and call `tick` at `next_deadline`.
 //!
-//! The echo function and demand mode of our own are not offered; a peer's demand mode is honoured.
+//! Packets may be authenticated by keyed SHA1, meticulous or not ([`Authentication`]); simple passwords and MD5
+//! are not offered. The echo function and demand mode of our own are not offered; a peer's demand mode is honoured.
 
+mod authentication;
 mod discard;
 mod packet;
 mod session;
 mod sessions;
 
+pub use authentication::{Authentication, Key};
 pub use discard::{Discard, Discards};
 pub use packet::{ControlPacket, Diagnostic, Discriminator, State};
 pub use session::{Output, Remote, Session, Settings, Stats, Why};

@@ -1,6 +1,7 @@
 //! BFD with the two daemons that have it (RFC 5880, 5881, RFC 9384).
 
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -44,6 +45,7 @@ with_bfd! {
         a_dead_peer_is_given_up_within_the_detection_time,
         new_intervals_keep_the_session,
         turning_it_off_is_said_at_once,
+        only_who_has_the_key_is_heard,
     };
     frr = support::Kind::Frr, "/usr/lib/frr/bfdd" => {
         both_ends_agree_on_the_intervals,
@@ -268,6 +270,37 @@ fn a_table_being_learned_costs_no_packet(kind: Kind) {
     ));
     assert_eq!((peer.flaps, bfd.state, bfd.failures), (0, BfdState::Up, 0));
     pair.foreign.bfd().expect("it is up there");
+}
+
+fn only_who_has_the_key_is_heard(kind: Kind) {
+    let session = Session { bfd_key: Some("sesame".to_owned()), ..watched() };
+    let rack = Rack::new(1);
+    let directory = rack.directory("ours");
+    let write = |key: &str| {
+        let file = directory.join("bfd.key");
+        std::fs::write(&file, key).expect("a file");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("a file of ours alone");
+    };
+    write("mellon");
+    let lines = "bfd = { interval = 50, key-file = \"bfd.key\", key-id = 7, meticulous = true }";
+    let daemon = Podbgpd::start(&rack.ours, directory.clone(), &Pair::config(&session, lines));
+    let foreign = kind.start(&rack, session);
+    let pair = Pair { daemon, foreign, rack };
+    pair.await_session();
+    eventually(SOON, "packets to be dropped", || {
+        let discarded = pair.daemon.status()?.bfd.discarded;
+        ensure!(discarded.iter().any(|reason| reason.code == "authentication"), "{discarded:?}");
+        Ok(())
+    });
+    assert_eq!(bfd(&pair).expect("an answer").state, BfdState::Down);
+    write("sesame");
+    assert!(pair.daemon.reload().applied);
+    await_bfd(&pair);
+    throughout(Duration::from_secs(2), "the session", || {
+        let bfd = bfd(&pair)?;
+        ensure!(bfd.state == BfdState::Up && bfd.failures == 0, "{bfd:?}");
+        pair.foreign.bfd().map(drop)
+    });
 }
 
 fn reload(pair: &Pair, lines: &str) {

@@ -71,6 +71,8 @@ pub struct Session {
     pub password: Option<String>,
     /// Whether it accepts neighbours' packets only (RFC 5082).
     pub ttl_security: bool,
+    /// The key of its BFD session, for meticulous keyed SHA1; only BIRD has it.
+    pub bfd_key: Option<String>,
     /// Whether it takes us to be behind a router; only BIRD and FRR are told.
     pub multihop: bool,
     /// Whether it waits for us to connect.
@@ -101,6 +103,7 @@ impl Session {
             families: vec![Family::V4, Family::V6],
             password: None,
             ttl_security: false,
+            bfd_key: None,
             multihop: false,
             passive: false,
             hold_time: 9,

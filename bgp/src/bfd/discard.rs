@@ -29,8 +29,8 @@ pub enum Discard {
     /// It names no session of ours, which only a sender that has heard nothing from us may do.
     #[error("names no session although its sender has heard us")]
     YourDiscriminator,
-    /// It is authenticated; we are not asked to check that.
-    #[error("is authenticated, which is not configured")]
+    /// It is not authenticated as configured: not at all, by another key, or once more.
+    #[error("is not authenticated as configured")]
     Authentication,
     /// We have no such session.
     #[error("belongs to no session")]

@@ -11,7 +11,7 @@ use nom::{IResult, Parser};
 use super::Discard;
 
 /// The length of a packet without authentication, in octets.
-const LENGTH: u8 = 24;
+pub(super) const LENGTH: u8 = 24;
 /// The least length of a packet with authentication: the type and length of the section are in it.
 const LENGTH_AUTHENTICATED: u8 = 26;
 
@@ -22,7 +22,7 @@ const AUTHENTICATED: u8 = 1 << 2;
 const DEMAND: u8 = 1 << 1;
 const MULTIPOINT: u8 = 1;
 
-/// A control packet without authentication (RFC 5880 §4.1).
+/// A control packet, without its authentication section (RFC 5880 §4.1).
 ///
 /// ```text
 ///  0                   1                   2                   3
@@ -50,6 +50,8 @@ pub struct ControlPacket {
     pub control_plane_independent: bool,
     /// Whether the sender, once both are Up, wants to hear nothing it did not ask for.
     pub demand: bool,
+    /// Whether an authentication section follows.
+    pub authenticated: bool,
     /// How many of the sender's intervals may pass in silence.
     pub multiplier: NonZeroU8,
     /// The session, as the sender names it.
@@ -136,9 +138,6 @@ impl ControlPacket {
         if your_discriminator.is_none() && matches!(state, State::Init | State::Up) {
             return Err(Discard::YourDiscriminator);
         }
-        if has(AUTHENTICATED) {
-            return Err(Discard::Authentication);
-        }
         let micros = |count: u32| Duration::from_micros(count.into());
         Ok(Self {
             diagnostic: Diagnostic::from_code(first & 0x1F),
@@ -147,6 +146,7 @@ impl ControlPacket {
             is_final: has(FINAL),
             control_plane_independent: has(CONTROL_PLANE_INDEPENDENT),
             demand: has(DEMAND),
+            authenticated: has(AUTHENTICATED),
             multiplier,
             my_discriminator,
             your_discriminator,
@@ -156,16 +156,26 @@ impl ControlPacket {
         })
     }
 
-    /// Writes the packet as the payload of a datagram.
+    /// Writes the packet without authentication, as the payload of a datagram.
     #[must_use]
     pub fn encode(&self) -> [u8; LENGTH as usize] {
+        Self { authenticated: false, ..*self }.write(LENGTH)
+    }
+
+    /// Writes the packet for a section of this length to follow.
+    pub(super) fn encode_for_section(&self, section: u8) -> [u8; LENGTH as usize] {
+        Self { authenticated: true, ..*self }.write(LENGTH + section)
+    }
+
+    fn write(&self, length: u8) -> [u8; LENGTH as usize] {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let second = (self.state as u8) << 6
             | bit(self.poll, POLL)
             | bit(self.is_final, FINAL)
             | bit(self.control_plane_independent, CONTROL_PLANE_INDEPENDENT)
-            | bit(self.demand, DEMAND);
-        let head = [1 << 5 | self.diagnostic.code() & 0x1F, second, self.multiplier.get(), LENGTH];
+            | bit(self.demand, DEMAND)
+            | bit(self.authenticated, AUTHENTICATED);
+        let head = [1 << 5 | self.diagnostic.code() & 0x1F, second, self.multiplier.get(), length];
         let micros = |interval: Duration| u32::try_from(interval.as_micros()).unwrap_or(u32::MAX);
         let words = [
             self.my_discriminator.0.get(),
@@ -371,11 +381,12 @@ mod tests {
     }
 
     #[test]
-    fn an_authenticated_packet_is_dropped() {
+    fn an_authenticated_packet_is_known_by_its_bit() {
         let mut octets: Vec<u8> = UP.into_iter().chain([1, 3, 7]).collect();
         octets[1] |= AUTHENTICATED;
         octets[3] = 27;
-        assert_eq!(ControlPacket::decode(&octets), Err(Discard::Authentication));
+        assert!(ControlPacket::decode(&octets).unwrap().authenticated);
+        assert!(!ControlPacket::decode(&UP).unwrap().authenticated);
     }
 
     #[test]

@@ -253,8 +253,12 @@ impl Session {
     /// Returns how long the peer may be silent, while it is heard (RFC 5880 §6.8.4).
     #[must_use]
     pub fn detection_time(&self) -> Option<Duration> {
-        let multiplier = self.remote?.said.multiplier.get();
-        Some(self.receive_interval()?.saturating_mul(multiplier.into()))
+        self.remote.map(|remote| self.detection_time_for(&remote.said))
+    }
+
+    /// Returns how long a peer that says this may be silent.
+    pub(super) fn detection_time_for(&self, said: &ControlPacket) -> Duration {
+        self.in_force.rx.max(said.desired_min_tx).saturating_mul(said.multiplier.get().into())
     }
 
     fn detection_deadline(&self) -> Option<Instant> {
@@ -368,6 +372,7 @@ impl Session {
             // We share the fate of the daemon that routes.
             control_plane_independent: false,
             demand: false,
+            authenticated: false,
             multiplier: self.settings.multiplier,
             my_discriminator: self.discriminator,
             your_discriminator: self.remote.map(|remote| remote.said.my_discriminator),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::{ControlPacket, Discard, Discards, Discriminator, Output, PORT_MULTIHOP, PORT_SINGLE_HOP};
+use super::authentication::Authenticator;
+use super::{
+    Authentication, ControlPacket, Discard, Discards, Discriminator, Output, PORT_MULTIHOP, PORT_SINGLE_HOP,
+};
 use super::{Session, Settings};
 use crate::jitter::Jitter;
 
@@ -61,6 +64,7 @@ pub struct Sessions {
 struct Entry {
     hops: Hops,
     session: Session,
+    authenticator: Option<Authenticator>,
     /// When a session that is not wanted any more has told the other end for long enough.
     ends: Option<Instant>,
 }
@@ -75,7 +79,14 @@ impl Sessions {
     }
 
     /// Has a session with an address, a new one or the one there is with these settings.
-    pub fn want(&mut self, remote: IpAddr, hops: Hops, settings: Settings, now: Instant) {
+    pub fn want(
+        &mut self,
+        remote: IpAddr,
+        hops: Hops,
+        settings: Settings,
+        authentication: Option<Authentication>,
+        now: Instant,
+    ) {
         match self.sessions.get_mut(&remote) {
             Some(entry) if entry.hops == hops && entry.ends.is_none() => {
                 entry.session.configure(settings, now)
@@ -85,8 +96,18 @@ impl Sessions {
                 let name = self.fresh_name();
                 let session = Session::new(settings, name, self.draw.draw(), now);
                 self.names.insert(name, remote);
-                self.sessions.insert(remote, Entry { hops, session, ends: None });
+                self.sessions.insert(remote, Entry { hops, session, authenticator: None, ends: None });
             }
+        }
+        self.authenticate(remote, authentication);
+    }
+
+    /// Writes a packet a session wants transmitted, as the payload of a datagram.
+    pub fn encode(&mut self, remote: IpAddr, packet: &ControlPacket) -> Vec<u8> {
+        let entry = self.sessions.get_mut(&remote);
+        match entry.and_then(|entry| entry.authenticator.as_mut()) {
+            Some(authenticator) => authenticator.sign(packet),
+            None => packet.encode().to_vec(),
         }
     }
 
@@ -177,10 +198,27 @@ impl Sessions {
         if arrival.hop_limit < entry.hops.minimum_hop_limit() {
             return Err(Discard::HopLimit);
         }
+        match &mut entry.authenticator {
+            Some(authenticator) => {
+                let patience = entry.session.detection_time_for(&packet);
+                authenticator.check(payload, &packet, patience, now)?;
+            }
+            None if packet.authenticated => return Err(Discard::Authentication),
+            None => {}
+        }
         let mut outputs = Vec::new();
         entry.session.receive(&packet, now, &mut outputs);
         out.extend(outputs.into_iter().map(|output| (remote, output)));
         Ok(())
+    }
+
+    fn authenticate(&mut self, remote: IpAddr, wanted: Option<Authentication>) {
+        let sequence = u32::try_from(self.draw.draw() >> 32).unwrap_or_default();
+        if let Some(entry) = self.sessions.get_mut(&remote)
+            && entry.authenticator.as_ref().map(Authenticator::settings) != wanted.as_ref()
+        {
+            entry.authenticator = wanted.map(|wanted| Authenticator::new(wanted, sequence));
+        }
     }
 
     fn forget(&mut self, remote: IpAddr) {

@@ -21,9 +21,11 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bgp::bfd::{Diagnostic, Discards, Discriminator, Hops, Remote, Settings, State, Stats, Why};
+use bgp::bfd::{
+    Authentication, Diagnostic, Discards, Discriminator, Hops, Remote, Settings, State, Stats, Why,
+};
 use tokio::sync::watch;
 
 use worker::Worker;
@@ -42,6 +44,8 @@ pub struct Wanted {
     pub hops: Hops,
     /// Its intervals.
     pub settings: Settings,
+    /// The key its packets are signed with, if they are.
+    pub authentication: Option<Authentication>,
 }
 
 /// How all sessions stand.
@@ -80,11 +84,11 @@ pub struct SessionReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Negotiated {
     /// The interval we send at, before jitter.
-    pub transmit: std::time::Duration,
+    pub transmit: Duration,
     /// The interval the peer sends at, before jitter.
-    pub receive: Option<std::time::Duration>,
+    pub receive: Option<Duration>,
     /// How long the peer may be silent.
-    pub detection_time: Option<std::time::Duration>,
+    pub detection_time: Option<Duration>,
 }
 
 /// A session that was Up and went down against an operator's will.

@@ -3,7 +3,8 @@
 //! ```text
 //!   TCP ─► transport ─┐                                  ┌─► fib (own thread) ─► netlink
 //!   unix ─► control ──┤ bounded channels ─► node ─► Speaker ─► Outputs ─┤
-//!   http ─► metrics ──┘   (one task, no locks)  (pure)                  └─► transport ─► TCP
+//!   http ─► metrics ──┤   (one task, no locks)  (pure)                  ├─► transport ─► TCP
+//!   UDP ─► bfd ───────┘                                                 └─► bfd (own thread) ─► UDP
 //! ```
 //!
 //! | module | what it does |

@@ -127,9 +127,12 @@ fn config(session: &Session) -> String {
         text.push_str("}\n");
     }
     if let Some(interval) = session.bfd {
+        let key = session.bfd_key.as_ref().map_or_else(String::new, |key| {
+            format!("authentication meticulous keyed sha1; password \"{key}\" {{ id 7; }}; ")
+        });
         let _ = writeln!(
             text,
-            "protocol bfd watch {{ interface \"*\" {{ interval {interval} ms; multiplier 3; }}; \
+            "protocol bfd watch {{ interface \"*\" {{ interval {interval} ms; multiplier 3; {key}}}; \
              multihop {{ interval {interval} ms; multiplier 3; }}; }}"
         );
     }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::bfd::State;
 use crate::bfd::session::tests::{millis, name, settings, start_of_time};
+use crate::bfd::{Key, State};
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
 const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
@@ -10,7 +10,7 @@ const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 fn single_hop() -> (Sessions, Instant) {
     let now = start_of_time();
     let mut sessions = Sessions::new(7);
-    sessions.want(PEER, Hops::Single, settings(300, 3), now);
+    sessions.want(PEER, Hops::Single, settings(300, 3), None, now);
     (sessions, now)
 }
 
@@ -71,7 +71,7 @@ fn a_packet_over_more_than_one_hop_is_dropped() {
 #[test]
 fn a_session_over_several_hops_has_its_own_port_and_limit() {
     let (mut sessions, now) = single_hop();
-    sessions.want(OTHER, Hops::Multi(250), settings(300, 3), now);
+    sessions.want(OTHER, Hops::Multi(250), settings(300, 3), None, now);
     let arrival = |port, hop_limit| Arrival { from: OTHER, port, hop_limit };
     hear(&mut sessions, arrival(PORT_SINGLE_HOP, 255), &says_down(), now);
     assert_eq!(sessions.discards().of(Discard::UnknownSession), 1);
@@ -98,7 +98,7 @@ fn a_packet_cut_anywhere_is_dropped_and_counted() {
 fn new_settings_leave_a_session_as_it_is() {
     let (mut sessions, now) = single_hop();
     let before = sessions.iter().next().unwrap().1.discriminator();
-    sessions.want(PEER, Hops::Single, settings(50, 5), now);
+    sessions.want(PEER, Hops::Single, settings(50, 5), None, now);
     let (_, session) = sessions.iter().next().unwrap();
     assert_eq!(session.discriminator(), before);
     assert_eq!(session.settings().min_rx, millis(50));
@@ -108,7 +108,7 @@ fn new_settings_leave_a_session_as_it_is() {
 fn another_distance_is_another_session() {
     let (mut sessions, now) = single_hop();
     let before = sessions.iter().next().unwrap().1.discriminator();
-    sessions.want(PEER, Hops::Multi(0), settings(300, 3), now);
+    sessions.want(PEER, Hops::Multi(0), settings(300, 3), None, now);
     assert_ne!(sessions.iter().next().unwrap().1.discriminator(), before);
     assert_eq!(sessions.names.len(), 1);
 }
@@ -143,6 +143,47 @@ fn a_session_wanted_again_while_it_ends_begins_anew() {
     let (mut sessions, now) = single_hop();
     hear(&mut sessions, next_door(PEER), &says_down(), now);
     sessions.unwant(PEER, now, &mut Vec::new());
-    sessions.want(PEER, Hops::Single, settings(300, 3), now);
+    sessions.want(PEER, Hops::Single, settings(300, 3), None, now);
     assert_eq!(state(&sessions, PEER), State::Down);
+}
+
+fn keyed(key: &[u8]) -> Option<Authentication> {
+    Some(Authentication { key: Key::new(key).unwrap(), key_id: 1, meticulous: true })
+}
+
+#[test]
+fn two_ends_with_one_key_hear_each_other_and_nobody_else() {
+    let now = start_of_time();
+    let mut ours = Sessions::new(1);
+    ours.want(PEER, Hops::Single, settings(300, 3), keyed(b"key"), now);
+    hear(&mut ours, next_door(PEER), &says_down(), now);
+    assert_eq!(ours.discards().of(Discard::Authentication), 1);
+    for (key, next) in [(&b"kez"[..], State::Down), (&b"key"[..], State::Init)] {
+        let mut theirs = Sessions::new(2);
+        theirs.want(OTHER, Hops::Single, settings(300, 3), keyed(key), now);
+        let octets = theirs.encode(OTHER, &says_down());
+        ours.receive(next_door(PEER), &octets, now, &mut Vec::new());
+        assert_eq!(state(&ours, PEER), next);
+    }
+    assert_eq!(ours.discards().of(Discard::Authentication), 2);
+}
+
+#[test]
+fn an_authenticated_packet_is_not_taken_for_a_plain_one() {
+    let (mut sessions, now) = single_hop();
+    let mut theirs = Sessions::new(2);
+    theirs.want(OTHER, Hops::Single, settings(300, 3), keyed(b"key"), now);
+    let octets = theirs.encode(OTHER, &says_down());
+    sessions.receive(next_door(PEER), &octets, now, &mut Vec::new());
+    assert_eq!(sessions.discards().of(Discard::Authentication), 1);
+    assert_eq!(state(&sessions, PEER), State::Down);
+}
+
+#[test]
+fn another_key_leaves_the_session_as_it_is() {
+    let (mut sessions, now) = single_hop();
+    let before = sessions.iter().next().unwrap().1.discriminator();
+    sessions.want(PEER, Hops::Single, settings(300, 3), keyed(b"key"), now);
+    assert_eq!(sessions.iter().next().unwrap().1.discriminator(), before);
+    assert_eq!(sessions.encode(PEER, &says_down()).len(), 52);
 }

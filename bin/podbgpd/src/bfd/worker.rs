@@ -163,7 +163,7 @@ impl Worker {
             self.sessions.unwant(*remote, now, &mut self.outputs);
         }
         for one in wanted.values().filter(|one| self.wanted.get(&one.remote) != Some(one)) {
-            self.sessions.want(one.remote, one.hops, one.settings, now);
+            self.sessions.want(one.remote, one.hops, one.settings, one.authentication, now);
         }
         self.wanted = wanted;
         self.open_sockets();
@@ -209,7 +209,8 @@ impl Worker {
         for (remote, output) in std::mem::take(&mut self.outputs) {
             match output {
                 Output::Transmit(packet) => {
-                    let sent = self.senders.get(&remote).map(|(_, sender)| sender.send(&packet.encode()));
+                    let payload = self.sessions.encode(remote, &packet);
+                    let sent = self.senders.get(&remote).map(|(_, sender)| sender.send(&payload));
                     if !matches!(sent, Some(Ok(()))) {
                         self.send_failures += 1;
                     }

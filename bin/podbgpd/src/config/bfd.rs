@@ -2,8 +2,12 @@
 
 use std::num::NonZeroU8;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
+use bgp::bfd::{Authentication, Key};
+
+use super::password;
 use super::reader::{Table, Value};
 use crate::intent::{Bfd, BfdTiming};
 
@@ -25,7 +29,7 @@ pub(super) fn timing(table: Option<Table<'_>>) -> BfdTiming {
 
 /// Reads `peer.bfd`: `true`, `false`, or a table of what is different for this peer. The inner `None` is a peer
 /// that is not watched.
-pub(super) fn peer(value: &Value<'_>) -> Option<Option<Bfd>> {
+pub(super) fn peer(value: &Value<'_>, directory: &Path) -> Option<Option<Bfd>> {
     if !value.is_table() {
         return value.flag().map(|on| on.then(Bfd::default));
     }
@@ -39,6 +43,7 @@ pub(super) fn peer(value: &Value<'_>) -> Option<Option<Bfd>> {
         (bfd.min_tx, bfd.min_rx) = (interval, interval);
     }
     bfd.multihop = table.optional("multihop", Value::flag);
+    bfd.authentication = authentication(&mut table, directory);
     table.finish();
     Some(Some(bfd))
 }
@@ -49,7 +54,30 @@ fn intervals(table: &mut Table<'_>) -> Bfd {
         min_rx: table.optional("min-rx", interval),
         multiplier: table.optional("multiplier", multiplier),
         multihop: None,
+        authentication: None,
     }
+}
+
+/// Reads what packets are signed with (RFC 5880 §6.7.4).
+fn authentication(table: &mut Table<'_>, directory: &Path) -> Option<Authentication> {
+    let file = table.entry("key-file");
+    let key_id = table.entry("key-id");
+    let meticulous = table.entry("meticulous");
+    let Some(file) = file else {
+        for stray in [key_id, meticulous].into_iter().flatten() {
+            stray.refuse::<()>("there is no key to go with it", "add key-file, or leave this out");
+        }
+        return None;
+    };
+    let (key_id, meticulous) = (key_id.map(|id| id.number(0..=u8::MAX)), meticulous.map(|flag| flag.flag()));
+    let secret = password::read(&file, directory)?;
+    let key = Key::new(secret.reveal())
+        .or_else(|| file.refuse("the key is longer than 20 octets", "choose a shorter one on both sides"));
+    Some(Authentication {
+        key: key?,
+        key_id: key_id.unwrap_or(Some(1))?,
+        meticulous: meticulous.unwrap_or(Some(false))?,
+    })
 }
 
 fn interval(value: &Value<'_>) -> Option<Duration> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
-use bgp::bfd::{Hops, Settings};
+use bgp::bfd::{Authentication, Hops, Settings};
 
 use super::{Intent, PeerIntent};
 
@@ -30,6 +30,8 @@ pub struct Bfd {
     pub multiplier: Option<NonZeroU8>,
     /// Whether the session is one over several hops (RFC 5883), when that does not follow from the peer.
     pub multihop: Option<bool>,
+    /// The key packets are signed with, if they are.
+    pub authentication: Option<Authentication>,
 }
 
 impl Default for BfdTiming {
@@ -68,7 +70,7 @@ impl Intent {
 }
 
 impl fmt::Display for Bfd {
-    /// Renders as the file would write it.
+    /// Renders as the file would write it, but for the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let interval = |interval: Option<Duration>| interval.map(|interval| interval.as_millis().to_string());
         let parts = [
@@ -76,6 +78,9 @@ impl fmt::Display for Bfd {
             ("min-rx", interval(self.min_rx)),
             ("multiplier", self.multiplier.map(|multiplier| multiplier.to_string())),
             ("multihop", self.multihop.map(|multihop| multihop.to_string())),
+            ("key-file", self.authentication.map(|_| "(secret)".to_owned())),
+            ("key-id", self.authentication.map(|own| own.key_id.to_string())),
+            ("meticulous", self.authentication.map(|own| own.meticulous.to_string())),
         ];
         let parts = parts.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}", value?)));
         let parts: Vec<String> = parts.collect();

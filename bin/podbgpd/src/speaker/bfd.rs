@@ -25,7 +25,8 @@ impl Speaker {
         let intent = &peering.intent;
         let settings = self.intent.bfd_settings(intent).filter(|_| peering.is_wanted())?;
         let hops = self.intent.bfd_hops(intent);
-        Some(Wanted { remote: intent.address, local: intent.local_address, hops, settings })
+        let authentication = intent.bfd.and_then(|own| own.authentication);
+        Some(Wanted { remote: intent.address, local: intent.local_address, hops, settings, authentication })
     }
 
     /// Ends the sessions whose path has failed, at once; their peers are looked for again.
