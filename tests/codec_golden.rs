@@ -106,15 +106,15 @@ fn announcement(part: &Announcement) -> String {
     if route.atomic_aggregate {
         line.push_str(" atomic");
     }
-    if let Some(aggregator) = route.aggregator {
+    if let Some(aggregator) = route.rare.aggregator {
         write!(line, " by {} {}", aggregator.asn, aggregator.address).unwrap();
     }
     let communities = route.communities.iter().map(ToString::to_string);
-    let communities = communities.chain(route.extended_communities.iter().map(ToString::to_string));
-    for community in communities.chain(route.large_communities.iter().map(ToString::to_string)) {
+    let communities = communities.chain(route.rare.extended_communities.iter().map(ToString::to_string));
+    for community in communities.chain(route.rare.large_communities.iter().map(ToString::to_string)) {
         write!(line, " {community}").unwrap();
     }
-    for attribute in &route.unknown {
+    for attribute in &route.rare.unknown {
         write!(line, " ({} partial={} {:?})", attribute.code, attribute.partial, &attribute.value[..])
             .unwrap();
     }
@@ -228,7 +228,7 @@ fn what_others_say_we_say_so_that_it_means_the_same() {
         if let (Message::Update(again), Message::Update(first)) = (&mut again, &message) {
             // An attribute we do not know is passed on as partial.
             for (again, first) in again.announced.iter_mut().zip(&first.announced) {
-                again.attributes.unknown.clone_from(&first.attributes.unknown);
+                again.attributes.rare.edit(|rare| rare.unknown.clone_from(&first.attributes.rare.unknown));
             }
         }
         assert_eq!(again, message, "{name}");

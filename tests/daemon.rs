@@ -12,6 +12,8 @@ mod reload;
 mod restart;
 #[path = "daemon/slow_peer.rs"]
 mod slow_peer;
+#[path = "daemon/sockets.rs"]
+mod sockets;
 
 use std::net::Ipv4Addr;
 

@@ -199,9 +199,13 @@ impl World {
                 "med" => attributes.med = Some(value.parse()?),
                 "local-pref" => attributes.local_pref = Some(value.parse()?),
                 "origin" => attributes.origin = origin(value)?,
-                "originator" => attributes.originator_id = BgpId::new(value.parse()?),
+                "originator" => {
+                    let id = BgpId::new(value.parse()?);
+                    attributes.rare.edit(|rare| rare.originator_id = id);
+                }
                 "clusters" => {
-                    attributes.cluster_list = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+                    let clusters = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+                    attributes.rare.edit(|rare| rare.cluster_list = clusters);
                 }
                 "path-id" => nlri.path_id = value.parse()?,
                 _ => bail!("what is {key}?"),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use crate::Asn;
 
 /// What a segment of a path says about its members (RFC 4271 §4.3).
@@ -26,8 +28,10 @@ pub struct Segment {
 }
 
 /// The ASes a route came through, the nearest first (RFC 4271 §5.1.2).
+///
+/// Almost every path is one sequence, which is kept in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AsPath(Vec<Segment>);
+pub struct AsPath(SmallVec<[Segment; 1]>);
 
 impl AsPath {
     /// The most members a segment may have: its count is one octet.
@@ -42,14 +46,7 @@ impl AsPath {
     /// Makes a path of one sequence.
     #[must_use]
     pub fn sequence(asns: impl IntoIterator<Item = Asn>) -> Self {
-        Self::from_segments(vec![Segment { kind: SegmentKind::Sequence, asns: asns.into_iter().collect() }])
-    }
-
-    /// Makes a path of segments; empty ones are dropped.
-    #[must_use]
-    pub fn from_segments(mut segments: Vec<Segment>) -> Self {
-        segments.retain(|segment| !segment.asns.is_empty());
-        Self(segments)
+        Self::from_iter([Segment { kind: SegmentKind::Sequence, asns: asns.into_iter().collect() }])
     }
 
     /// Returns the segments, the nearest first.
@@ -125,6 +122,13 @@ impl AsPath {
     }
 }
 
+impl FromIterator<Segment> for AsPath {
+    /// Makes a path of segments; empty ones are dropped.
+    fn from_iter<T: IntoIterator<Item = Segment>>(segments: T) -> Self {
+        Self(segments.into_iter().filter(|segment| !segment.asns.is_empty()).collect())
+    }
+}
+
 impl fmt::Display for AsPath {
     /// Renders `65001 65002 {65003,65004}`, as operators write it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_set_counts_one() {
-        let mut path = AsPath::from_segments(vec![set(&[3, 4])]);
+        let mut path = AsPath::from_iter([set(&[3, 4])]);
         path.prepend(Asn(2), 1);
         assert_eq!(path.length(), 2);
         assert_eq!(path.to_string(), "2 {3,4}");

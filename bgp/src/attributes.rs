@@ -1,6 +1,7 @@
 //! Path attributes, typed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 
 use bytes::Bytes;
 
@@ -88,10 +89,17 @@ pub struct PathAttributes {
     pub local_pref: Option<u32>,
     /// ATOMIC_AGGREGATE, code 6.
     pub atomic_aggregate: bool,
-    /// AGGREGATOR, code 7, with AS4_AGGREGATOR (18) merged in.
-    pub aggregator: Option<Aggregator>,
     /// COMMUNITIES, code 8, in ascending order without repetition.
     pub communities: Vec<Community>,
+    /// What few routes have.
+    pub rare: Rare,
+}
+
+/// The attributes few routes have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RareAttributes {
+    /// AGGREGATOR, code 7, with AS4_AGGREGATOR (18) merged in.
+    pub aggregator: Option<Aggregator>,
     /// ORIGINATOR_ID, code 9.
     pub originator_id: Option<BgpId>,
     /// CLUSTER_LIST, code 10, the nearest cluster first.
@@ -102,6 +110,48 @@ pub struct PathAttributes {
     pub large_communities: Vec<LargeCommunity>,
     /// Optional transitive attributes nobody here understands, in ascending order of their codes.
     pub unknown: Vec<UnknownAttribute>,
+    /// The codes of attributes that we understand but some speaker on the way did not, in ascending order: their
+    /// Partial bit stays (RFC 4271 §5).
+    pub partial: Vec<u8>,
+}
+
+/// [`RareAttributes`], which take no room while there are none of them.
+///
+/// There may be a hundred thousand sets of attributes, and almost none has one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rare(Option<Box<RareAttributes>>);
+
+impl Rare {
+    /// Changes some of the attributes.
+    pub fn edit(&mut self, change: impl FnOnce(&mut RareAttributes)) {
+        let mut attributes = self.0.take().map(|boxed| *boxed).unwrap_or_default();
+        change(&mut attributes);
+        *self = attributes.into();
+    }
+}
+
+impl Deref for Rare {
+    type Target = RareAttributes;
+
+    fn deref(&self) -> &RareAttributes {
+        static NONE: RareAttributes = RareAttributes {
+            aggregator: None,
+            originator_id: None,
+            cluster_list: Vec::new(),
+            extended_communities: Vec::new(),
+            large_communities: Vec::new(),
+            unknown: Vec::new(),
+            partial: Vec::new(),
+        };
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl From<RareAttributes> for Rare {
+    /// Keeps the attributes, if there are any: no two values say the same in different ways.
+    fn from(attributes: RareAttributes) -> Self {
+        Self((attributes != RareAttributes::default()).then(|| Box::new(attributes)))
+    }
 }
 
 impl PathAttributes {
@@ -115,13 +165,24 @@ impl PathAttributes {
             med: None,
             local_pref: None,
             atomic_aggregate: false,
-            aggregator: None,
             communities: Vec::new(),
-            originator_id: None,
-            cluster_list: Vec::new(),
-            extended_communities: Vec::new(),
-            large_communities: Vec::new(),
-            unknown: Vec::new(),
+            rare: Rare::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_rare_takes_room_only_while_it_is_there() {
+        assert_eq!(size_of::<Rare>(), size_of::<usize>());
+        let mut rare = Rare::default();
+        rare.edit(|rare| rare.cluster_list.push(Ipv4Addr::LOCALHOST));
+        assert_eq!(rare.cluster_list, [Ipv4Addr::LOCALHOST]);
+        rare.edit(|rare| rare.cluster_list.clear());
+        assert_eq!(rare, Rare::default());
+        assert!(rare.0.is_none());
     }
 }

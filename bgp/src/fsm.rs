@@ -41,6 +41,10 @@
 //! * ConnectRetry and IdleHold share one back-off: a second, doubled with each failure, at most
 //!   [`connect_retry`](PeerSettings::connect_retry) and a minute. The RFC's constant 120 s would keep a node
 //!   without network two minutes after its switch is back. A session that lived a minute ends the back-off.
+//! * In Idle after a failure an incoming connection is refused only when the peer did something wrong, so that
+//!   two speakers that disagree do not spin (DampPeerOscillations). After a loss, a silence or the peer's own
+//!   NOTIFICATION it is taken: a switch that has rebooted is back when it dials, not when we would have
+//!   dialled. FRR does so too; BIRD too rests only after protocol errors.
 //! * The first attempt to connect is made at once. DelayOpen (§8.1.1) is not offered: the collision it avoids
 //!   costs a round trip.
 //! * A second incoming connection displaces a first that has not got its OPEN, and of two with an OPEN that

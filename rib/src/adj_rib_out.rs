@@ -51,6 +51,8 @@ pub(crate) struct AdjRibOut {
     pages: Vec<Option<Box<[AttrId; PAGE]>>>,
     /// Destinations that may have to be advertised or withdrawn.
     pub(crate) pending: Pending,
+    /// The families a peer has asked for again since the last pull: however often it asks, it costs one walk.
+    pub(crate) asked_again: FamilySet,
     /// Those among the advertised that are to be said again though nothing changed.
     pub(crate) again: Pending,
     /// The families whose End-of-RIB is still owed, and below which number all destinations must have been
@@ -90,6 +92,19 @@ impl AdjRibOut {
             page.iter().enumerate().map(move |(offset, &id)| ((index * PAGE + offset) as u32, id))
         });
         all.filter(|(_, attributes)| *attributes != AttrId::NONE)
+    }
+
+    /// Puts the advertised destinations for which something holds back among the pending ones.
+    pub(crate) fn say_again(&mut self, which: impl Fn(u32) -> bool) {
+        for id in self.records().map(|(id, _)| id).filter(|&id| which(id)).collect::<Vec<_>>() {
+            self.pending.insert(id);
+            self.again.insert(id);
+        }
+    }
+
+    /// Tells whether there is nothing to pull.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.owed.is_empty() && self.asked_again.is_empty()
     }
 
     /// Tells whether nothing in here refers to a destination.

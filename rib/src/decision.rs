@@ -59,23 +59,34 @@ impl Reason {
         Self::PeerAddress,
         Self::PathId,
     ];
+
+    /// Returns the reason in one word, for programs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Returns a word for programs and words for people.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Local => ("local", "we originate the prefix"),
+            Self::LocalPref => ("local_pref", "lower LOCAL_PREF"),
+            Self::AsPathLength => ("as_path_length", "longer AS path"),
+            Self::Origin => ("origin", "less preferred ORIGIN"),
+            Self::Med => ("med", "higher MED"),
+            Self::External => ("external", "internal, and there is an external one"),
+            Self::IgpCost => ("igp_cost", "its next hop is further away"),
+            Self::BgpId => ("bgp_id", "higher BGP identifier"),
+            Self::ClusterList => ("cluster_list", "longer CLUSTER_LIST"),
+            Self::PeerAddress => ("peer_address", "higher peer address"),
+            Self::PathId => ("path_id", "higher path identifier"),
+        }
+    }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Local => "we originate the prefix",
-            Self::LocalPref => "lower local preference",
-            Self::AsPathLength => "longer AS path",
-            Self::Origin => "worse origin",
-            Self::Med => "higher MED",
-            Self::External => "internal, not external",
-            Self::IgpCost => "next hop further away",
-            Self::BgpId => "higher BGP identifier",
-            Self::ClusterList => "longer cluster list",
-            Self::PeerAddress => "higher peer address",
-            Self::PathId => "higher path identifier",
-        })
+        f.write_str(self.words().1)
     }
 }
 
@@ -84,45 +95,44 @@ pub const DEFAULT_LOCAL_PREF: u32 = 100;
 
 /// What the decision process may vary in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// The most paths to use at once; zero counts as one.
-    pub max_paths: usize,
+    pub(crate) max_paths: usize,
     /// Whether paths used together may have different AS paths of one length.
-    pub multipath_relax: bool,
+    pub(crate) multipath_relax: bool,
     /// Whether MEDs of different neighbouring ASes are compared.
-    pub always_compare_med: bool,
+    pub(crate) always_compare_med: bool,
 }
 
 /// Where a candidate is from, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbor {
+pub(crate) struct Neighbor {
     /// Whether the session crosses an AS border.
-    pub external: bool,
+    pub(crate) external: bool,
     /// The BGP identifier, as a number.
-    pub bgp_id: u32,
+    pub(crate) bgp_id: u32,
     /// The peer's address.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
 }
 
 /// A path the decision process may choose.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
+pub(crate) struct Candidate<'a> {
     /// Its attributes, after import.
-    pub attributes: &'a PathAttributes,
+    pub(crate) attributes: &'a PathAttributes,
     /// Who it is from; `None` when we originate it.
-    pub neighbor: Option<Neighbor>,
+    pub(crate) neighbor: Option<Neighbor>,
     /// Its path identifier.
-    pub path_id: u32,
+    pub(crate) path_id: u32,
     /// The interior cost of its next hop; `None` when there is no way to it.
-    pub metric: Option<u32>,
+    pub(crate) metric: Option<u32>,
 }
 
 /// How each candidate stands, in their order.
-pub type Standings = SmallVec<[Standing; 4]>;
+pub(crate) type Standings = SmallVec<[Standing; 4]>;
 
 /// Chooses among the paths of one destination.
-#[must_use]
-pub fn decide(candidates: &[Candidate<'_>], rules: Rules) -> Standings {
+pub(crate) fn decide(candidates: &[Candidate<'_>], rules: Rules) -> Standings {
     let mut contest = Contest {
         candidates,
         standings: SmallVec::from_elem(Standing::Best, candidates.len()),
@@ -224,8 +234,8 @@ fn tie_break(candidate: &Candidate<'_>) -> TieBreak {
     let neighbor = candidate.neighbor;
     let of_peer = neighbor.map_or(0, |neighbor| neighbor.bgp_id);
     (
-        attributes.originator_id.map_or(of_peer, |id| id.to_ipv4().to_bits()),
-        attributes.cluster_list.len(),
+        attributes.rare.originator_id.map_or(of_peer, |id| id.to_ipv4().to_bits()),
+        attributes.rare.cluster_list.len(),
         neighbor.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |neighbor| neighbor.address),
         candidate.path_id,
     )

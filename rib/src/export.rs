@@ -166,9 +166,11 @@ fn heed_communities(attributes: &PathAttributes, external: bool) -> Result<(), W
 fn cross_the_border(peer: &PeerInfo, attributes: &mut PathAttributes) {
     attributes.as_path.prepend(peer.local_asn, 1);
     attributes.local_pref = None;
-    attributes.originator_id = None;
-    attributes.cluster_list.clear();
-    attributes.extended_communities.retain(|community| community.is_transitive());
+    attributes.rare.edit(|rare| {
+        rare.originator_id = None;
+        rare.cluster_list.clear();
+        rare.extended_communities.retain(|community| community.is_transitive());
+    });
 }
 
 /// Returns the next hop to send: ourselves to external peers and for our own prefixes, else as it came.

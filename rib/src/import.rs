@@ -83,23 +83,34 @@ impl RejectReason {
         Self::Policy,
         Self::PolicyDefault,
     ];
+
+    /// Returns the reason in one word, for programs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Returns a word for programs and words for people.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::OwnAs => ("own_as", "our own AS is in its AS path"),
+            Self::FirstAs => ("first_as", "its AS path does not begin with the peer's AS"),
+            Self::OwnOriginatorId => ("own_originator_id", "it is our own route, reflected"),
+            Self::OwnClusterId => ("own_cluster_id", "it has been through our cluster"),
+            Self::NextHop => ("next_hop", "its next hop is our own address or no host's"),
+            Self::OwnBlock => ("own_block", "it is inside a block we originate"),
+            Self::Martian => ("martian", "nobody may announce this prefix"),
+            Self::TooLong => ("too_long", "the prefix is longer than import lets in"),
+            Self::ImportNone => ("import_none", "import lets nothing in from this peer"),
+            Self::Policy => ("policy", "a rule of the import policy rejects it"),
+            Self::PolicyDefault => ("policy_default", "no rule of the import policy accepts it"),
+        }
+    }
 }
 
 impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OwnAs => "our own AS is in the AS path",
-            Self::FirstAs => "the AS path does not begin with the peer's AS",
-            Self::OwnOriginatorId => "we are the originator",
-            Self::OwnClusterId => "our cluster is in the cluster list",
-            Self::NextHop => "the next hop is no address of another host",
-            Self::OwnBlock => "it is inside a block we originate",
-            Self::Martian => "nobody may announce this prefix",
-            Self::TooLong => "the prefix is longer than let in",
-            Self::ImportNone => "nothing is let in from this peer",
-            Self::Policy => "a rule of the policy rejects it",
-            Self::PolicyDefault => "no rule of the policy lets it in",
-        })
+        f.write_str(self.words().1)
     }
 }
 
@@ -158,8 +169,7 @@ impl Safe {
 /// Tells whether nobody may announce a prefix, nor anything inside it.
 ///
 /// The default routes are none, though they contain all of these.
-#[must_use]
-pub fn is_martian(prefix: &IpNet) -> bool {
+fn is_martian(prefix: &IpNet) -> bool {
     match prefix {
         IpNet::V4(prefix) => MARTIANS_V4.iter().any(|block| block.contains(prefix)),
         IpNet::V6(prefix) => MARTIANS_V6.iter().any(|block| block.contains(prefix)),
@@ -200,10 +210,10 @@ pub(crate) fn sanitise<'a>(
     if external && peer.enforce_first_as && attributes.as_path.neighbor() != Some(peer.asn) {
         return Err(RejectReason::FirstAs);
     }
-    if !external && attributes.originator_id == Some(router_id) {
+    if !external && attributes.rare.originator_id == Some(router_id) {
         return Err(RejectReason::OwnOriginatorId);
     }
-    if !external && attributes.cluster_list.contains(&router_id.to_ipv4()) {
+    if !external && attributes.rare.cluster_list.contains(&router_id.to_ipv4()) {
         return Err(RejectReason::OwnClusterId);
     }
     if !is_usable(attributes.next_hop) || is_ours(peer, attributes.next_hop.address()) {
@@ -211,13 +221,15 @@ pub(crate) fn sanitise<'a>(
     }
     let mut attributes = Cow::Borrowed(attributes);
     let internal_only = attributes.local_pref.is_some()
-        || attributes.originator_id.is_some()
-        || !attributes.cluster_list.is_empty();
+        || attributes.rare.originator_id.is_some()
+        || !attributes.rare.cluster_list.is_empty();
     if external && internal_only {
         let attributes = attributes.to_mut();
         attributes.local_pref = None;
-        attributes.originator_id = None;
-        attributes.cluster_list.clear();
+        attributes.rare.edit(|rare| {
+            rare.originator_id = None;
+            rare.cluster_list.clear();
+        });
     }
     Ok(attributes)
 }
@@ -225,8 +237,9 @@ pub(crate) fn sanitise<'a>(
 fn is_usable(next_hop: NextHop) -> bool {
     match next_hop.address() {
         IpAddr::V4(address) => {
-            let this_network = address.octets()[0] == 0;
-            !(this_network || address.is_loopback() || address.is_multicast() || address.is_broadcast())
+            let [first, ..] = address.octets();
+            let (this_network, loopback, multicast_and_up) = (0, 127, 224);
+            first != this_network && first != loopback && first < multicast_and_up
         }
         IpAddr::V6(address) => {
             let mapped = address.to_ipv4_mapped().is_some();

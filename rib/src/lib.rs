@@ -29,6 +29,8 @@
 //!
 //! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 7911 (paths received), 8212, 8950.
 
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod adj_rib_out;
 pub mod decision;
 mod destinations;

@@ -152,6 +152,11 @@ impl NextHops {
         self.hops[id.0 as usize].address
     }
 
+    /// Tells whether nobody has said yet where one leads that is needed.
+    pub(crate) fn any_unknown(&self) -> bool {
+        self.hops.iter().any(|hop| hop.users > 0 && hop.resolution == Resolution::Unknown)
+    }
+
     /// Tells whether any resolution changed since [`NextHops::clear_changes`].
     pub(crate) fn any_changed(&self) -> bool {
         self.changed

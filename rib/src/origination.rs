@@ -45,9 +45,11 @@ impl Origination {
         attributes.communities = self.communities.clone();
         attributes.communities.sort_unstable();
         attributes.communities.dedup();
-        attributes.large_communities = self.large_communities.clone();
-        attributes.large_communities.sort_unstable();
-        attributes.large_communities.dedup();
+        attributes.rare.edit(|rare| {
+            rare.large_communities = self.large_communities.clone();
+            rare.large_communities.sort_unstable();
+            rare.large_communities.dedup();
+        });
         attributes
     }
 }

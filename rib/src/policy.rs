@@ -177,9 +177,11 @@ impl Match {
             Self::Family(family) => Family::of(&route.prefix) == *family,
             Self::Community(any) => any.iter().any(|one| attributes.communities.contains(one)),
             Self::ExtendedCommunity(any) => {
-                any.iter().any(|one| attributes.extended_communities.contains(one))
+                any.iter().any(|one| attributes.rare.extended_communities.contains(one))
             }
-            Self::LargeCommunity(any) => any.iter().any(|one| attributes.large_communities.contains(one)),
+            Self::LargeCommunity(any) => {
+                any.iter().any(|one| attributes.rare.large_communities.contains(one))
+            }
             Self::AsPathContains(asn) => attributes.as_path.contains(*asn),
             Self::AsPathOrigin(asn) => attributes.as_path.origin() == Some(*asn),
             Self::AsPathNeighbor(asn) => attributes.as_path.neighbor() == Some(*asn),
@@ -218,11 +220,15 @@ impl Edit {
             Self::AddCommunities(added) => add(&mut attributes.communities, added),
             Self::RemoveCommunities(removed) => attributes.communities.retain(|one| !removed.contains(one)),
             Self::ReplaceCommunities(all) => replace(&mut attributes.communities, all),
-            Self::AddLargeCommunities(added) => add(&mut attributes.large_communities, added),
-            Self::RemoveLargeCommunities(removed) => {
-                attributes.large_communities.retain(|one| !removed.contains(one));
+            Self::AddLargeCommunities(added) => {
+                attributes.rare.edit(|rare| add(&mut rare.large_communities, added));
             }
-            Self::ReplaceLargeCommunities(all) => replace(&mut attributes.large_communities, all),
+            Self::RemoveLargeCommunities(removed) => {
+                attributes.rare.edit(|rare| rare.large_communities.retain(|one| !removed.contains(one)));
+            }
+            Self::ReplaceLargeCommunities(all) => {
+                attributes.rare.edit(|rare| replace(&mut rare.large_communities, all));
+            }
             Self::Prepend(asn, times) => attributes.as_path.prepend(*asn, usize::from(*times)),
         }
     }

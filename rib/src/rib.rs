@@ -222,14 +222,10 @@ impl Rib {
 
     /// Has everything of a family that was advertised to a peer advertised again (RFC 2918).
     pub fn refresh(&mut self, id: PeerId, family: Family) {
-        let Some(&slot) = self.slots.get(&id) else { return };
-        let (peers, destinations) = (&mut self.peers, &self.destinations);
-        let Some(peer) = peers[usize::from(slot.0)].as_mut() else { return };
-        let records = peer.out.records();
-        let ours = records.filter(|&(id, _)| destinations[id].family() == family);
-        for id in ours.map(|(id, _)| id).collect::<Vec<_>>() {
-            peer.out.pending.insert(id);
-            peer.out.again.insert(id);
+        if let Some(&slot) = self.slots.get(&id)
+            && let Some(peer) = self.peer_mut(slot)
+        {
+            peer.out.asked_again.insert(family);
         }
     }
 
@@ -261,6 +257,12 @@ impl Rib {
     /// Reports which next hops are to be resolved from now on, and which no longer, since the last call.
     pub fn tracked_next_hops(&mut self) -> NextHopChanges {
         if self.settings.resolve { self.pool.next_hops.report() } else { NextHopChanges::default() }
+    }
+
+    /// Tells whether some next hop's resolution is still to be learned.
+    #[must_use]
+    pub fn awaits_next_hops(&self) -> bool {
+        self.settings.resolve && self.pool.next_hops.any_unknown()
     }
 
     /// Returns what has been done so far.
@@ -466,10 +468,7 @@ struct Verdict {
 
 impl Verdict {
     fn same_standing(&self, standing: Standing) -> bool {
-        match standing {
-            Standing::Rejected(reason) => self.rejected == Some(reason),
-            _ => self.rejected.is_none(),
-        }
+        self.rejected == if let Standing::Rejected(reason) = standing { Some(reason) } else { None }
     }
 }
 

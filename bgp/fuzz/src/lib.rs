@@ -48,8 +48,11 @@ fn check_understood(message: Message, context: &CodecContext) {
 fn normal(mut message: Message) -> Message {
     if let Message::Update(update) = &mut message {
         update.withdrawn.sort_unstable();
-        let attributes = update.announced.iter_mut().flat_map(|part| &mut part.attributes.unknown);
-        attributes.for_each(|attribute| attribute.partial = true);
+        for part in &mut update.announced {
+            part.attributes.rare.edit(|rare| {
+                rare.unknown.iter_mut().for_each(|attribute| attribute.partial = true);
+            });
+        }
     }
     message
 }

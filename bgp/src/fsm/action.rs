@@ -103,6 +103,23 @@ impl DownReason {
         }
     }
 
+    /// Tells whether the peer did what it would do again, so that it is worth resting from it (RFC 4271 §8.1.1,
+    /// DampPeerOscillations). A peer that went away and comes back is not.
+    pub(super) fn is_peers_fault(&self) -> bool {
+        match self {
+            Self::ProtocolError { .. } | Self::UnexpectedMessage { .. } | Self::NotificationUnreadable => {
+                true
+            }
+            Self::Stopped(_)
+            | Self::NotificationReceived(_)
+            | Self::ConnectFailed(_)
+            | Self::ConnectionLost(_)
+            | Self::HoldTimerExpired
+            | Self::SendHoldTimerExpired
+            | Self::Collision => false,
+        }
+    }
+
     /// Returns the reason in one word, for metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
@@ -158,6 +175,8 @@ impl fmt::Display for DownReason {
 pub enum Cause {
     /// [`Event::Start`](super::Event::Start).
     Started,
+    /// What was a peer to wait for is one to dial: [`Peer::configure`](super::Peer::configure).
+    Configured,
     /// The wait after a failure is over.
     IdleHoldExpired,
     /// It is time to connect again.
@@ -178,6 +197,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started => f.write_str("started"),
+            Self::Configured => f.write_str("no longer passive"),
             Self::IdleHoldExpired => f.write_str("idle hold timer expired"),
             Self::ConnectRetryExpired => f.write_str("connect retry timer expired"),
             Self::Connected => f.write_str("connected"),

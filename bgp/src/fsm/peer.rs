@@ -51,7 +51,10 @@ enum Mode {
     /// Idle until started.
     Stopped,
     /// Idle until the idle hold timer expires.
-    Resting,
+    Resting {
+        /// Whether the peer is not to connect meanwhile either.
+        damped: bool,
+    },
     /// Looking for a session, or having one.
     Running,
 }
@@ -147,9 +150,15 @@ impl Peer {
     }
 
     /// Changes what is configured. Connections that stand keep to what their OPEN said; the rest counts from
-    /// the next connection or timer on.
-    pub fn configure(&mut self, settings: PeerSettings) {
+    /// the next connection or timer on. A peer that was only waited for may have to be dialled now.
+    pub fn configure(&mut self, settings: PeerSettings, now: Instant, out: &mut Vec<Action>) {
+        let was_passive = self.settings.passive;
         self.settings = settings;
+        let waits = self.mode == Mode::Running && self.dial.is_none() && self.connections.is_empty();
+        if was_passive && !self.settings.passive && waits {
+            self.dial(now, out);
+            self.report(Cause::Configured, now, out);
+        }
     }
 
     fn start(&mut self, now: Instant, out: &mut Vec<Action>) {
@@ -189,8 +198,8 @@ impl Peer {
         }
         match mode {
             Mode::Stopped | Mode::Running => self.deadlines.stop(Timer::IdleHold),
-            Mode::Resting => {
-                let rest = self.next_rest(LONGEST_REST);
+            Mode::Resting { damped } => {
+                let rest = self.next_rest(if damped { LONGEST_REST } else { self.connect_retry() });
                 self.deadlines.start(Timer::IdleHold, now, rest);
             }
         }
@@ -238,10 +247,14 @@ impl Peer {
     }
 
     fn accept(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.mode != Mode::Running {
-            self.stats.refused += 1;
-            out.push(Action::Refuse);
-            return;
+        match self.mode {
+            Mode::Running => {}
+            Mode::Resting { damped: false } => self.rest_in_active(now),
+            Mode::Stopped | Mode::Resting { damped: true } => {
+                self.stats.refused += 1;
+                out.push(Action::Refuse);
+                return;
+            }
         }
         let waiting = |other: &Connection| other.opener == Opener::Peer && !is_past_open(other);
         if let Some(at) = self.connections.iter().position(waiting) {
@@ -252,6 +265,15 @@ impl Peer {
         let id = self.allocate();
         out.push(Action::Accept(id));
         self.open(id, Opener::Peer, Cause::Accepted, now, out);
+    }
+
+    /// Leaves Idle because the peer is back: what is left of the rest only holds back our own dialling.
+    fn rest_in_active(&mut self, now: Instant) {
+        self.mode = Mode::Running;
+        if let Some(end) = self.deadlines.when(Timer::IdleHold) {
+            self.deadlines.stop(Timer::IdleHold);
+            self.deadlines.start(Timer::ConnectRetry, now, end.saturating_duration_since(now));
+        }
     }
 
     fn open(&mut self, id: ConnId, opener: Opener, cause: Cause, now: Instant, out: &mut Vec<Action>) {
@@ -349,7 +371,7 @@ impl Peer {
             }
             self.report(Cause::Down(reason), now, out);
         } else if self.connections.is_empty() {
-            self.become_idle(Mode::Resting, reason, now, out);
+            self.become_idle(Mode::Resting { damped: reason.is_peers_fault() }, reason, now, out);
         } else {
             self.report(Cause::Down(reason), now, out);
         }
@@ -424,7 +446,7 @@ impl Peer {
     fn reached(&self) -> State {
         let furthest = self.connections.iter().map(Connection::state).max();
         match (self.mode, furthest, self.dial) {
-            (Mode::Stopped | Mode::Resting, ..) => State::Idle,
+            (Mode::Stopped | Mode::Resting { .. }, ..) => State::Idle,
             (Mode::Running, Some(state), _) => state,
             (Mode::Running, None, Some(_)) => State::Connect,
             (Mode::Running, None, None) => State::Active,

@@ -24,7 +24,7 @@ pub struct Stats {
     pub flaps: u64,
     /// Faults in UPDATEs that did not end the session (RFC 7606).
     pub offences: u64,
-    /// Incoming connections refused because the peer was in Idle.
+    /// Incoming connections refused because the peer is stopped, or rested from after an error.
     pub refused: u64,
     /// Attempts to connect.
     pub dials: u64,

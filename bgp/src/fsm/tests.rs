@@ -75,13 +75,15 @@ impl Stage {
             }
             Row::Active => drop(stage.handle(Event::ConnectFailed(stage.id, String::from("refused")))),
             Row::OpenSent => drop(stage.handle(Event::Connected(stage.id))),
-            Row::OpenConfirm | Row::Established => {
+            Row::Lost | Row::OpenConfirm | Row::Established => {
                 stage.handle(Event::Connected(stage.id));
                 stage.receive(&open());
             }
         }
         if row == Row::Established {
             stage.receive(&Message::Keepalive);
+        } else if row == Row::Lost {
+            stage.handle(Event::Closed(stage.id, String::from("reset")));
         }
         stage
     }
@@ -117,7 +119,10 @@ fn end_of_rib() -> Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Row {
     Stopped,
+    /// Idle after an error of the peer's.
     Resting,
+    /// Idle after the loss of a connection.
+    Lost,
     Connect,
     Active,
     OpenSent,
@@ -125,9 +130,10 @@ enum Row {
     Established,
 }
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     Row::Stopped,
     Row::Resting,
+    Row::Lost,
     Row::Connect,
     Row::Active,
     Row::OpenSent,
@@ -227,29 +233,29 @@ fn said(octets: &Bytes) -> String {
 
 /// What each event does in each state, in the order of [`ROWS`].
 #[rustfmt::skip]
-const TABLE: &[(Stimulus, [&str; 7])] = &[
-    (Stimulus::Start, ["Connect dial", "Connect dial", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]),
-    (Stimulus::Stop, ["Idle", "Idle", "Idle close", "Idle", "Idle 6/3 close", "Idle 6/3 close", "Idle 6/3 close down"]),
-    (Stimulus::Restart, ["Idle", "Idle", "Idle close", "Idle", "Idle close", "Idle close", "Idle close down"]),
-    (Stimulus::Incoming, ["Idle refuse", "Idle refuse", "OpenSent accept OPEN", "OpenSent accept OPEN", "OpenSent accept OPEN", "OpenConfirm accept OPEN", "Established accept OPEN"]),
-    (Stimulus::Connected, ["Idle", "Idle", "OpenSent OPEN", "Active", "OpenSent", "OpenConfirm", "Established"]),
-    (Stimulus::ConnectFailed, ["Idle", "Idle", "Active", "Active", "Active", "Idle", "Idle down"]),
-    (Stimulus::Closed, ["Idle", "Idle", "Active", "Active", "Active", "Idle", "Idle down"]),
-    (Stimulus::Open, ["Idle", "Idle", "Connect", "Active", "OpenConfirm KEEPALIVE", "Idle 5/2 close", "Idle 5/3 close down"]),
-    (Stimulus::BadOpen, ["Idle", "Idle", "Connect", "Active", "Idle 2/1 close", "Idle 5/2 close", "Idle 5/3 close down"]),
-    (Stimulus::Update, ["Idle", "Idle", "Connect", "Active", "Idle 5/1 close", "Idle 5/2 close", "Established routes"]),
-    (Stimulus::BadUpdate, ["Idle", "Idle", "Connect", "Active", "Idle 5/1 close", "Idle 5/2 close", "Idle 3/1 close down"]),
-    (Stimulus::Keepalive, ["Idle", "Idle", "Connect", "Active", "Idle 5/1 close", "Established up", "Established"]),
-    (Stimulus::Notification, ["Idle", "Idle", "Connect", "Active", "Idle close", "Idle close", "Idle close down"]),
-    (Stimulus::RouteRefresh, ["Idle", "Idle", "Connect", "Active", "Idle 5/1 close", "Idle 5/2 close", "Established asked"]),
-    (Stimulus::BadHeader, ["Idle", "Idle", "Connect", "Active", "Idle 1/3 close", "Idle 1/3 close", "Idle 1/3 close down"]),
-    (Stimulus::Stale, ["Idle", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]),
-    (Stimulus::Written, ["Idle", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]),
-    (Stimulus::Expired(Timer::ConnectRetry), ["Idle", "Idle", "Connect close dial", "Connect dial", "OpenSent", "OpenConfirm", "Established"]),
-    (Stimulus::Expired(Timer::IdleHold), ["Idle", "Connect dial", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]),
-    (Stimulus::Expired(Timer::Hold), ["Idle", "Idle", "Connect", "Active", "Idle 4/0 close", "Idle KEEPALIVE 4/0 close", "Idle KEEPALIVE 4/0 close down"]),
-    (Stimulus::Expired(Timer::Keepalive), ["Idle", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm KEEPALIVE", "Established KEEPALIVE"]),
-    (Stimulus::Expired(Timer::SendHold), ["Idle", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Idle KEEPALIVE 8/0 close down"]),
+const TABLE: &[(Stimulus, [&str; 8])] = &[
+    (Stimulus::Start, ["Connect dial", "Connect dial", "Connect dial", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]),
+    (Stimulus::Stop, ["Idle", "Idle", "Idle", "Idle close", "Idle", "Idle 6/3 close", "Idle 6/3 close", "Idle 6/3 close down"]),
+    (Stimulus::Restart, ["Idle", "Idle", "Idle", "Idle close", "Idle", "Idle close", "Idle close", "Idle close down"]),
+    (Stimulus::Incoming, ["Idle refuse", "Idle refuse", "OpenSent accept OPEN", "OpenSent accept OPEN", "OpenSent accept OPEN", "OpenSent accept OPEN", "OpenConfirm accept OPEN", "Established accept OPEN"]),
+    (Stimulus::Connected, ["Idle", "Idle", "Idle", "OpenSent OPEN", "Active", "OpenSent", "OpenConfirm", "Established"]),
+    (Stimulus::ConnectFailed, ["Idle", "Idle", "Idle", "Active", "Active", "Active", "Idle", "Idle down"]),
+    (Stimulus::Closed, ["Idle", "Idle", "Idle", "Active", "Active", "Active", "Idle", "Idle down"]),
+    (Stimulus::Open, ["Idle", "Idle", "Idle", "Connect", "Active", "OpenConfirm KEEPALIVE", "Idle 5/2 close", "Idle 5/3 close down"]),
+    (Stimulus::BadOpen, ["Idle", "Idle", "Idle", "Connect", "Active", "Idle 2/1 close", "Idle 5/2 close", "Idle 5/3 close down"]),
+    (Stimulus::Update, ["Idle", "Idle", "Idle", "Connect", "Active", "Idle 5/1 close", "Idle 5/2 close", "Established routes"]),
+    (Stimulus::BadUpdate, ["Idle", "Idle", "Idle", "Connect", "Active", "Idle 5/1 close", "Idle 5/2 close", "Idle 3/1 close down"]),
+    (Stimulus::Keepalive, ["Idle", "Idle", "Idle", "Connect", "Active", "Idle 5/1 close", "Established up", "Established"]),
+    (Stimulus::Notification, ["Idle", "Idle", "Idle", "Connect", "Active", "Idle close", "Idle close", "Idle close down"]),
+    (Stimulus::RouteRefresh, ["Idle", "Idle", "Idle", "Connect", "Active", "Idle 5/1 close", "Idle 5/2 close", "Established asked"]),
+    (Stimulus::BadHeader, ["Idle", "Idle", "Idle", "Connect", "Active", "Idle 1/3 close", "Idle 1/3 close", "Idle 1/3 close down"]),
+    (Stimulus::Stale, ["Idle", "Idle", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]),
+    (Stimulus::Written, ["Idle", "Idle", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]),
+    (Stimulus::Expired(Timer::ConnectRetry), ["Idle", "Idle", "Idle", "Connect close dial", "Connect dial", "OpenSent", "OpenConfirm", "Established"]),
+    (Stimulus::Expired(Timer::IdleHold), ["Idle", "Connect dial", "Connect dial", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"]),
+    (Stimulus::Expired(Timer::Hold), ["Idle", "Idle", "Idle", "Connect", "Active", "Idle 4/0 close", "Idle KEEPALIVE 4/0 close", "Idle KEEPALIVE 4/0 close down"]),
+    (Stimulus::Expired(Timer::Keepalive), ["Idle", "Idle", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm KEEPALIVE", "Established KEEPALIVE"]),
+    (Stimulus::Expired(Timer::SendHold), ["Idle", "Idle", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Idle KEEPALIVE 8/0 close down"]),
 ];
 
 #[test]
@@ -312,6 +318,18 @@ fn messages_are_counted_by_kind_and_the_last_error_is_kept() {
     assert_eq!((stats.established, stats.flaps, stats.dials), (1, 1, 1));
     let error = stats.last_error.as_ref().map(|error| (error.at, error.reason.label()));
     assert_eq!(error, Some((stage.now, "unexpected_message")));
+}
+
+#[test]
+fn a_peer_that_need_not_be_waited_for_any_more_is_dialled() {
+    let mut stage = Stage::new();
+    stage.peer = Peer::new(PeerSettings { passive: true, ..settings(US, THEM, 1) });
+    stage.handle(Event::Start);
+    let mut out = Vec::new();
+    stage.peer.configure(settings(US, THEM, 1), stage.now, &mut out);
+    assert_eq!(told(stage.peer.state(), &out), "Connect dial");
+    stage.peer.configure(settings(US, THEM, 1), stage.now, &mut out);
+    assert_eq!(stage.peer.stats().dials, 1);
 }
 
 #[test]

@@ -9,13 +9,13 @@ use nom::Parser;
 use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u16};
 
+use crate::Community;
 use crate::as_path::AsPath;
-use crate::attributes::{Aggregator, NextHop, Origin, PathAttributes, UnknownAttribute};
+use crate::attributes::{Aggregator, NextHop, Origin, PathAttributes, RareAttributes};
 use crate::notification::UpdateError;
 use crate::wire::read::Parsed;
 use crate::wire::write::{insert_u8, patch_u8, patch_u16};
 use crate::wire::{CodecContext, DecodeError, Disposition, Offence, WireError};
-use crate::{BgpId, Community, ExtendedCommunity, LargeCommunity};
 
 mod aggregator;
 pub(super) mod as_path;
@@ -65,6 +65,14 @@ struct Row {
     decode: Decode,
     /// Absent where the routes themselves are the value: the message writes those.
     encode: Option<Encode>,
+}
+
+impl Row {
+    /// Tells whether the Partial bit goes on with the attribute. With the AS4 attributes it does not: they are
+    /// merged into others and made anew.
+    fn keeps_partial(&self) -> bool {
+        self.flags == OPTIONAL_TRANSITIVE && self.senders == All
+    }
 }
 
 /// Who may send an attribute; from others it is discarded, malformed or not.
@@ -128,15 +136,10 @@ pub(super) struct Received {
     med: Option<u32>,
     local_pref: Option<u32>,
     atomic_aggregate: bool,
-    aggregator: Option<Aggregator>,
     communities: Vec<Community>,
-    originator_id: Option<BgpId>,
-    cluster_list: Vec<std::net::Ipv4Addr>,
-    extended_communities: Vec<ExtendedCommunity>,
+    rare: RareAttributes,
     as4_path: Option<AsPath>,
     as4_aggregator: Option<Aggregator>,
-    large_communities: Vec<LargeCommunity>,
-    unknown: Vec<UnknownAttribute>,
 }
 
 /// A set of attribute types.
@@ -176,13 +179,8 @@ impl Received {
             med: self.med,
             local_pref: self.local_pref,
             atomic_aggregate: self.atomic_aggregate,
-            aggregator: self.aggregator,
             communities: self.communities.clone(),
-            originator_id: self.originator_id,
-            cluster_list: self.cluster_list.clone(),
-            extended_communities: self.extended_communities.clone(),
-            large_communities: self.large_communities.clone(),
-            unknown: self.unknown.clone(),
+            rare: self.rare.clone().into(),
         })
     }
 
@@ -191,11 +189,11 @@ impl Received {
     /// An AGGREGATOR that is not AS_TRANS beside AS4_AGGREGATOR was changed by somebody who knows nothing
     /// of either AS4 attribute: both are out of date.
     fn merge_as4(&mut self) {
-        if let (Some(aggregator), Some(as4)) = (self.aggregator, self.as4_aggregator) {
+        if let (Some(aggregator), Some(as4)) = (self.rare.aggregator, self.as4_aggregator) {
             if aggregator.asn != crate::Asn::TRANS {
                 return;
             }
-            self.aggregator = Some(as4);
+            self.rare.aggregator = Some(as4);
         }
         if let (Some(path), Some(as4)) = (&mut self.as_path, &self.as4_path) {
             *path = as_path::merge(path, as4);
@@ -256,7 +254,8 @@ pub(super) fn decode(
         }
         octets = rest;
     }
-    received.unknown.sort_unstable_by_key(|attribute| attribute.code);
+    received.rare.unknown.sort_unstable_by_key(|attribute| attribute.code);
+    received.rare.partial.sort_unstable();
     received.merge_as4();
     Ok(received)
 }
@@ -282,7 +281,11 @@ fn read(
     (row.decode)(attribute.value, context, received).map_err(|error| match error {
         WireError::FamilyNotNegotiated(_) => (error, DiscardAttribute),
         _ => (error, row.malformed),
-    })
+    })?;
+    if row.keeps_partial() && attribute.flags & PARTIAL != 0 {
+        received.rare.partial.push(attribute.code);
+    }
+    Ok(())
 }
 
 /// Judges an attribute that reaches beyond the others (RFC 7606 §4). If it is one that carries routes, they
@@ -324,10 +327,11 @@ pub(super) fn reset(attribute: u8, error: WireError, octets: &[u8]) -> DecodeErr
 pub(super) fn encode(attributes: &PathAttributes, context: &CodecContext, out: &mut BytesMut) {
     for row in TABLE {
         if let Some(encode) = row.encode {
-            put(row.flags, row.code, out, |out| encode(attributes, context, out));
+            let partial = if attributes.rare.partial.contains(&row.code) { PARTIAL } else { 0 };
+            put(row.flags | partial, row.code, out, |out| encode(attributes, context, out));
         }
     }
-    for attribute in &attributes.unknown {
+    for attribute in &attributes.rare.unknown {
         // The Partial bit tells that somebody on the way, now we, did not understand it (RFC 4271 §5).
         put(OPTIONAL_TRANSITIVE | PARTIAL, attribute.code, out, |out| {
             out.put_slice(&attribute.value);

@@ -182,7 +182,7 @@ pub enum OpenFault {
     /// Another version than 4.
     #[error("version {0}")]
     Version(u8),
-    /// AS 0 (RFC 7607), or a capability that names another AS than the fixed field.
+    /// AS 0 (RFC 7607), AS_TRANS with nothing behind it, or a capability that names another AS than the fixed field.
     #[error("AS {field} in the fixed field, {capability:?} in the capability")]
     PeerAs {
         /// The AS of the 2-octet field.

@@ -72,7 +72,8 @@ fn all<'a, T>(
 
 /// Judges the two places that name the sender's AS (RFC 6793 §4.2.1, RFC 7607).
 ///
-/// AS_TRANS beside a number that would have fitted is needless but names nobody else; FRR lets it pass too.
+/// AS_TRANS is nobody's AS, so alone it is refused. Beside a number that would have fitted it is needless but
+/// names nobody else; FRR lets it pass too.
 fn asn(field: u16, capabilities: &[Capability]) -> Result<Asn, OpenFault> {
     let capability = capabilities.iter().find_map(|capability| match capability {
         Capability::FourOctetAsn(asn) => Some(*asn),
@@ -81,7 +82,7 @@ fn asn(field: u16, capabilities: &[Capability]) -> Result<Asn, OpenFault> {
     let fixed = Asn(field.into());
     let asn = capability.unwrap_or(fixed);
     let agrees = fixed == asn || fixed == Asn::TRANS;
-    if field == 0 || asn.0 == 0 || !agrees {
+    if field == 0 || asn.is_reserved() || !agrees {
         return Err(OpenFault::PeerAs { field, capability: capability.map(|asn| asn.0) });
     }
     Ok(asn)

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::testing::there_and_back;
 use super::*;
 use crate::as_path::{Segment, SegmentKind};
-use crate::attributes::{Aggregator, Origin, UnknownAttribute};
+use crate::attributes::{Aggregator, Origin, RareAttributes, UnknownAttribute};
 use crate::capability::{ExtendedNextHop, GracefulRestart};
 use crate::family::AfiSafi;
 use crate::message::RouteRefresh;
@@ -31,9 +31,9 @@ fn context() -> impl Strategy<Value = CodecContext> {
     })
 }
 
-/// Any AS but 0, small ones as often as great ones.
+/// Any AS but the reserved ones, small ones as often as great ones.
 fn asn() -> impl Strategy<Value = Asn> {
-    prop_oneof![1..=65_535_u32, 1..=u32::MAX].prop_map(Asn)
+    prop_oneof![1..=65_535_u32, 1..=u32::MAX].prop_map(Asn).prop_filter("reserved", |asn| !asn.is_reserved())
 }
 
 fn bgp_id() -> impl Strategy<Value = BgpId> {
@@ -43,7 +43,7 @@ fn bgp_id() -> impl Strategy<Value = BgpId> {
 fn as_path() -> impl Strategy<Value = AsPath> {
     let kind = prop_oneof![Just(SegmentKind::Set), Just(SegmentKind::Sequence)];
     let segment = (kind, vec(asn(), 1..6)).prop_map(|(kind, asns)| Segment { kind, asns });
-    vec(segment, 0..4).prop_map(AsPath::from_segments)
+    vec(segment, 0..4).prop_map(AsPath::from_iter)
 }
 
 fn ipv6_next_hop() -> impl Strategy<Value = NextHop> {
@@ -90,22 +90,35 @@ fn unknown() -> impl Strategy<Value = Vec<UnknownAttribute>> {
 }
 
 prop_compose! {
-    fn attributes(next_hop: impl Strategy<Value = NextHop>)(
-        next_hop in next_hop,
-        origin in prop_oneof![Just(Origin::Igp), Just(Origin::Egp), Just(Origin::Incomplete)],
-        as_path in as_path(),
-        (med, local_pref) in any::<(Option<u32>, Option<u32>)>(),
-        (atomic_aggregate, aggregator) in (any::<bool>(), option::of(aggregator())),
-        communities in sorted(any::<u32>().prop_map(Community)),
+    fn rare()(
+        aggregator in option::of(aggregator()),
         originator_id in option::of(bgp_id()),
         cluster_list in vec(any::<u32>().prop_map(Ipv4Addr::from_bits), 0..4),
         extended_communities in sorted(any::<[u8; 8]>().prop_map(ExtendedCommunity)),
         large_communities in sorted(large_community()),
         unknown in unknown(),
+        partial: bool,
+    ) -> RareAttributes {
+        let has = [(7, aggregator.is_some()), (16, !extended_communities.is_empty()), (32, !large_communities.is_empty())];
+        let partial = has.into_iter().filter_map(|(code, has)| (has && partial).then_some(code)).collect();
+        RareAttributes {
+            aggregator, originator_id, cluster_list, extended_communities, large_communities, unknown, partial,
+        }
+    }
+}
+
+prop_compose! {
+    fn attributes(next_hop: impl Strategy<Value = NextHop>)(
+        next_hop in next_hop,
+        origin in prop_oneof![Just(Origin::Igp), Just(Origin::Egp), Just(Origin::Incomplete)],
+        as_path in as_path(),
+        (med, local_pref) in any::<(Option<u32>, Option<u32>)>(),
+        atomic_aggregate: bool,
+        communities in sorted(any::<u32>().prop_map(Community)),
+        rare in rare(),
     ) -> PathAttributes {
         PathAttributes {
-            origin, as_path, next_hop, med, local_pref, atomic_aggregate, aggregator, communities,
-            originator_id, cluster_list, extended_communities, large_communities, unknown,
+            origin, as_path, next_hop, med, local_pref, atomic_aggregate, communities, rare: rare.into(),
         }
     }
 }

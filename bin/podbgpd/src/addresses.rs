@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{self, getifaddrs};
+use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
 /// One address of one interface.
@@ -12,6 +13,8 @@ pub struct InterfaceAddress {
     pub interface: String,
     /// The address.
     pub address: IpAddr,
+    /// Whether the interface is set up.
+    pub up: bool,
 }
 
 /// Where a session ends on our side, and by what addresses the peer can reach us there.
@@ -19,25 +22,25 @@ pub struct InterfaceAddress {
 pub struct LocalEnd {
     /// Our next hop for IPv4 routes, if the interface or the node has an IPv4 address.
     pub ipv4: Option<Ipv4Addr>,
+    /// Whether that IPv4 address is another interface's, so that the peer may have no way to it.
+    pub ipv4_elsewhere: bool,
     /// Our next hop for IPv6 routes, if the interface or the node has a global IPv6 address.
     pub ipv6: Option<Ipv6Addr>,
     /// The link-local address of the interface, sent beside the global one (RFC 2545 §3).
     pub link_local: Option<Ipv6Addr>,
 }
 
-/// Lists every address of every interface that is up.
+/// Lists every address of every interface.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn all() -> std::io::Result<Vec<InterfaceAddress>> {
-    let up = nix::net::if_::InterfaceFlags::IFF_UP;
-    Ok(getifaddrs()?
-        .filter(|entry| entry.flags.contains(up))
-        .filter_map(|entry| {
-            let address = ip(&entry.address?)?;
-            Some(InterfaceAddress { interface: entry.interface_name, address })
-        })
-        .collect())
+    let shown = |entry: ifaddrs::InterfaceAddress| {
+        let address = ip(&entry.address?)?;
+        let up = entry.flags.contains(InterfaceFlags::IFF_UP);
+        Some(InterfaceAddress { interface: entry.interface_name, address, up })
+    };
+    Ok(getifaddrs()?.filter_map(shown).collect())
 }
 
 impl LocalEnd {
@@ -49,17 +52,20 @@ impl LocalEnd {
     pub fn of(local: IpAddr, addresses: &[InterfaceAddress]) -> Self {
         let interface = addresses.iter().find(|entry| entry.address == local).map(|entry| &entry.interface);
         let same = |entry: &&InterfaceAddress| Some(&entry.interface) == interface;
-        let (here, elsewhere): (Vec<_>, Vec<_>) = addresses.iter().partition(same);
-        let nearest = || here.iter().chain(&elsewhere).map(|entry| entry.address);
+        let (here, elsewhere): (Vec<_>, Vec<_>) = addresses.iter().filter(|entry| entry.up).partition(same);
+        let ipv4 = |entry: &&InterfaceAddress| match entry.address {
+            IpAddr::V4(address) if is_global_v4(address) => Some(address),
+            _ => None,
+        };
+        let ipv6 = |entry: &&InterfaceAddress| match entry.address {
+            IpAddr::V6(address) if is_global_v6(address) => Some(address),
+            _ => None,
+        };
+        let ipv4_here = here.iter().find_map(ipv4);
         let mut end = Self {
-            ipv4: nearest().find_map(|address| match address {
-                IpAddr::V4(address) if is_global_v4(address) => Some(address),
-                _ => None,
-            }),
-            ipv6: nearest().find_map(|address| match address {
-                IpAddr::V6(address) if is_global_v6(address) => Some(address),
-                _ => None,
-            }),
+            ipv4: ipv4_here.or_else(|| elsewhere.iter().find_map(ipv4)),
+            ipv4_elsewhere: ipv4_here.is_none() && !local.is_ipv4(),
+            ipv6: here.iter().chain(&elsewhere).find_map(ipv6),
             link_local: here.iter().find_map(|entry| match entry.address {
                 IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
                 _ => None,
@@ -108,6 +114,7 @@ mod tests {
         .map(|(interface, address)| InterfaceAddress {
             interface: interface.to_owned(),
             address: address.parse().unwrap(),
+            up: true,
         })
         .to_vec()
     }
@@ -125,6 +132,25 @@ mod tests {
         let end = LocalEnd::of("10.203.31.40".parse().unwrap(), &node());
         assert_eq!(end.ipv6, Some("fd00:203::40".parse().unwrap()));
         assert_eq!(end.link_local, Some("fe80::41".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_ipv4_address_of_another_interface_is_marked() {
+        let mut addresses = node();
+        let end = LocalEnd::of("fd00:203::40".parse().unwrap(), &addresses);
+        assert_eq!((end.ipv4, end.ipv4_elsewhere), (Some("10.203.30.40".parse().unwrap()), false));
+        addresses.retain(|entry| entry.address != IpAddr::from([10, 203, 30, 40]));
+        let end = LocalEnd::of("fd00:203::40".parse().unwrap(), &addresses);
+        assert_eq!((end.ipv4, end.ipv4_elsewhere), (Some("10.0.0.7".parse().unwrap()), true));
+    }
+
+    #[test]
+    fn an_interface_that_is_down_serves_nobody() {
+        let mut addresses = node();
+        let eth0 = addresses.iter_mut().filter(|entry| entry.interface == "eth0");
+        eth0.for_each(|entry| entry.up = false);
+        let end = LocalEnd::of("10.203.31.40".parse().unwrap(), &addresses);
+        assert_eq!(end.ipv6, None);
     }
 
     #[test]

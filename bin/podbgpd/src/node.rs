@@ -7,7 +7,7 @@ mod answer;
 mod doors;
 mod notice;
 
-use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -47,13 +47,14 @@ pub struct Node {
     outputs: Vec<Output>,
     /// An incoming connection, while the speaker decides about it.
     offered: Option<(TcpStream, IpAddr)>,
+    log: notice::Log,
 }
 
 /// The way to the kernel's thread.
 struct Kernel {
     handle: fib::FibHandle,
-    /// What it had no room for.
-    backlog: VecDeque<fib::Command>,
+    /// What it had no room for after all.
+    refused: Option<fib::Command>,
     /// Routes of an earlier run: those found, and those removed since.
     adopted: u64,
     swept: u64,
@@ -82,12 +83,11 @@ impl Node {
         let kernel = match intent.fib.install {
             true => {
                 let handle = fib::spawn(fib_settings(&intent), fib_sender)?;
-                Some(Kernel { handle, backlog: VecDeque::new(), adopted: 0, swept: 0 })
+                Some(Kernel { handle, refused: None, adopted: 0, swept: 0 })
             }
             false => None,
         };
-        let mut listeners = Listeners::new(events.clone());
-        listeners.listen(&intent.node.listen)?;
+        let listeners = Listeners::new(events.clone());
         let (mut doors, requests) = doors::Doors::open(&intent.control_socket)?;
         doors.serve_metrics(intent.metrics)?;
         let mut outputs = Vec::new();
@@ -104,8 +104,11 @@ impl Node {
             config: answer::ConfigRecord::new(file),
             outputs,
             offered: None,
+            log: notice::Log::default(),
         };
+        // The keys of the peers first: a socket that listens without them lets in who cannot sign.
         node.carry_out();
+        node.listeners.listen(&node.speaker.intent().node.listen)?;
         Ok(node)
     }
 
@@ -121,7 +124,7 @@ impl Node {
             let deadline = self.speaker.next_deadline();
             tokio::select! {
                 Some(event) = self.sockets.recv() => self.socket_events(event),
-                Some(event) = self.fib_events.recv() => {
+                event = self.fib_events.recv(), if self.kernel.is_some() => {
                     if let Some(stop) = self.fib_event(event) {
                         break stop;
                     }
@@ -149,8 +152,9 @@ impl Node {
         let reason = StopReason::AdminDown { message: "podbgpd stops".to_owned() };
         self.speaker.shut_down(&reason, Instant::now(), &mut self.outputs);
         self.carry_out();
+        let Self { mut transport, mut sockets, kernel, listeners, .. } = self;
+        drop(listeners);
         // The writers report what they wrote; nobody need listen, but somebody must take it.
-        let Self { mut transport, mut sockets, kernel, .. } = self;
         tokio::select! {
             () = transport.drain() => {}
             () = async { while sockets.recv().await.is_some() {} } => {}
@@ -176,12 +180,16 @@ impl Node {
     }
 
     fn feed_kernel(&mut self) {
-        let Some(kernel) = &mut self.kernel else { return };
+        let Some(kernel) = &mut self.kernel else {
+            // The tables remember what nobody has pulled.
+            while self.speaker.kernel_command(CHANGES).is_some() {}
+            return;
+        };
         while kernel.handle.capacity() > 0 {
-            let next = kernel.backlog.pop_front().or_else(|| self.speaker.forwarding(CHANGES));
+            let next = kernel.refused.take().or_else(|| self.speaker.kernel_command(CHANGES));
             let Some(command) = next else { return };
             if let Err(refused) = kernel.handle.try_send(command) {
-                kernel.backlog.push_front(refused);
+                kernel.refused = Some(refused);
                 return;
             }
         }
@@ -202,17 +210,29 @@ impl Node {
         match event {
             SocketEvent::Accepted(stream) => self.accepted(stream),
             SocketEvent::Connected(key, stream) => self.connected(key, stream),
-            SocketEvent::ConnectFailed(key, why) => {
-                self.input(Input::ConnectFailed(key, why.to_string()));
-            }
+            SocketEvent::ConnectFailed(key, why) => self.connect_failed(key, &why),
             SocketEvent::Received(key, octets) => self.input(Input::Received(key, octets)),
             SocketEvent::Written(key, count) => self.input(Input::Written(key, count)),
-            SocketEvent::Closed(key, why) => self.input(Input::Closed(key, why)),
+            SocketEvent::Closed(key, why) => {
+                // The state machine closes what it ends, not what has ended by itself.
+                self.transport.close(key);
+                self.input(Input::Closed(key, why));
+            }
         }
     }
 
+    fn connect_failed(&mut self, key: Key, why: &io::Error) {
+        self.transport.close(key);
+        self.input(Input::ConnectFailed(key, why.to_string()));
+    }
+
     fn accepted(&mut self, stream: TcpStream) {
-        let ends = stream.peer_addr().and_then(|peer| Ok((peer.ip(), local_end(&stream)?)));
+        let ends = stream.peer_addr().and_then(|peer| {
+            let from = peer.ip().to_canonical();
+            // The kernel lists all addresses of the node to answer that: too much to ask for a stranger.
+            let end = if self.speaker.knows(from) { local_end(&stream)? } else { LocalEnd::default() };
+            Ok((from, end))
+        });
         match ends {
             Ok((from, end)) => {
                 self.offered = Some((stream, from));
@@ -229,15 +249,16 @@ impl Node {
         }
         let end = match local_end(&stream) {
             Ok(end) => end,
-            Err(error) => return self.input(Input::ConnectFailed(key, error.to_string())),
+            Err(error) => return self.connect_failed(key, &error),
         };
         match self.transport.open(key, stream, None) {
             Ok(()) => self.input(Input::Connected(key, end)),
-            Err(error) => self.input(Input::ConnectFailed(key, error.to_string())),
+            Err(error) => self.connect_failed(key, &error),
         }
     }
 
-    fn fib_event(&mut self, event: fib::Event) -> Option<Stop> {
+    fn fib_event(&mut self, event: Option<fib::Event>) -> Option<Stop> {
+        let Some(event) = event else { return Some(Stop::Kernel("its thread has died".to_owned())) };
         match (&event, &mut self.kernel) {
             (fib::Event::Failed(why), _) => return Some(Stop::Kernel(why.clone())),
             (fib::Event::Ready { adopted }, Some(kernel)) => kernel.adopted = *adopted as u64,
@@ -250,12 +271,15 @@ impl Node {
 
     /// Carries out what the speaker asked for, in its order.
     fn carry_out(&mut self) {
-        // Carrying out may bring new outputs; they come after the old ones.
-        while !self.outputs.is_empty() {
-            for output in std::mem::take(&mut self.outputs) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        while !outputs.is_empty() {
+            for output in outputs.drain(..) {
                 self.carry_out_one(output);
             }
+            // Carrying out may have brought new outputs; they come after the old ones.
+            std::mem::swap(&mut outputs, &mut self.outputs);
         }
+        self.outputs = outputs;
     }
 
     fn carry_out_one(&mut self, output: Output) {
@@ -266,12 +290,7 @@ impl Node {
             Output::Transmit(key, octets) => self.transmit(key, octets),
             Output::Close(key) => self.transport.close(key),
             Output::Password(address, password) => self.password(address, password.as_ref()),
-            Output::Kernel(command) => {
-                if let Some(kernel) = &mut self.kernel {
-                    kernel.backlog.push_back(command);
-                }
-            }
-            Output::Notice(notice) => notice::tell(&notice),
+            Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
         }
     }
 
@@ -301,7 +320,7 @@ impl Node {
     }
 }
 
-fn local_end(stream: &TcpStream) -> std::io::Result<LocalEnd> {
+fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {
     Ok(LocalEnd::of(stream.local_addr()?.ip().to_canonical(), &addresses::all()?))
 }
 

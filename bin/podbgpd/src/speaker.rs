@@ -3,7 +3,7 @@
 //! Still no socket and no clock. [`Speaker::handle`] takes what happened and the time, and appends what is to
 //! be done; [`Speaker::settle`] is called once after a batch of inputs, decides what the batch changed, and
 //! hands out adverts as far as the peers' connections have room. The kernel pulls as the peers do:
-//! [`Speaker::forwarding`] gives as many changes as asked for, so a slow kernel makes later changes coalesce.
+//! [`Speaker::kernel_command`] gives as many changes as asked for, so a slow kernel makes later changes coalesce.
 //!
 //! The rule for whoever drives it: carry out every output in order, settle after each batch, sleep until
 //! [`Speaker::next_deadline`].
@@ -14,12 +14,12 @@ mod peering;
 mod reload;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
 use bgp::Family;
-use bgp::fsm::{Action, Cause, Event, State, StopReason};
+use bgp::fsm::{Action, Cause, ConnId, Event, State, StopReason};
 use bgp::wire::Offence;
 use bytes::Bytes;
 use rib::{PeerId, Rib};
@@ -44,6 +44,10 @@ pub struct Speaker {
     by_address: BTreeMap<IpAddr, PeerId>,
     next_id: u32,
     convergence: Convergence,
+    /// What peers asked to have sent again since the last decision; asking more often makes no difference.
+    refreshes: BTreeSet<(PeerId, Family)>,
+    /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
+    tracking: VecDeque<fib::Command>,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
 }
@@ -84,8 +88,6 @@ pub enum Output {
     Close(Key),
     /// Sign segments to and from an address, or no longer.
     Password(IpAddr, Option<Secret>),
-    /// Tell the kernel's side.
-    Kernel(fib::Command),
     /// Tell people.
     Notice(Notice),
 }
@@ -139,6 +141,8 @@ impl Speaker {
             by_address: BTreeMap::new(),
             next_id: 0,
             convergence: Convergence::new(now),
+            refreshes: BTreeSet::new(),
+            tracking: VecDeque::new(),
             actions: Vec::new(),
             intent,
         };
@@ -170,6 +174,7 @@ impl Speaker {
             }
             Input::ConnectFailed((peer, conn), why) => {
                 self.peer_event(peer, Event::ConnectFailed(conn, why), now, out);
+                self.forget_end(peer, conn);
             }
             Input::Received((peer, conn), octets) => {
                 self.peer_event(peer, Event::Received(conn, octets), now, out);
@@ -177,7 +182,10 @@ impl Speaker {
             Input::Written((peer, conn), count) => {
                 self.peer_event(peer, Event::Written(conn, count), now, out);
             }
-            Input::Closed((peer, conn), why) => self.peer_event(peer, Event::Closed(conn, why), now, out),
+            Input::Closed((peer, conn), why) => {
+                self.peer_event(peer, Event::Closed(conn, why), now, out);
+                self.forget_end(peer, conn);
+            }
             Input::Fib(event) => self.kernel_event(event),
             Input::Tick => {
                 for peer in self.due(now) {
@@ -189,14 +197,10 @@ impl Speaker {
 
     /// Decides what the inputs since the last time changed, and sends what there is room for.
     pub fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
+        for (peer, family) in std::mem::take(&mut self.refreshes) {
+            self.rib.refresh(peer, family);
+        }
         self.rib.settle();
-        let changes = self.rib.tracked_next_hops();
-        if !changes.removed.is_empty() {
-            out.push(Output::Kernel(fib::Command::Untrack(changes.removed)));
-        }
-        if !changes.added.is_empty() {
-            out.push(Output::Kernel(fib::Command::Track(changes.added)));
-        }
         self.advertise(now, out);
         self.check_convergence(now, out);
     }
@@ -208,20 +212,23 @@ impl Speaker {
         machines.chain(self.convergence.deadline()).min()
     }
 
-    /// Starts a peer, stops it, or does both.
-    pub fn start(&mut self, peer: PeerId, now: Instant, out: &mut Vec<Output>) {
-        self.peer_event(peer, Event::Start, now, out);
-    }
-
-    /// Ends a peer's session, if there is one, and has no other until it is started.
-    pub fn stop(&mut self, peer: PeerId, reason: StopReason, now: Instant, out: &mut Vec<Output>) {
-        self.peer_event(peer, Event::Stop { reason }, now, out);
+    /// Tells whether somebody at this address is a peer.
+    #[must_use]
+    pub fn knows(&self, address: IpAddr) -> bool {
+        self.by_address.contains_key(&address)
     }
 
     /// Ends every session, for good. Kernel routes stay.
     pub fn shut_down(&mut self, reason: &StopReason, now: Instant, out: &mut Vec<Output>) {
         for peer in self.peerings.keys().copied().collect::<Vec<_>>() {
-            self.stop(peer, reason.clone(), now, out);
+            self.peer_event(peer, Event::Stop { reason: reason.clone() }, now, out);
+        }
+    }
+
+    /// A connection that ends by itself is not closed by its state machine.
+    fn forget_end(&mut self, peer: PeerId, conn: ConnId) {
+        if let Some(peering) = self.peerings.get_mut(&peer) {
+            peering.ends.remove(&conn);
         }
     }
 
@@ -278,7 +285,10 @@ impl Speaker {
         peering.machine.handle(event, now, &mut actions);
         let mut over_limit = false;
         for action in actions.drain(..) {
-            over_limit |= self.act(id, action, now, out) == Outcome::OverLimit;
+            // What comes after the excess would only be forgotten again.
+            if !(over_limit && matches!(action, Action::Update(_))) {
+                over_limit |= self.act(id, action, now, out) == Outcome::OverLimit;
+            }
         }
         self.actions = actions;
         if over_limit {
@@ -318,7 +328,7 @@ impl Speaker {
                 if let Some(family) = Family::from_code(refresh.family)
                     && refresh.subtype == 0
                 {
-                    self.rib.refresh(id, family);
+                    self.refreshes.insert((id, family));
                 }
             }
             Action::Down(_) => {

@@ -33,6 +33,10 @@ use crate::intent::Secret;
 pub use listen::Listeners;
 use pump::Connection;
 
+/// How many connections may say their last words at a time; further ones are cut off. Nobody should be able to
+/// make us keep descriptors by connecting over and over.
+const FAREWELLS: usize = 256;
+
 /// Names one TCP connection of one peer.
 pub type Key = (PeerId, ConnId);
 
@@ -147,13 +151,18 @@ impl Transport {
         }
     }
 
-    /// Closes a connection once what was transmitted is out, or gives up a dial.
+    /// Closes a connection once what was transmitted is out, or gives up a dial. One that is gone already stays
+    /// gone.
     pub fn close(&mut self, key: Key) {
         match self.links.remove(&key) {
             Some(Link::Dialling(task)) => task.abort(),
             Some(Link::Open(connection)) => {
                 while self.closing.try_join_next().is_some() {}
-                self.closing.spawn(connection.close());
+                if self.closing.len() < FAREWELLS {
+                    self.closing.spawn(connection.close());
+                } else {
+                    connection.abort();
+                }
             }
             None => {}
         }
@@ -184,3 +193,6 @@ impl Transport {
 /// Says that a connection's queue is full.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overrun;
+
+#[cfg(test)]
+mod tests;

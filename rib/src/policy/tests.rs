@@ -9,8 +9,10 @@ fn attributes() -> PathAttributes {
     let mut attributes = PathAttributes::originated(next_hop.into());
     attributes.as_path = AsPath::sequence([65001, 65002, 65003].map(Asn));
     attributes.communities = vec![Community(1), Community(5)];
-    attributes.extended_communities = vec![ExtendedCommunity([0, 2, 0, 0, 0, 0, 0, 1])];
-    attributes.large_communities = vec![large(1)];
+    attributes.rare.edit(|rare| {
+        rare.extended_communities = vec![ExtendedCommunity([0, 2, 0, 0, 0, 0, 0, 1])];
+        rare.large_communities = vec![large(1)];
+    });
     attributes
 }
 
@@ -124,10 +126,10 @@ fn communities_stay_in_order_and_single() {
     let replaced = edited(vec![Edit::ReplaceCommunities(vec![Community(9), Community(8)])]);
     assert_eq!(replaced.communities, [8, 9].map(Community));
     let added = edited(vec![Edit::AddLargeCommunities(vec![large(0)])]);
-    assert_eq!(added.large_communities, [large(0), large(1)]);
-    assert!(edited(vec![Edit::RemoveLargeCommunities(vec![large(1)])]).large_communities.is_empty());
+    assert_eq!(added.rare.large_communities, [large(0), large(1)]);
+    assert!(edited(vec![Edit::RemoveLargeCommunities(vec![large(1)])]).rare.large_communities.is_empty());
     let replaced = edited(vec![Edit::ReplaceLargeCommunities(vec![large(4)])]);
-    assert_eq!(replaced.large_communities, [large(4)]);
+    assert_eq!(replaced.rare.large_communities, [large(4)]);
 }
 
 #[test]

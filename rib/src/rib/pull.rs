@@ -14,6 +14,7 @@ use crate::pool::{AttrId, AttributePool};
 #[derive(Default)]
 struct Memo {
     exported: HashMap<Key, Option<AttrId>>,
+    held: Vec<AttrId>,
     last: Option<(Key, Option<AttrId>)>,
 }
 
@@ -31,7 +32,7 @@ impl Rib {
     #[must_use]
     pub fn has_pending(&self, id: PeerId) -> bool {
         let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
-        peer.is_some_and(|peer| !peer.out.pending.is_empty() || !peer.out.owed.is_empty())
+        peer.is_some_and(|peer| !peer.out.is_settled())
     }
 
     /// Looks at up to `limit` pending destinations and returns what the peer is to be told of them.
@@ -41,6 +42,10 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return Adverts::default() };
         let Some(peer) = self.peer_mut(slot) else { return Adverts::default() };
         let mut out = std::mem::take(&mut peer.out);
+        let asked_again = std::mem::take(&mut out.asked_again);
+        if !asked_again.is_empty() {
+            out.say_again(|id| asked_again.contains(self.destinations[id].family()));
+        }
         let mut grouping = Grouping::default();
         let mut memo = Memo::default();
         for _ in 0..limit {
@@ -48,7 +53,7 @@ impl Rib {
             self.tell(slot, destination, &mut out, &mut grouping, &mut memo);
             self.forget_if_unused(destination);
         }
-        memo.exported.into_values().flatten().for_each(|exported| self.pool.release(exported));
+        memo.held.into_iter().for_each(|exported| self.pool.release(exported));
         let mut adverts = grouping.adverts;
         adverts.end_of_rib = out.settle_initial();
         adverts.more = !out.pending.is_empty();
@@ -141,7 +146,7 @@ impl Rib {
         let looks_at_prefixes = peer.info.export.looks_at_prefixes();
         let exported = export(&peer.info, route).ok().map(|attributes| self.pool.intern(attributes));
         if !looks_at_prefixes {
-            hold(&mut self.pool, exported);
+            memo.held.extend(hold(&mut self.pool, exported));
             memo.exported.insert(key, exported);
             memo.last = Some((key, exported));
         }

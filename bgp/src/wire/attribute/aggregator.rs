@@ -11,7 +11,7 @@ use crate::wire::{CodecContext, WireError};
 use crate::{Asn, PathAttributes};
 
 pub(super) fn decode(value: &[u8], context: &CodecContext, received: &mut Received) -> Result<(), WireError> {
-    received.aggregator = Some(if context.four_octet_asn { long(value)? } else { short(value)? });
+    received.rare.aggregator = Some(if context.four_octet_asn { long(value)? } else { short(value)? });
     Ok(())
 }
 
@@ -37,7 +37,7 @@ fn check((asn, address): (Asn, std::net::Ipv4Addr)) -> Result<Aggregator, WireEr
 }
 
 pub(super) fn encode(attributes: &PathAttributes, context: &CodecContext, out: &mut BytesMut) -> Option<()> {
-    let aggregator = attributes.aggregator?;
+    let aggregator = attributes.rare.aggregator?;
     if context.four_octet_asn {
         out.put_u32(aggregator.asn.0);
     } else {
@@ -52,7 +52,7 @@ pub(super) fn encode_as4(
     context: &CodecContext,
     out: &mut BytesMut,
 ) -> Option<()> {
-    let aggregator = attributes.aggregator?;
+    let aggregator = attributes.rare.aggregator?;
     let needed = !context.four_octet_asn && u16::try_from(aggregator.asn.0).is_err();
     needed.then(|| {
         out.put_u32(aggregator.asn.0);

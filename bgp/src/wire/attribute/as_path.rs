@@ -26,7 +26,7 @@ pub(super) fn decode(value: &[u8], context: &CodecContext, received: &mut Receiv
         SEQUENCE => Ok(Segment { kind: SegmentKind::Sequence, asns }),
         other => Err(WireError::Value { field: "segment type", got: other.into() }),
     });
-    received.as_path = Some(AsPath::from_segments(typed.collect::<Result<_, _>>()?));
+    received.as_path = Some(typed.collect::<Result<_, _>>()?);
     Ok(())
 }
 
@@ -44,7 +44,7 @@ pub(super) fn decode_as4(value: &[u8], _: &CodecContext, received: &mut Received
             other => return Err(WireError::Value { field: "segment type", got: other.into() }),
         }
     }
-    received.as4_path = Some(AsPath::from_segments(path));
+    received.as4_path = Some(AsPath::from_iter(path));
     Ok(())
 }
 
@@ -128,8 +128,7 @@ pub(super) fn merge(path: &AsPath, as4: &AsPath) -> AsPath {
         first.asns.splice(..0, last.asns.iter().copied());
         segments.pop();
     }
-    segments.append(&mut tail);
-    AsPath::from_segments(segments)
+    segments.into_iter().chain(tail).collect()
 }
 
 fn joins(last: &Segment, next: &Segment) -> bool {

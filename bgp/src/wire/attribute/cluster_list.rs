@@ -9,11 +9,11 @@ use crate::wire::{CodecContext, WireError};
 
 pub(super) fn decode(value: &[u8], _: &CodecContext, received: &mut Received) -> Result<(), WireError> {
     check_multiple("cluster list", value, 4)?;
-    received.cluster_list = list(ipv4, value)?;
+    received.rare.cluster_list = list(ipv4, value)?;
     Ok(())
 }
 
 pub(super) fn encode(attributes: &PathAttributes, _: &CodecContext, out: &mut BytesMut) -> Option<()> {
-    attributes.cluster_list.iter().for_each(|cluster| out.put_slice(&cluster.octets()));
-    (!attributes.cluster_list.is_empty()).then_some(())
+    attributes.rare.cluster_list.iter().for_each(|cluster| out.put_slice(&cluster.octets()));
+    (!attributes.rare.cluster_list.is_empty()).then_some(())
 }

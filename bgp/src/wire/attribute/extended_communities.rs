@@ -12,11 +12,11 @@ use crate::{ExtendedCommunity, PathAttributes};
 pub(super) fn decode(value: &[u8], _: &CodecContext, received: &mut Received) -> Result<(), WireError> {
     check_multiple("extended communities", value, 8)?;
     let community = map(be_u64, |octets| ExtendedCommunity(octets.to_be_bytes()));
-    received.extended_communities = sorted(list(community, value)?);
+    received.rare.extended_communities = sorted(list(community, value)?);
     Ok(())
 }
 
 pub(super) fn encode(attributes: &PathAttributes, _: &CodecContext, out: &mut BytesMut) -> Option<()> {
-    attributes.extended_communities.iter().for_each(|community| out.put_slice(&community.0));
-    (!attributes.extended_communities.is_empty()).then_some(())
+    attributes.rare.extended_communities.iter().for_each(|community| out.put_slice(&community.0));
+    (!attributes.rare.extended_communities.is_empty()).then_some(())
 }

@@ -13,15 +13,15 @@ pub(super) fn decode(value: &[u8], _: &CodecContext, received: &mut Received) ->
     check_multiple("large communities", value, 12)?;
     let parts = (be_u32, be_u32, be_u32);
     let community = parts.map(|(global, local1, local2)| LargeCommunity { global, local1, local2 });
-    received.large_communities = sorted(list(community, value)?);
+    received.rare.large_communities = sorted(list(community, value)?);
     Ok(())
 }
 
 pub(super) fn encode(attributes: &PathAttributes, _: &CodecContext, out: &mut BytesMut) -> Option<()> {
-    for community in &attributes.large_communities {
+    for community in &attributes.rare.large_communities {
         out.put_u32(community.global);
         out.put_u32(community.local1);
         out.put_u32(community.local2);
     }
-    (!attributes.large_communities.is_empty()).then_some(())
+    (!attributes.rare.large_communities.is_empty()).then_some(())
 }

@@ -9,10 +9,10 @@ use crate::{BgpId, PathAttributes};
 
 pub(super) fn decode(value: &[u8], _: &CodecContext, received: &mut Received) -> Result<(), WireError> {
     let id = BgpId::new(whole(ipv4, value)?);
-    received.originator_id = Some(id.ok_or(WireError::Value { field: "identifier", got: 0 })?);
+    received.rare.originator_id = Some(id.ok_or(WireError::Value { field: "identifier", got: 0 })?);
     Ok(())
 }
 
 pub(super) fn encode(attributes: &PathAttributes, _: &CodecContext, out: &mut BytesMut) -> Option<()> {
-    attributes.originator_id.map(|id| out.put_slice(&id.to_ipv4().octets()))
+    attributes.rare.originator_id.map(|id| out.put_slice(&id.to_ipv4().octets()))
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Asn;
+use crate::attributes::UnknownAttribute;
 use crate::wire::testing::{
     self, AS_PATH, MP_REACH, NEXT_HOP, ORIGIN, PREFIX, body, external, internal, two_octet,
 };
@@ -61,6 +62,28 @@ fn a_malformed_as_path_is_treated_as_withdraw() {
 }
 
 #[test]
+fn segments_of_255_fill_a_message_and_are_read() {
+    let segment = [&[2, 255][..], &65_001_u32.to_be_bytes().repeat(255)].concat();
+    let value = segment.repeat(3);
+    let length = u16::try_from(value.len()).unwrap().to_be_bytes();
+    let path = [&[0x50, 2][..], &length, &value].concat();
+    let (update, _) = testing::read(&body(&[], &[ORIGIN, &path, NEXT_HOP], PREFIX), &external()).unwrap();
+    let attributes = &update.announced[0].attributes;
+    assert_eq!(attributes.as_path.length(), 3 * 255);
+    // One more AS in front takes a new segment: to an old speaker this grows by AS4_PATH, and no message holds it.
+    let mut prepended = attributes.clone();
+    prepended.as_path.prepend(Asn(70_000), 1);
+    let nlri = &update.announced[0].nlri;
+    let mut out = BytesMut::new();
+    assert!(
+        crate::wire::pack::announce(&prepended, crate::Family::Ipv4, nlri, &external(), &mut out).is_ok()
+    );
+    assert!(
+        crate::wire::pack::announce(&prepended, crate::Family::Ipv4, nlri, &two_octet(), &mut out).is_err()
+    );
+}
+
+#[test]
 fn an_as_set_is_understood() {
     let path: &[u8] = &[0x40, 2, 16, 2, 1, 0, 0, 0, 1, 1, 2, 0, 0, 0, 2, 0, 0, 0, 3];
     let (update, _) = testing::read(&body(&[], &[ORIGIN, path, NEXT_HOP], PREFIX), &external()).unwrap();
@@ -104,7 +127,7 @@ fn a_malformed_aggregator_is_discarded() {
     assert_eq!(cost(short, &external()), Some(DiscardAttribute));
     assert_eq!(cost(&[0xC0, 7, 8, 0, 0, 0, 0, 192, 0, 2, 9], &external()), Some(DiscardAttribute));
     let expected = Some(Aggregator { asn: Asn(65_001), address: [192, 0, 2, 9].into() });
-    assert_eq!(attributes(&[long], &external()).aggregator, expected);
+    assert_eq!(attributes(&[long], &external()).rare.aggregator, expected);
 }
 
 #[test]
@@ -122,7 +145,7 @@ fn a_malformed_originator_id_is_treated_as_withdraw_and_one_from_outside_discard
     assert_eq!(cost(&[0x80, 9, 3, 1, 2, 3], &internal()), Some(TreatAsWithdraw));
     assert_eq!(cost(&[0x80, 9, 4, 0, 0, 0, 0], &internal()), Some(TreatAsWithdraw));
     assert_eq!(cost(&[0x80, 9, 4, 1, 2, 3, 4], &external()), Some(DiscardAttribute));
-    assert!(attributes(&[&[0x80, 9, 4, 1, 2, 3, 4]], &internal()).originator_id.is_some());
+    assert!(attributes(&[&[0x80, 9, 4, 1, 2, 3, 4]], &internal()).rare.originator_id.is_some());
 }
 
 #[test]
@@ -133,7 +156,7 @@ fn a_malformed_cluster_list_is_treated_as_withdraw_and_one_from_outside_discarde
     }
     let good: &[u8] = &[0x80, 10, 8, 9, 9, 9, 9, 1, 1, 1, 1];
     assert_eq!(
-        attributes(&[good], &internal()).cluster_list,
+        attributes(&[good], &internal()).rare.cluster_list,
         [[9; 4].into(), std::net::Ipv4Addr::from([1; 4])]
     );
 }
@@ -169,7 +192,7 @@ fn malformed_extended_communities_are_treated_as_withdraw() {
         assert_eq!(cost(communities, &external()), Some(TreatAsWithdraw));
     }
     let target: &[u8] = &[0xC0, 16, 8, 0, 2, 0xFD, 0xE9, 0, 0, 0, 7];
-    assert_eq!(attributes(&[target], &external()).extended_communities[0].to_string(), "rt:65001:7");
+    assert_eq!(attributes(&[target], &external()).rare.extended_communities[0].to_string(), "rt:65001:7");
 }
 
 #[test]
@@ -178,7 +201,7 @@ fn malformed_large_communities_are_treated_as_withdraw() {
         assert_eq!(cost(communities, &external()), Some(TreatAsWithdraw));
     }
     let good: &[u8] = &[0xC0, 32, 12, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
-    assert_eq!(attributes(&[good], &external()).large_communities[0].to_string(), "1:2:3");
+    assert_eq!(attributes(&[good], &external()).rare.large_communities[0].to_string(), "1:2:3");
 }
 
 /// AS_PATH and AS4_PATH of a speaker of 2-octet numbers, put together.
@@ -201,6 +224,20 @@ fn as4_path_replaces_the_tail_of_as_path() {
 }
 
 #[test]
+fn to_an_old_speaker_as_trans_stands_where_the_as4_attributes_say_more() {
+    let route = merged(TRANS_PATH, &[&[0xC0, 7, 6, 0x5B, 0xA0, 192, 0, 2, 9], AS4_PATH, AS4_AGGREGATOR]);
+    let mut out = BytesMut::new();
+    encode(&route, &two_octet(), &mut out);
+    let whole_as4_path: &[u8] = &[0xC0, 17, 14, 2, 3, 0, 0, 0xFD, 0xF2, 0, 1, 0x11, 0x70, 0, 1, 0x11, 0x71];
+    for expected in [TRANS_PATH, &[0xC0, 7, 6, 0x5B, 0xA0, 192, 0, 2, 9], whole_as4_path, AS4_AGGREGATOR] {
+        assert!(out.windows(expected.len()).any(|octets| octets == expected), "{expected:?} in {out:?}");
+    }
+    let mut out = BytesMut::new();
+    encode(&route, &external(), &mut out);
+    assert!(!out.windows(2).any(|octets| octets == [0xC0, 17] || octets == [0xC0, 18]), "{out:?}");
+}
+
+#[test]
 fn an_as4_path_longer_than_as_path_is_out_of_date() {
     let short: &[u8] = &[0x40, 2, 4, 2, 1, 0x5B, 0xA0];
     assert_eq!(merged(short, &[AS4_PATH]).as_path.to_string(), "23456");
@@ -210,12 +247,12 @@ fn an_as4_path_longer_than_as_path_is_out_of_date() {
 fn a_changed_aggregator_makes_both_as4_attributes_out_of_date() {
     let trans: &[u8] = &[0xC0, 7, 6, 0x5B, 0xA0, 192, 0, 2, 9];
     let route = merged(TRANS_PATH, &[trans, AS4_PATH, AS4_AGGREGATOR]);
-    assert_eq!(route.aggregator.map(|aggregator| aggregator.asn), Some(Asn(70_001)));
+    assert_eq!(route.rare.aggregator.map(|aggregator| aggregator.asn), Some(Asn(70_001)));
     assert_eq!(route.as_path.to_string(), "65010 70000 70001");
 
     let changed: &[u8] = &[0xC0, 7, 6, 0xFD, 0xF2, 192, 0, 2, 9];
     let route = merged(TRANS_PATH, &[changed, AS4_PATH, AS4_AGGREGATOR]);
-    assert_eq!(route.aggregator.map(|aggregator| aggregator.asn), Some(Asn(65_010)));
+    assert_eq!(route.rare.aggregator.map(|aggregator| aggregator.asn), Some(Asn(65_010)));
     assert_eq!(route.as_path.to_string(), "65010 23456 23456");
 }
 
@@ -243,8 +280,6 @@ fn flags_that_contradict_the_type_are_treated_as_withdraw() {
     let mut reach = MP_REACH.to_vec();
     reach[0] = 0xC0;
     assert_eq!(cost(&reach, &external()), None);
-    let partial: &[u8] = &[0xE0, 8, 4, 0, 0, 0, 1];
-    assert_eq!(cost(partial, &external()), Some(Disposition::Accept));
 }
 
 #[test]
@@ -259,10 +294,31 @@ fn an_unknown_optional_attribute_is_passed_on_as_partial_if_transitive_and_dropp
     let transitive: &[u8] = &[0xC0, 99, 2, 1, 2];
     let route = attributes(&[transitive, &[0x80, 98, 1, 0]], &external());
     let kept = UnknownAttribute { code: 99, partial: false, value: Bytes::from_static(&[1, 2]) };
-    assert_eq!(route.unknown, [kept]);
+    assert_eq!(route.rare.unknown, [kept]);
     let mut out = BytesMut::new();
     encode(&route, &external(), &mut out);
     assert!(out.ends_with(&[0xE0, 99, 2, 1, 2]), "{out:?}");
+}
+
+#[test]
+fn the_partial_bit_of_an_attribute_we_understand_stays() {
+    let (partial, whole): (&[u8], &[u8]) =
+        (&[0xE0, 8, 4, 0, 0, 0, 1], &[0xC0, 32, 12, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]);
+    assert_eq!(cost(partial, &external()), Some(Disposition::Accept));
+    let mut out = BytesMut::new();
+    encode(&attributes(&[whole, partial], &external()), &external(), &mut out);
+    assert!(out.ends_with(&[partial, whole].concat()), "{out:?}");
+}
+
+#[test]
+fn the_worst_of_several_faults_wins() {
+    let (discarded, withdrawn): (&[u8], &[u8]) = (&[0x40, 6, 1, 0], &[0x80, 4, 3, 0, 0, 1]);
+    for faults in [[discarded, withdrawn], [withdrawn, discarded]] {
+        let attributes = [&[ORIGIN, AS_PATH, NEXT_HOP][..], &faults].concat();
+        assert_eq!(cost_among(&attributes, &external()), Some(TreatAsWithdraw));
+        let with_reset = [&attributes[..], &[&[0x40, 99, 0]]].concat();
+        assert_eq!(cost_among(&with_reset, &external()), None);
+    }
 }
 
 #[test]
@@ -272,6 +328,9 @@ fn of_an_attribute_that_comes_twice_the_first_counts() {
     assert_eq!(cost_among(&[ORIGIN, AS_PATH, NEXT_HOP, first, second], &external()), Some(DiscardAttribute));
     let reach_twice = body(&[], &[MP_REACH, MP_REACH, ORIGIN, AS_PATH], &[]);
     assert_eq!(testing::refused(&reach_twice, &external()), (3, 1, vec![]));
+    let unreach: &[u8] = &[0x80, 15, 4, 0, 2, 1, 0];
+    let unreach_twice = body(&[], &[unreach, unreach], &[]);
+    assert_eq!(testing::refused(&unreach_twice, &external()), (3, 1, vec![]));
 }
 
 #[test]
@@ -291,8 +350,10 @@ fn codes_that_killed_others_are_carried_or_dropped_but_never_read() {
     for code in [11, 12, 13, 19, 20, 21, 22, 23, 25, 26, 28, 29, 30, 31, 33, 40, 128, 129, 241, 255] {
         for value in [&[][..], &[0], &[0xFF; 9]] {
             let length = u8::try_from(value.len()).unwrap();
-            let attribute = [&[0xC0, code, length], value].concat();
-            assert_eq!(cost(&attribute, &external()), Some(Disposition::Accept), "{code}");
+            for flags in [OPTIONAL, OPTIONAL_TRANSITIVE, OPTIONAL_TRANSITIVE | PARTIAL] {
+                let attribute = [&[flags, code, length], value].concat();
+                assert_eq!(cost(&attribute, &external()), Some(Disposition::Accept), "{code}");
+            }
         }
     }
 }

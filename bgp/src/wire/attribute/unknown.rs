@@ -12,7 +12,7 @@ pub(super) fn decode(attribute: &Raw<'_>, received: &mut Received) -> Result<(),
         return Err(WireError::UnrecognizedWellKnown);
     }
     if attribute.flags & TRANSITIVE != 0 {
-        received.unknown.push(UnknownAttribute {
+        received.rare.unknown.push(UnknownAttribute {
             code: attribute.code,
             partial: attribute.flags & PARTIAL != 0,
             // A copy: the octets of the whole message should not live as long as the route.

@@ -123,6 +123,15 @@ fn as_zero_is_a_bad_peer_as_in_either_place() {
 }
 
 #[test]
+fn as_trans_is_nobodys_as() {
+    let alone = [4, 0x5B, 0xA0, 0, 90, 192, 0, 2, 1, 0];
+    assert_eq!(said(parse(&alone).unwrap_err()), (2, 2, vec![]));
+    let mut twice = body(&[8, 2, 6, 65, 4, 0, 0, 0x5B, 0xA0]);
+    twice.splice(1..3, 23_456_u16.to_be_bytes());
+    assert_eq!(said(parse(&twice).unwrap_err()), (2, 2, vec![]));
+}
+
+#[test]
 fn two_places_that_name_two_ases_are_a_bad_peer_as() {
     let other = body(&[8, 2, 6, 65, 4, 0, 0, 0xFD, 0xEA]);
     assert_eq!(said(parse(&other).unwrap_err()), (2, 2, vec![]));

@@ -36,6 +36,10 @@ fn lengths(mut octets: &[u8]) -> Vec<usize> {
     lengths
 }
 
+fn filler(octets: usize) -> UnknownAttribute {
+    UnknownAttribute { code: 99, partial: true, value: vec![7; octets].into() }
+}
+
 /// Attributes padded so that an announcement of one /24 is of a given length.
 fn padded(length: usize, context: &CodecContext) -> PathAttributes {
     let mut attributes = route("192.0.2.1");
@@ -44,9 +48,9 @@ fn padded(length: usize, context: &CodecContext) -> PathAttributes {
         announce(attributes, Family::Ipv4, &ipv4(1), &extended(), &mut out).unwrap();
         out.len()
     };
-    attributes.unknown.push(UnknownAttribute { code: 99, partial: true, value: vec![7; 300].into() });
+    attributes.rare.edit(|rare| rare.unknown.push(filler(300)));
     let missing = length - measure(&attributes);
-    attributes.unknown[0].value = vec![7; 300 + missing].into();
+    attributes.rare.edit(|rare| rare.unknown = vec![filler(300 + missing)]);
     assert_eq!(context.max_length(MessageKind::Update).min(length), length);
     attributes
 }

@@ -157,6 +157,14 @@ fn a_next_hop_of_32_octets_has_a_link_local_companion() {
 }
 
 #[test]
+fn the_reserved_octet_behind_the_next_hop_is_ignored() {
+    let mut reach = MP_REACH.to_vec();
+    reach[23] = 0xFF;
+    let (update, offences) = read(&body(&[], &[&reach, ORIGIN, AS_PATH], &[]), &external()).unwrap();
+    assert_eq!((texts(&update.announced[0].nlri), offences), (vec!["2001:db8::/32".to_owned()], vec![]));
+}
+
+#[test]
 fn both_places_for_routes_may_be_used_at_once() {
     let both = body(PREFIX, &[MP_REACH, ORIGIN, AS_PATH, NEXT_HOP, &[0x80, 15, 4, 0, 2, 1, 0]], &[8, 10]);
     let (update, offences) = read(&both, &external()).unwrap();

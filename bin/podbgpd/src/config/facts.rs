@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use nix::ifaddrs::getifaddrs;
+use crate::addresses;
 
 /// What defaults are taken from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,11 +19,7 @@ impl Facts {
     /// Asks the environment and the kernel. What they do not tell stays empty.
     #[must_use]
     pub fn gather() -> Self {
-        let addresses = getifaddrs().into_iter().flatten().filter_map(|interface| {
-            let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-        });
+        let addresses = addresses::all().into_iter().flatten().map(|entry| entry.address);
         Self {
             node_name: std::env::var("NODENAME").ok().filter(|name| !name.is_empty()),
             host_name: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
@@ -44,13 +40,7 @@ impl Facts {
             IpAddr::V4(address) => Some(*address),
             IpAddr::V6(_) => None,
         });
-        ipv4.into_iter().find(|address| {
-            !(address.is_loopback()
-                || address.is_link_local()
-                || address.is_multicast()
-                || address.is_broadcast()
-                || address.is_unspecified())
-        })
+        ipv4.into_iter().find(|&address| addresses::is_global_v4(address))
     }
 }
 

@@ -134,7 +134,7 @@ impl Node {
         now: Instant,
     ) -> Result<Response, ErrorView> {
         let message = message.unwrap_or_default();
-        info!(peer, action = action.name(), message, "an operator acts on a peer");
+        info!(peer, action = action.name(), text = message, "an operator acts on a peer");
         let out = &mut self.outputs;
         let acted = match action {
             PeerAction::Up => self.speaker.peer_up(&peer, now, out),
@@ -181,12 +181,12 @@ impl Node {
         match self.speaker.reload(config.intent, Instant::now(), &mut self.outputs) {
             Ok(changes) => {
                 self.carry_out();
-                self.follow_sockets(&changes);
                 changes.iter().for_each(|change| info!(%change, "reload"));
                 info!(file, changes = changes.len(), "reloaded");
                 self.config.succeeded();
+                let errors = self.open_sockets();
                 let changes = changes.iter().map(change_view).collect();
-                ReloadView { applied: true, file, changes, errors: Vec::new() }
+                ReloadView { applied: true, file, changes, errors }
             }
             Err(changes) => {
                 let keys: Vec<_> = changes.iter().map(Change::subject).collect();
@@ -205,25 +205,24 @@ impl Node {
         }
     }
 
-    /// Listens where the new intent says. What cannot be had is tried again with the next reload.
-    fn follow_sockets(&mut self, changes: &[Change]) {
-        for change in changes {
-            match change {
-                Change::Listen { .. } => {
-                    if let Err(error) = self.listeners.listen(&self.speaker.intent().node.listen) {
-                        self.config.failed(format!("{error:#}"));
-                        warn!("{error:#}");
-                    }
-                }
-                Change::Metrics(_) => {
-                    if let Err(error) = self.doors.serve_metrics(self.speaker.intent().metrics) {
-                        self.config.failed(format!("{error:#}"));
-                        warn!("{error:#}");
-                    }
-                }
-                _ => {}
-            }
+    /// Listens where the intent says, and returns what cannot be had. Every reload tries again, whether or not
+    /// anything changed: an address may have come meanwhile.
+    fn open_sockets(&mut self) -> Vec<ConfigErrorView> {
+        let intent = self.speaker.intent();
+        let opened = [
+            ("node.listen", self.listeners.listen(&intent.node.listen)),
+            ("metrics.listen", self.doors.serve_metrics(intent.metrics)),
+        ];
+        let mut errors = Vec::new();
+        for (key, result) in opened {
+            let Err(error) = result else { continue };
+            let problem = format!("{error:#}");
+            warn!(key, problem, "the configuration is in force but for this");
+            self.config.failed(problem.clone());
+            let hint = Some("reload when the address is free".to_owned());
+            errors.push(ConfigErrorView { line: None, key: Some(key.to_owned()), problem, hint });
         }
+        errors
     }
 }
 

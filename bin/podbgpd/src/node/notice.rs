@@ -1,32 +1,100 @@
 //! What goes into the log: one line per change of state, with whence, whither and why.
+//!
+//! What a peer or a stranger can cause as often as it likes is told a few times a minute, and then counted.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use bgp::fsm::State;
 use tracing::{debug, info, warn};
 
 use crate::speaker::Notice;
 
-/// Logs what the speaker has to say. The kernel's thread logs for itself.
-pub(super) fn tell(notice: &Notice) {
-    match notice {
-        // Up and down are news; the steps of trying are for those who look closer.
-        Notice::State { peer, from, to, cause } => {
-            if *from == State::Established || *to == State::Established {
-                info!(peer, %from, %to, %cause, "session state");
-            } else {
-                debug!(peer, %from, %to, %cause, "session state");
+/// How many lines one source of trouble gets each minute.
+const LINES: u32 = 5;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The log, and what has been left out of it lately.
+#[derive(Default)]
+pub(super) struct Log {
+    /// By the peer's name.
+    offences: BTreeMap<String, Allowance>,
+    strangers: Allowance,
+}
+
+impl Log {
+    /// Logs what the speaker has to say. The kernel's thread logs for itself.
+    pub(super) fn tell(&mut self, notice: &Notice, now: Instant) {
+        match notice {
+            Notice::State { peer, from, to, cause } => {
+                // Up, down and refused are news; the steps of trying are for those who look closer.
+                let refused = *to == State::Idle && *from > State::Active;
+                if *from == State::Established || *to == State::Established || refused {
+                    info!(peer, %from, %to, %cause, "session state");
+                } else {
+                    debug!(peer, %from, %to, %cause, "session state");
+                }
+            }
+            Notice::Offence { peer, offence } => {
+                if !self.offences.contains_key(peer) {
+                    self.offences.insert(peer.clone(), Allowance::default());
+                }
+                let allowance = self.offences.get_mut(peer);
+                if let Some(left_out) = allowance.and_then(|allowance| allowance.take(now)) {
+                    warn!(peer, attribute = offence.attribute, error = %offence.error,
+                        disposition = ?offence.disposition, left_out, "malformed attribute in an UPDATE");
+                }
+            }
+            Notice::MaxPrefixes { peer, limit } => {
+                warn!(peer, limit, "too many prefixes; the session stays down until `bgpctl peer NAME up`");
+            }
+            Notice::Stranger(from) => {
+                if let Some(left_out) = self.strangers.take(now) {
+                    warn!(%from, left_out, "refused a connection: no peer has this address");
+                }
+            }
+            Notice::Converged { deadline: false } => info!("every peer has sent End-of-RIB"),
+            Notice::Converged { deadline: true } => {
+                warn!("not every peer has sent End-of-RIB; leftovers in the kernel go all the same");
             }
         }
-        Notice::Offence { peer, offence } => {
-            warn!(peer, attribute = offence.attribute, error = %offence.error,
-                disposition = ?offence.disposition, "malformed attribute in an UPDATE");
+    }
+}
+
+/// How many lines may still be written in this minute.
+#[derive(Default)]
+struct Allowance {
+    /// When the minute began.
+    since: Option<Instant>,
+    lines: u32,
+    left_out: u64,
+}
+
+impl Allowance {
+    /// Takes a line, if there is one, and returns how many were left out before it.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= MINUTE) {
+            (self.since, self.lines) = (Some(now), 0);
         }
-        Notice::MaxPrefixes { peer, limit } => {
-            warn!(peer, limit, "too many prefixes; the session stays down until `bgpctl peer NAME up`");
+        if self.lines == LINES {
+            self.left_out += 1;
+            return None;
         }
-        Notice::Stranger(from) => warn!(%from, "refused a connection: no peer has this address"),
-        Notice::Converged { deadline: false } => info!("every peer has sent End-of-RIB"),
-        Notice::Converged { deadline: true } => {
-            warn!("not every peer has sent End-of-RIB; leftovers in the kernel go all the same");
-        }
+        self.lines += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_gets_a_few_lines_a_minute_and_the_rest_is_counted() {
+        let (mut allowance, start) = (Allowance::default(), Instant::now());
+        let told = (0..1000).filter_map(|_| allowance.take(start)).count();
+        assert_eq!(told, LINES as usize);
+        assert_eq!(allowance.take(start + MINUTE), Some(1000 - u64::from(LINES)));
+        assert_eq!(allowance.take(start + MINUTE), Some(0));
     }
 }

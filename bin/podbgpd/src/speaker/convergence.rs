@@ -4,9 +4,13 @@
 //! being wanted; the others may go only when no peer has anything left to say, or they would be deleted and
 //! written again. Peers say so with End-of-RIB (RFC 4724 §2); one that never comes up, or never says it, is
 //! waited for until the deadline and no longer.
+//!
+//! A route counts as wanted only once the kernel's side has said where its next hop leads, and that answer comes
+//! after the question: until it has, not everything is said either.
 
 use std::time::{Duration, Instant};
 
+use super::peering::Peering;
 use super::{Notice, Output, Speaker};
 
 /// How long leftovers of an earlier run wait for peers that do not finish.
@@ -49,15 +53,23 @@ impl Speaker {
         let Convergence::Waiting { deadline } = self.convergence else { return };
         let mut wanted = self.peerings.values().filter(|peering| peering.is_wanted());
         let over = now >= deadline;
-        if over || wanted.all(|peering| peering.has_told_all()) {
+        if over || (wanted.all(Peering::has_told_all) && !self.rib.awaits_next_hops()) {
             self.convergence = Convergence::Draining;
             out.push(Output::Notice(Notice::Converged { deadline: over }));
         }
     }
 
-    /// Returns what the kernel should be told next: at most `limit` changes, and after the last of them that
-    /// leftovers may go. `None` when there is nothing to tell.
-    pub fn forwarding(&mut self, limit: usize) -> Option<fib::Command> {
+    /// Returns what the kernel's side should be told next: which next hops to look after, then at most `limit`
+    /// changes, and after the last of them that leftovers may go. `None` when there is nothing to tell.
+    pub fn kernel_command(&mut self, limit: usize) -> Option<fib::Command> {
+        if self.tracking.is_empty() {
+            let changes = self.rib.tracked_next_hops();
+            let (gone, new) = (fib::Command::Untrack(changes.removed), fib::Command::Track(changes.added));
+            self.tracking.extend([gone, new].into_iter().filter(names_somebody));
+        }
+        if let Some(command) = self.tracking.pop_front() {
+            return Some(command);
+        }
         let change = |change: rib::ForwardingChange| fib::Change {
             prefix: change.prefix,
             target: change.forwarding.and_then(super::peering::target),
@@ -75,4 +87,8 @@ impl Speaker {
         }
         None
     }
+}
+
+fn names_somebody(command: &fib::Command) -> bool {
+    matches!(command, fib::Command::Track(addresses) | fib::Command::Untrack(addresses) if !addresses.is_empty())
 }

@@ -232,5 +232,44 @@ fn next_hop_self(end: &LocalEnd, extended: FamilySet) -> NextHopSelf {
         (None, None) => None,
     };
     let ipv4 = end.ipv4.map(NextHop::V4);
-    NextHopSelf { ipv4: ipv4.or(ipv6.filter(|_| extended.contains(Family::Ipv4))), ipv6 }
+    let over_ipv6 = ipv6.filter(|_| extended.contains(Family::Ipv4));
+    // The peer reaches the address of its session for sure, and one of another interface perhaps.
+    let ipv4 = if end.ipv4_elsewhere { over_ipv6.or(ipv4) } else { ipv4.or(over_ipv6) };
+    NextHopSelf { ipv4, ipv6 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end() -> LocalEnd {
+        LocalEnd {
+            ipv4: Some([10, 0, 0, 7].into()),
+            ipv4_elsewhere: false,
+            ipv6: Some("fd00::7".parse().unwrap()),
+            link_local: Some("fe80::7".parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn ipv4_routes_go_over_ipv6_where_ipv4_is_none_of_the_links() {
+        let both = FamilySet::ALL;
+        let of = |end: &LocalEnd, extended| next_hop_self(end, extended).ipv4.map(|hop| hop.address());
+        let (ipv4, ipv6) = (Some("10.0.0.7".parse().unwrap()), Some("fd00::7".parse().unwrap()));
+        assert_eq!(of(&end(), both), ipv4);
+        let elsewhere = LocalEnd { ipv4_elsewhere: true, ..end() };
+        assert_eq!(of(&elsewhere, both), ipv6);
+        assert_eq!(of(&elsewhere, FamilySet::NONE), ipv4);
+        let without = LocalEnd { ipv4: None, ..end() };
+        assert_eq!(of(&without, both), ipv6);
+        assert_eq!(of(&without, FamilySet::NONE), None);
+    }
+
+    #[test]
+    fn a_link_without_a_global_address_is_reached_by_its_link_local_one() {
+        let link_local = LocalEnd { ipv6: None, ..end() };
+        let next_hop = next_hop_self(&link_local, FamilySet::NONE).ipv6;
+        let address = "fe80::7".parse().unwrap();
+        assert_eq!(next_hop, Some(NextHop::V6 { global: address, link_local: Some(address) }));
+    }
 }

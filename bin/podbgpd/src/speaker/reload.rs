@@ -66,7 +66,7 @@ impl Speaker {
             Change::ResetPeer { peer, .. } => self.reset_peer(peer, now, out),
             Change::PeerPolicy { peer, .. }
             | Change::PeerSettings { peer, .. }
-            | Change::Password { peer, .. } => self.adjust_peer(peer),
+            | Change::Password { peer, .. } => self.adjust_peer(peer, now, out),
             Change::Blocks { .. } => self.originate(now),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
             // The sockets are not ours, and the new value of a setting is in the intent.
@@ -103,7 +103,8 @@ impl Speaker {
         };
         self.peer_event(id, Event::Stop { reason }, now, out);
         let Some(peering) = self.peerings.get_mut(&id) else { return };
-        peering.machine.configure(peering::settings(&intent, &self.intent));
+        // The machine is stopped: it does nothing about this before it is started.
+        peering.machine.configure(peering::settings(&intent, &self.intent), now, &mut Vec::new());
         peering.intent = intent;
         let wanted = peering.is_wanted();
         // Another peer may have the old address by now.
@@ -115,10 +116,11 @@ impl Speaker {
     }
 
     /// Gives a peer what its session need not notice.
-    fn adjust_peer(&mut self, name: &str) {
+    fn adjust_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
         let Some((id, intent)) = self.intended(name) else { return };
         let Some(peering) = self.peerings.get_mut(&id) else { return };
-        peering.machine.configure(peering::settings(&intent, &self.intent));
+        let mut actions = Vec::new();
+        peering.machine.configure(peering::settings(&intent, &self.intent), now, &mut actions);
         peering.intent = intent;
         self.rib.set_policy(
             id,
@@ -126,6 +128,9 @@ impl Speaker {
             peering::export(&peering.intent).into(),
         );
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
+        for action in actions {
+            self.act(id, action, now, out);
+        }
     }
 
     fn intended(&self, name: &str) -> Option<(PeerId, PeerIntent)> {

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,17 +22,21 @@ const BACKLOG: i32 = 128;
 pub struct Listeners {
     events: mpsc::Sender<SocketEvent>,
     open: BTreeMap<SocketAddr, Listener>,
+    /// The keys of peers, for the sockets to come.
+    passwords: BTreeMap<IpAddr, Secret>,
 }
 
 struct Listener {
-    /// A second descriptor of the socket, to set keys by.
-    socket: OwnedFd,
+    /// A second descriptor of the socket, to set keys and to shut down by.
+    socket: Socket,
     accepting: AbortHandle,
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         self.accepting.abort();
+        // The task lets go of its descriptor later, and the address may be wanted by another socket at once.
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
@@ -41,7 +44,7 @@ impl Listeners {
     /// Makes a set that listens nowhere yet.
     #[must_use]
     pub fn new(events: mpsc::Sender<SocketEvent>) -> Self {
-        Self { events, open: BTreeMap::new() }
+        Self { events, open: BTreeMap::new(), passwords: BTreeMap::new() }
     }
 
     /// Listens on exactly these addresses; those that stay are not touched.
@@ -67,7 +70,11 @@ impl Listeners {
     ///
     /// # Errors
     /// The first of what the kernel says.
-    pub fn set_password(&self, peer: IpAddr, password: Option<&Secret>) -> io::Result<()> {
+    pub fn set_password(&mut self, peer: IpAddr, password: Option<&Secret>) -> io::Result<()> {
+        match password {
+            Some(password) => drop(self.passwords.insert(peer, password.clone())),
+            None => drop(self.passwords.remove(&peer)),
+        }
         let mut result = Ok(());
         for (address, listener) in &self.open {
             if address.is_ipv4() == peer.is_ipv4() {
@@ -91,8 +98,13 @@ impl Listeners {
         socket.set_reuse_address(true)?;
         dial::mark_as_routing(&socket, address)?;
         socket.bind(&address.into())?;
+        // Before the first connection can come in: it would be let in unsigned.
+        for (&peer, password) in self.passwords.iter().filter(|(peer, _)| peer.is_ipv4() == address.is_ipv4())
+        {
+            sockopt::set_md5_key(&socket, peer, Some(password.reveal()))?;
+        }
         socket.listen(BACKLOG)?;
-        let second = OwnedFd::from(socket.try_clone()?);
+        let second = socket.try_clone()?;
         let listener = TcpListener::from_std(socket.into())?;
         let accepting = tokio::spawn(accept(listener, address, self.events.clone())).abort_handle();
         Ok(Listener { socket: second, accepting })

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -16,8 +17,11 @@ use super::{Key, Overrun, SocketEvent, sockopt};
 
 /// How much is read at once: a few dozen full UPDATEs.
 const READ: usize = 64 * 1024;
-/// How many buffers a writer may be behind. The state machine's window bounds their octets long before.
-const QUEUE: usize = 1024;
+/// How little room to read into is worth keeping: small messages share a buffer.
+const LEAST: usize = READ / 4;
+/// How many buffers a writer may be behind: more than the state machine's window has octets for, even in the
+/// smallest messages there are.
+const QUEUE: usize = 16 * 1024;
 /// How long the last words of a connection may take to leave and to be read.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -37,8 +41,9 @@ impl Connection {
         let socket = stream.as_fd().try_clone_to_owned()?;
         let (read, write) = stream.into_split();
         let (queue, queued) = mpsc::channel(QUEUE);
-        let reader = tokio::spawn(reading(key, read, events.clone()));
-        let writer = tokio::spawn(writing(key, write, queued, events));
+        let failure = Arc::new(OnceLock::new());
+        let reader = tokio::spawn(reading(key, read, events.clone(), Arc::clone(&failure)));
+        let writer = tokio::spawn(writing(key, write, queued, events, failure));
         Ok(Self { queue, reader, writer, peer, socket })
     }
 
@@ -56,6 +61,12 @@ impl Connection {
 
     pub(super) fn rekey(&self, key: Option<&[u8]>) -> io::Result<()> {
         sockopt::set_md5_key(&self.socket, self.peer, key)
+    }
+
+    /// Lets go at once, whatever is queued.
+    pub(super) fn abort(self) {
+        self.reader.abort();
+        self.writer.abort();
     }
 
     /// Lets go: what is queued still leaves, for a little while.
@@ -77,12 +88,24 @@ impl Connection {
     }
 }
 
-async fn reading(key: Key, mut stream: OwnedReadHalf, events: mpsc::Sender<SocketEvent>) {
+/// Reads to the end and says that it is there. What the writer failed of is passed on, for the kernel tells an
+/// error once, to whoever asks first.
+async fn reading(
+    key: Key,
+    mut stream: OwnedReadHalf,
+    events: mpsc::Sender<SocketEvent>,
+    failure: Arc<OnceLock<String>>,
+) {
     let mut buffer = BytesMut::new();
     loop {
-        buffer.reserve(READ);
+        if buffer.capacity() < LEAST {
+            buffer.reserve(READ);
+        }
         let event = match stream.read_buf(&mut buffer).await {
-            Ok(0) => SocketEvent::Closed(key, "closed by the peer".to_owned()),
+            Ok(0) => {
+                let why = failure.get().map_or("closed by the peer", String::as_str);
+                SocketEvent::Closed(key, why.to_owned())
+            }
             Ok(_) => SocketEvent::Received(key, buffer.split().freeze()),
             Err(error) => SocketEvent::Closed(key, error.to_string()),
         };
@@ -93,21 +116,28 @@ async fn reading(key: Key, mut stream: OwnedReadHalf, events: mpsc::Sender<Socke
     }
 }
 
+/// Writes until nothing more will come. A connection that takes no more octets may still have some for us, such
+/// as the NOTIFICATION that says why; so the end is the reader's to tell.
 async fn writing(
     key: Key,
     mut stream: OwnedWriteHalf,
     mut queue: mpsc::Receiver<Bytes>,
     events: mpsc::Sender<SocketEvent>,
+    failure: Arc<OnceLock<String>>,
 ) {
     while let Some(mut octets) = queue.recv().await {
         while octets.has_remaining() {
-            let event = match stream.write_buf(&mut octets).await {
-                Ok(written) => SocketEvent::Written(key, written),
-                Err(error) => SocketEvent::Closed(key, error.to_string()),
-            };
-            let over = matches!(event, SocketEvent::Closed(..));
-            if events.send(event).await.is_err() || over {
-                return;
+            match stream.write_buf(&mut octets).await {
+                Ok(written) => {
+                    if events.send(SocketEvent::Written(key, written)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    // Nobody else sets it.
+                    let _ = failure.set(error.to_string());
+                    return;
+                }
             }
         }
     }

@@ -79,7 +79,7 @@ fn variant(peer: u32, variant: u8) -> PathAttributes {
     attributes.med = (variant & 0x10 != 0).then_some(5);
     attributes.local_pref = (variant & 0x20 != 0).then_some(200);
     attributes.communities = if variant & 0x40 == 0 { vec![] } else { vec![Community::NO_EXPORT] };
-    attributes.originator_id = (variant & 0x80 != 0).then(|| id(77));
+    attributes.rare.edit(|rare| rare.originator_id = (variant & 0x80 != 0).then(|| id(77)));
     attributes
 }
 

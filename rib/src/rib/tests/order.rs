@@ -23,7 +23,7 @@ fn said() -> impl Strategy<Value = Said> {
         attributes.local_pref = (PeerId(peer) == INSIDE).then_some(100 + local_pref);
         attributes.origin =
             if origin == 0 { bgp::attributes::Origin::Igp } else { bgp::attributes::Origin::Incomplete };
-        attributes.originator_id = (originator > 0).then(|| id(originator));
+        attributes.rare.edit(|rare| rare.originator_id = (originator > 0).then(|| id(originator)));
         Said { peer, path_id, attributes }
     })
 }

@@ -234,13 +234,14 @@ fn attributes_view(attributes: &PathAttributes) -> AttributesView {
         med: attributes.med,
         local_pref: attributes.local_pref,
         atomic_aggregate: attributes.atomic_aggregate,
-        aggregator: attributes.aggregator.map(|by| format!("{} {}", by.asn, by.address)),
+        aggregator: attributes.rare.aggregator.map(|by| format!("{} {}", by.asn, by.address)),
         communities: texts(&attributes.communities),
-        extended_communities: texts(&attributes.extended_communities),
-        large_communities: texts(&attributes.large_communities),
-        originator_id: attributes.originator_id.map(bgp::BgpId::to_ipv4),
-        cluster_list: attributes.cluster_list.clone(),
+        extended_communities: texts(&attributes.rare.extended_communities),
+        large_communities: texts(&attributes.rare.large_communities),
+        originator_id: attributes.rare.originator_id.map(bgp::BgpId::to_ipv4),
+        cluster_list: attributes.rare.cluster_list.clone(),
         unknown: attributes
+            .rare
             .unknown
             .iter()
             .map(|unknown| format!("code {}, {} octets", unknown.code, unknown.value.len()))

@@ -1,0 +1,246 @@
+//! Real sockets on the loopback interface; none of this needs to be root.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener as StdListener, TcpStream as StdStream};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::*;
+
+/// Enough for anything on a loopback interface of a busy machine.
+const SOON: Duration = Duration::from_secs(10);
+/// Long enough for what must not happen to have happened.
+const A_WHILE: Duration = Duration::from_millis(700);
+
+const DIALLED: Key = (PeerId(1), ConnId(1));
+const ACCEPTED: Key = (PeerId(1), ConnId(2));
+
+/// A transport with its listeners, and what it reports.
+struct Side {
+    transport: Transport,
+    listeners: Listeners,
+    events: mpsc::Receiver<SocketEvent>,
+}
+
+impl Side {
+    fn new() -> Self {
+        Self::reporting_at_most(64)
+    }
+
+    fn reporting_at_most(waiting: usize) -> Self {
+        let (sender, events) = mpsc::channel(waiting);
+        Self { transport: Transport::new(sender.clone()), listeners: Listeners::new(sender), events }
+    }
+
+    async fn next(&mut self) -> SocketEvent {
+        timeout(SOON, self.events.recv()).await.expect("something happens").expect("the senders live")
+    }
+
+    /// The next event but for octets that were written.
+    async fn heard(&mut self) -> SocketEvent {
+        loop {
+            match self.next().await {
+                SocketEvent::Written(..) => {}
+                event => return event,
+            }
+        }
+    }
+
+    /// Dials and accepts, and opens both ends.
+    async fn connect(&mut self, dialled: Endpoint, accepted: &Endpoint) {
+        self.transport.connect(DIALLED, dialled);
+        for _ in 0..2 {
+            match self.heard().await {
+                SocketEvent::Connected(key, stream) => self.transport.open(key, stream, None).unwrap(),
+                SocketEvent::Accepted(stream) => {
+                    self.transport.open(ACCEPTED, stream, Some(accepted)).unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn hears_nothing(&mut self) -> bool {
+        timeout(A_WHILE, self.heard()).await.is_err()
+    }
+}
+
+/// A port nobody listens on at the moment.
+fn free() -> SocketAddr {
+    StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn endpoint(remote: SocketAddr) -> Endpoint {
+    Endpoint { remote, local: None, send_ttl: 64, minimum_ttl: 0, password: None }
+}
+
+fn signed(remote: SocketAddr, key: &Secret) -> Endpoint {
+    Endpoint { password: Some(key.clone()), ..endpoint(remote) }
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.as_bytes()).unwrap()
+}
+
+/// A connection from outside, opened as [`ACCEPTED`], and its other end.
+async fn from_outside(side: &mut Side) -> StdStream {
+    let address = free();
+    side.listeners.listen(&[address].into()).unwrap();
+    let outside = StdStream::connect(address).unwrap();
+    let SocketEvent::Accepted(stream) = side.next().await else { panic!("not accepted") };
+    side.transport.open(ACCEPTED, stream, Some(&endpoint(address))).unwrap();
+    outside
+}
+
+/// Reads until the other side closes.
+fn read_all(mut stream: StdStream) -> tokio::task::JoinHandle<io::Result<Vec<u8>>> {
+    tokio::task::spawn_blocking(move || {
+        let mut all = Vec::new();
+        stream.set_read_timeout(Some(SOON))?;
+        stream.read_to_end(&mut all)?;
+        Ok(all)
+    })
+}
+
+#[tokio::test]
+async fn octets_go_both_ways_and_are_reported_when_written() {
+    let (mut side, address) = (Side::new(), free());
+    side.listeners.listen(&[address].into()).unwrap();
+    side.connect(endpoint(address), &endpoint(address)).await;
+    side.transport.transmit(DIALLED, Bytes::from_static(b"there")).unwrap();
+    assert!(matches!(side.next().await, SocketEvent::Written(DIALLED, 5)));
+    assert!(matches!(side.next().await, SocketEvent::Received(ACCEPTED, octets) if octets == "there"));
+    side.transport.transmit(ACCEPTED, Bytes::from_static(b"back")).unwrap();
+    assert!(matches!(side.heard().await, SocketEvent::Received(DIALLED, octets) if octets == "back"));
+    side.transport.close(DIALLED);
+    assert!(matches!(side.heard().await, SocketEvent::Closed(..)));
+}
+
+#[tokio::test]
+async fn a_dial_nobody_answers_fails() {
+    let mut side = Side::new();
+    side.transport.connect(DIALLED, endpoint(free()));
+    let SocketEvent::ConnectFailed(DIALLED, error) = side.next().await else { panic!("it did not fail") };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_dial_given_up_is_not_wanted_any_more() {
+    let mut side = Side::new();
+    side.transport.connect(DIALLED, endpoint(free()));
+    assert!(side.transport.wants(DIALLED));
+    side.transport.close(DIALLED);
+    assert!(!side.transport.wants(DIALLED));
+    assert!(side.hears_nothing().await);
+}
+
+#[tokio::test]
+async fn equal_keys_connect_and_can_be_changed_on_the_way() {
+    let (mut side, address) = (Side::new(), free());
+    let (first, second) = (secret("first"), secret("second"));
+    side.listeners.listen(&[address].into()).unwrap();
+    side.listeners.set_password(address.ip(), Some(&first)).unwrap();
+    side.connect(signed(address, &first), &signed(address, &first)).await;
+
+    side.transport.rekey(address.ip(), Some(&second)).unwrap();
+    side.transport.transmit(DIALLED, Bytes::from_static(b"with the second")).unwrap();
+    let heard = side.heard().await;
+    assert!(
+        matches!(&heard, SocketEvent::Received(ACCEPTED, octets) if octets == "with the second"),
+        "{heard:?}"
+    );
+}
+
+#[tokio::test]
+async fn unequal_keys_do_not_connect() {
+    let (mut side, address) = (Side::new(), free());
+    side.listeners.listen(&[address].into()).unwrap();
+    side.listeners.set_password(address.ip(), Some(&secret("right"))).unwrap();
+    side.transport.connect(DIALLED, signed(address, &secret("wrong")));
+    assert!(side.hears_nothing().await);
+}
+
+#[tokio::test]
+async fn a_socket_that_listens_later_knows_the_keys() {
+    let (mut side, address) = (Side::new(), free());
+    side.listeners.set_password(address.ip(), Some(&secret("right"))).unwrap();
+    side.listeners.listen(&[address].into()).unwrap();
+    side.transport.connect(DIALLED, endpoint(address));
+    assert!(side.hears_nothing().await, "it let in who did not sign");
+}
+
+#[tokio::test]
+async fn a_key_taken_away_is_not_asked_for() {
+    let (mut side, address) = (Side::new(), free());
+    side.listeners.set_password(address.ip(), Some(&secret("old"))).unwrap();
+    side.listeners.listen(&[address].into()).unwrap();
+    side.listeners.set_password(address.ip(), None).unwrap();
+    side.connect(endpoint(address), &endpoint(address)).await;
+}
+
+#[tokio::test]
+async fn what_crossed_too_many_routers_is_not_heard() {
+    for (send_ttl, arrives) in [(255, true), (254, false)] {
+        let (mut side, address) = (Side::new(), free());
+        side.listeners.listen(&[address].into()).unwrap();
+        let near = Endpoint { send_ttl: 255, minimum_ttl: 255, ..endpoint(address) };
+        side.connect(Endpoint { send_ttl, ..endpoint(address) }, &near).await;
+        side.transport.transmit(DIALLED, Bytes::from_static(b"hello")).unwrap();
+        assert_eq!(!side.hears_nothing().await, arrives, "sent with {send_ttl}");
+    }
+}
+
+#[tokio::test]
+async fn last_words_arrive_although_there_was_more_to_read() {
+    let mut side = Side::reporting_at_most(1);
+    let mut outside = from_outside(&mut side).await;
+    outside.write_all(&vec![7; 512 * 1024]).unwrap();
+    side.transport.transmit(ACCEPTED, Bytes::from_static(b"because")).unwrap();
+    side.transport.close(ACCEPTED);
+    let Side { mut transport, mut events, .. } = side;
+    let heard = read_all(outside);
+    // The owner takes what is reported, as it does while it stops.
+    tokio::select! {
+        () = transport.drain() => {}
+        () = async { while events.recv().await.is_some() {} } => {}
+    }
+    assert_eq!(heard.await.unwrap().unwrap(), b"because");
+}
+
+#[tokio::test]
+async fn the_words_of_a_peer_that_resets_are_heard_before_the_end() {
+    let mut side = Side::new();
+    let mut outside = from_outside(&mut side).await;
+    outside.write_all(b"because").unwrap();
+    socket2::SockRef::from(&outside).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(outside);
+    for _ in 0..10 {
+        side.transport.transmit(ACCEPTED, Bytes::from_static(b"are you there?")).unwrap();
+    }
+    let heard = side.heard().await;
+    assert!(matches!(&heard, SocketEvent::Received(ACCEPTED, octets) if octets == "because"), "{heard:?}");
+    assert!(matches!(side.heard().await, SocketEvent::Closed(ACCEPTED, _)));
+    assert!(side.hears_nothing().await, "it ends once");
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_nothing_fills_a_queue_and_no_more() {
+    let mut side = Side::new();
+    let _outside = from_outside(&mut side).await;
+    let octets = Bytes::from(vec![7; 64 * 1024]);
+    let taken =
+        (0..100_000).take_while(|_| side.transport.transmit(ACCEPTED, octets.clone()).is_ok()).count();
+    assert!((1000..50_000).contains(&taken), "{taken} buffers");
+}
+
+#[tokio::test]
+async fn an_address_can_be_listened_on_again_at_once() {
+    let (mut side, address) = (Side::new(), free());
+    let anywhere = SocketAddr::new([0, 0, 0, 0].into(), address.port());
+    side.listeners.listen(&[address].into()).unwrap();
+    side.listeners.listen(&[anywhere].into()).unwrap();
+    side.listeners.listen(&[address].into()).unwrap();
+    let _outside = StdStream::connect(address).unwrap();
+    assert!(matches!(side.next().await, SocketEvent::Accepted(_)));
+}

@@ -1,0 +1,89 @@
+//! Two and three [`Speaker`](podbgpd::speaker::Speaker)s in memory: virtual time, pipes for a network, a map for a
+//! kernel. What no state machine and no table can show alone.
+
+#[path = "speakers/convergence.rs"]
+mod convergence;
+#[path = "speakers/flow.rs"]
+mod flow;
+#[path = "speakers/operators.rs"]
+mod operators;
+#[path = "speakers/reload.rs"]
+mod reload;
+#[path = "speakers/routes.rs"]
+mod routes;
+#[path = "speakers/sessions.rs"]
+mod sessions;
+#[path = "speakers/world.rs"]
+mod world;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bgp::{Asn, BgpId};
+use ipnet::IpNet;
+use podbgpd::intent::{Decision, Export, Fib, Intent, Node, PeerIntent};
+use world::World;
+
+/// Enough for a session, routes and the kernel, without failures.
+const SOON: Duration = Duration::from_secs(8);
+
+/// The node of this number: its AS is 64500 and so many, its block 10.N.0.0/24 and fd00:N::/64.
+fn node(number: u8) -> Intent {
+    Intent {
+        node: Node {
+            name: name(number),
+            asn: asn(number),
+            router_id: BgpId::new([192, 0, 2, number].into()).expect("not zero"),
+            listen: [].into(),
+            blocks: blocks(number).into(),
+        },
+        fib: Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 },
+        decision: Decision { multipath_relax: true, always_compare_med: false },
+        peers: [].into(),
+        control_socket: "/run/podbgp/podbgpd.sock".into(),
+        metrics: None,
+    }
+}
+
+/// A node with these peers and nothing special about them.
+fn node_with_peers(number: u8, peers: &[u8]) -> Intent {
+    let peers =
+        peers.iter().map(|&peer| (name(peer), PeerIntent::new(name(peer), world::address(peer), asn(peer))));
+    Intent { peers: peers.collect(), ..node(number) }
+}
+
+fn asn(number: u8) -> Asn {
+    Asn(64_500 + u32::from(number))
+}
+
+fn name(number: u8) -> String {
+    format!("node{number}")
+}
+
+fn blocks(number: u8) -> [IpNet; 2] {
+    [net(&format!("10.{number}.0.0/24")), net(&format!("fd00:{number}::/64"))]
+}
+
+fn net(prefix: &str) -> IpNet {
+    prefix.parse().expect("a prefix")
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+/// Two nodes that are each other's peers, once all is said.
+fn pair() -> World {
+    let mut world = World::new([node_with_peers(1, &[2]), node_with_peers(2, &[1])]);
+    world.run(SOON);
+    world
+}
+
+/// Three nodes in a row; the middle one lets everything through.
+fn chain() -> World {
+    let mut middle = node_with_peers(2, &[1, 3]);
+    middle.peers.values_mut().for_each(|peer| peer.export = Export::All);
+    let mut world = World::new([node_with_peers(1, &[2]), middle, node_with_peers(3, &[2])]);
+    world.run(SOON);
+    world
+}
