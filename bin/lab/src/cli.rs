@@ -73,7 +73,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn tell(arguments: &Arguments) -> Result<bool> {
     let tor = Kind::from(arguments.tor);
-    tor.programs()?;
+    tor.installed()?;
     use_programs(Programs::Inside(std::env::current_exe()?));
     let privilege: Privilege = enter()?;
     interrupt::heed()?;
