@@ -44,6 +44,15 @@ fn start(peers: usize) -> (Rack, Podbgpd) {
     (rack, daemon)
 }
 
+/// A daemon whose one peer has announced these routes.
+fn learned(prefixes: &[IpNet]) -> (Rack, Podbgpd, Puppet) {
+    let (rack, daemon) = start(1);
+    let mut peer = connect(&rack, 0);
+    peer.announce(&attributes(0), prefixes).expect("the peer announces");
+    peer.end_of_rib().expect("the peer announces");
+    (rack, daemon, peer)
+}
+
 /// Dials the daemon as the peer of this number. A hold time of zero: nobody needs to speak.
 fn connect(rack: &Rack, index: usize) -> Puppet {
     Puppet::connect(&rack.theirs[index], our_address(index, Transport::V4), session(index).config.asn, 0)

@@ -7,10 +7,9 @@ mod exabgp;
 mod frr;
 mod gobgp;
 mod openbgpd;
-mod podbgp;
+pub mod podbgp;
 
 pub use exabgp::Exabgp;
-pub use podbgp::{Programs, use_programs};
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -404,10 +403,9 @@ impl Speaker {
         started.map(drop)
     }
 
-    /// Starts a program that is ready when it listens on a unix socket of this name in the speaker's directory.
-    fn launch_listening(&mut self, name: &str, command: Command, socket: &str) -> Result<()> {
-        let socket = self.directory.join(socket);
-        self.launch(name, command, || UnixStream::connect(&socket).map(drop).context("no answer yet"))
+    /// As [`Speaker::launch`], for a program that is ready when it listens on a unix socket.
+    fn launch_listening(&mut self, name: &str, command: Command, socket: &Path) -> Result<()> {
+        self.launch(name, command, || UnixStream::connect(socket).map(drop).context("no answer yet"))
     }
 
     /// Writes a file into the speaker's directory and returns its path.

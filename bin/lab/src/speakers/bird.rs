@@ -16,7 +16,7 @@ impl Dialect for Bird {
         let mut command = command("bird")?;
         command.arg("-f").arg("-c").arg(file).arg("-s").arg(speaker.directory.join("bird.ctl"));
         command.arg("-P").arg(speaker.directory.join("bird.pid"));
-        speaker.launch_listening("bird", command, "bird.ctl")
+        speaker.launch_listening("bird", command, &speaker.directory.join("bird.ctl"))
     }
 
     fn established(&self, speaker: &Speaker) -> Result<Vec<IpAddr>> {

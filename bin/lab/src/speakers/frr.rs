@@ -36,7 +36,7 @@ impl Dialect for Frr {
             if name == "bgpd" && !speaker.config.install {
                 command.arg("--no_kernel");
             }
-            speaker.launch_listening(name, command, &format!("{name}.vty"))?;
+            speaker.launch_listening(name, command, &speaker.directory.join(format!("{name}.vty")))?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl Dialect for Openbgpd {
         let file = write_configuration(speaker)?;
         let mut command = command(BGPD)?;
         command.args(["-d", "-v", "-f"]).arg(file);
-        speaker.launch_listening("openbgpd", command, "bgpd.sock")
+        speaker.launch_listening("openbgpd", command, &speaker.directory.join("bgpd.sock"))
     }
 
     fn established(&self, speaker: &Speaker) -> Result<Vec<IpAddr>> {

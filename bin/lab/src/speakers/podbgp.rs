@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -14,45 +14,56 @@ use super::{Communities, Dialect, LearnedRoute, Speaker, as_path, run_to_end};
 
 /// How wide `bgpctl` may print: a hundred columns less an indent.
 const COLUMNS: &str = "95";
-/// Where the daemon answers, in the speaker's directory.
-const SOCKET: &str = "podbgpd.sock";
-
 /// Where our daemon and our command are.
 #[derive(Clone, Debug)]
-pub enum Programs {
-    /// In one program that takes `podbgpd` or `bgpctl` as its first argument.
-    Inside(PathBuf),
-    /// Two programs in a directory.
-    Beside(PathBuf),
+pub struct Programs {
+    /// The daemon.
+    pub podbgpd: PathBuf,
+    /// The command that asks it.
+    pub bgpctl: PathBuf,
 }
 
 static PROGRAMS: OnceLock<Programs> = OnceLock::new();
 
-/// Says once where `podbgpd` and `bgpctl` are; without it they are expected beside the running program, or one
-/// directory up, where cargo puts them.
+/// Says once where they are. Without it the running program is both, and takes `podbgpd` or `bgpctl` as its first
+/// argument.
 pub fn use_programs(programs: Programs) {
     PROGRAMS.get_or_init(|| programs);
 }
 
-impl Programs {
-    fn command(name: &str) -> Result<Command> {
-        match PROGRAMS.get() {
-            Some(Self::Inside(program)) => {
-                let mut command = Command::new(program);
-                command.arg(name);
-                Ok(command)
-            }
-            Some(Self::Beside(directory)) => Ok(Command::new(directory.join(name))),
-            None => {
-                let running = std::env::current_exe()?;
-                let found = running.ancestors().skip(1).take(2).map(|directory| directory.join(name));
-                let mut found = found.filter(|program| program.is_file());
-                let program =
-                    found.next().with_context(|| format!("{name} is not built: cargo build -p {name}"))?;
-                Ok(Command::new(program))
-            }
-        }
+/// The command that runs the daemon on `podbgpd.toml` in a directory.
+///
+/// # Errors
+/// There is no such program.
+pub fn podbgpd(directory: &Path) -> Result<Command> {
+    let mut command = program("podbgpd", |programs| &programs.podbgpd)?;
+    command.arg("--config").arg(directory.join("podbgpd.toml"));
+    Ok(command)
+}
+
+/// The command that asks the daemon which answers at [`socket`] in a directory.
+///
+/// # Errors
+/// There is no such program.
+pub fn bgpctl(directory: &Path) -> Result<Command> {
+    let mut command = program("bgpctl", |programs| &programs.bgpctl)?;
+    command.arg("--socket").arg(socket(directory));
+    Ok(command)
+}
+
+/// Where the daemon of a directory answers, if its configuration says so.
+#[must_use]
+pub fn socket(directory: &Path) -> PathBuf {
+    directory.join("podbgpd.sock")
+}
+
+fn program(name: &str, path: impl FnOnce(&Programs) -> &PathBuf) -> Result<Command> {
+    if let Some(programs) = PROGRAMS.get() {
+        return Ok(Command::new(path(programs)));
     }
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(name);
+    Ok(command)
 }
 
 pub(super) struct Podbgp;
@@ -60,10 +71,9 @@ pub(super) struct Podbgp;
 impl Dialect for Podbgp {
     fn start(&self, speaker: &mut Speaker) -> Result<()> {
         ensure!(speaker.config.communities == Communities::default(), "the lab gives podbgp no communities");
-        let file = speaker.write("podbgpd.toml", &configuration(speaker)?)?;
-        let mut command = Programs::command("podbgpd")?;
-        command.arg("--config").arg(file);
-        speaker.launch_listening("podbgpd", command, SOCKET)
+        speaker.write("podbgpd.toml", &configuration(speaker)?)?;
+        let command = podbgpd(&speaker.directory)?;
+        speaker.launch_listening("podbgpd", command, &socket(&speaker.directory))
     }
 
     fn established(&self, speaker: &Speaker) -> Result<Vec<IpAddr>> {
@@ -98,7 +108,7 @@ fn configuration(speaker: &Speaker) -> Result<String> {
         config.asn,
         config.router_id,
         config.install,
-        speaker.directory.join(SOCKET).display()
+        socket(&speaker.directory).display()
     );
     for neighbor in &config.neighbors {
         let _ = writeln!(
@@ -157,9 +167,8 @@ impl Speaker {
     /// # Errors
     /// The daemon does not answer. A degraded daemon (exit code 2) has answered.
     pub fn bgpctl(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Programs::command("bgpctl")?;
-        command.arg("--socket").arg(self.directory.join(SOCKET)).args(arguments);
-        command.env("COLUMNS", COLUMNS);
+        let mut command = bgpctl(&self.directory)?;
+        command.args(arguments).env("COLUMNS", COLUMNS);
         let output = run_to_end(&self.namespace, command)?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         ensure!(matches!(output.status.code(), Some(0 | 2)), "bgpctl: {}", complaint.trim());
