@@ -123,14 +123,17 @@ impl Node {
         let stop = loop {
             let deadline = self.speaker.next_deadline();
             tokio::select! {
-                Some(event) = self.sockets.recv() => self.socket_events(event),
+                Some(event) = self.sockets.recv() => {
+                    self.socket_event(event);
+                    self.socket_events();
+                }
                 event = self.fib_events.recv(), if self.kernel.is_some() => {
                     if let Some(stop) = self.fib_event(event) {
                         break stop;
                     }
                 }
                 Some(request) = self.requests.recv() => self.answer(request),
-                () = sleep_until(deadline) => self.input(Input::Tick),
+                () = sleep_until(deadline) => self.tick(),
                 _ = received(&mut hangup) => drop(self.reload()),
                 _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
                 _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
@@ -195,10 +198,15 @@ impl Node {
         }
     }
 
+    fn tick(&mut self) {
+        // What has been heard comes first: a KEEPALIVE that waits here came in time.
+        self.socket_events();
+        self.input(Input::Tick);
+    }
+
     /// Takes a bite of what the sockets have to say.
-    fn socket_events(&mut self, first: SocketEvent) {
-        self.socket_event(first);
-        for _ in 1..BATCH {
+    fn socket_events(&mut self) {
+        for _ in 0..BATCH {
             match self.sockets.try_recv() {
                 Ok(event) => self.socket_event(event),
                 Err(_) => return,
