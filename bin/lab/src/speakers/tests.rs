@@ -1,6 +1,8 @@
 //! Two of each program talk to each other. Without the program, or the right to make namespaces, they say so and
 //! pass.
 
+use std::net::Ipv4Addr;
+
 use super::*;
 
 fn skip(reason: &anyhow::Error) {
