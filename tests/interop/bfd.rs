@@ -4,15 +4,15 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use control::{BfdState, BfdView, PeerState};
+use lab::speakers::{Bfd, BfdSession, Kind};
 use nix::sys::signal::Signal;
-use support::foreign::Session;
 use support::puppet::Puppet;
 use support::rack::{Transport, our_address, their_address};
-use support::{Kind, Podbgpd, Rack, SOON, eventually, internet, kernel, throughout};
+use support::{Podbgpd, Rack, SOON, Session, eventually, internet, kernel, throughout};
 
-use crate::pair::{Pair, THEIR_V4, net, session};
+use crate::pair::{Pair, THEIR_V4, THEIR_V6, net};
 
 /// Three packets of 50 ms.
 const FAST: &str = "bfd = { interval = 50, multiplier = 3 }";
@@ -28,7 +28,7 @@ macro_rules! with_bfd {
             $(
                 #[test]
                 fn $scenario() {
-                    support::requires!(&[support::Kind::programs($kind), &[$program]].concat());
+                    support::requires!(&[lab::speakers::Kind::programs($kind), &[$program]].concat());
                     super::$scenario($kind);
                 }
             )*
@@ -37,7 +37,7 @@ macro_rules! with_bfd {
 }
 
 with_bfd! {
-    bird = support::Kind::Bird, "bird" => {
+    bird = lab::speakers::Kind::Bird, "bird" => {
         both_ends_agree_on_the_intervals,
         both_ends_agree_over_ipv6,
         both_ends_agree_over_several_hops,
@@ -47,7 +47,7 @@ with_bfd! {
         turning_it_off_is_said_at_once,
         only_who_has_the_key_is_heard,
     };
-    frr = support::Kind::Frr, "/usr/lib/frr/bfdd" => {
+    frr = lab::speakers::Kind::Frr, "/usr/lib/frr/bfdd" => {
         both_ends_agree_on_the_intervals,
         both_ends_agree_over_ipv6,
         both_ends_agree_over_several_hops,
@@ -61,7 +61,18 @@ with_bfd! {
 }
 
 fn watched() -> Session {
-    Session { bfd: Some(50), ..session() }
+    watched_over(Transport::V4)
+}
+
+fn watched_over(transport: Transport) -> Session {
+    let session = Session::over(transport, 0).announcing([net(THEIR_V4), net(THEIR_V6)]);
+    session.with(|us| us.bfd = Some(Bfd { interval: 50, key: None }))
+}
+
+/// What the other side says of its BFD session with us.
+fn at_the_other_side(pair: &Pair) -> Result<BfdSession> {
+    let [us] = &pair.foreign.config().neighbors[..] else { bail!("one neighbor") };
+    pair.foreign.bfd(us.address)
 }
 
 fn bfd(pair: &Pair) -> Result<BfdView> {
@@ -71,7 +82,7 @@ fn bfd(pair: &Pair) -> Result<BfdView> {
 
 /// Waits until both ends say that the session is up, and ours has got the peer's answer to its intervals.
 fn await_bfd(pair: &Pair) {
-    eventually(SOON, "BFD at the other side", || pair.foreign.bfd());
+    eventually(SOON, "BFD at the other side", || at_the_other_side(pair));
     eventually(SOON, "BFD here", || {
         let bfd = bfd(pair)?;
         let remote = bfd.remote.as_ref().is_some_and(|remote| remote.min_tx_seconds < 1.0);
@@ -93,15 +104,15 @@ fn both_ends_agree_on_the_intervals(kind: Kind) {
 }
 
 fn both_ends_agree_over_ipv6(kind: Kind) {
-    agree(kind, Session { transport: Transport::V6, ..watched() });
+    agree(kind, watched_over(Transport::V6));
 }
 
 fn both_ends_agree_over_several_hops(kind: Kind) {
-    agree(kind, Session { multihop: true, ..watched() });
+    agree(kind, watched().with(|us| us.multihop = true));
 }
 
 fn agree(kind: Kind, session: Session) {
-    let multihop = session.multihop;
+    let multihop = session.config.neighbors.iter().any(|us| us.multihop);
     let hops = if multihop { "multihop = 2\n" } else { "" };
     let pair =
         Pair::start(kind, session, &format!("{hops}bfd = {{ min-tx = 60, min-rx = 80, multiplier = 4 }}"));
@@ -119,7 +130,7 @@ fn agree(kind: Kind, session: Session) {
         Ok(ours)
     });
     let theirs = eventually(SOON, "the same at the other side", || {
-        let theirs = pair.foreign.bfd()?;
+        let theirs = at_the_other_side(&pair)?;
         ensure!((theirs.transmit, theirs.detection_time) == (80, 240), "{theirs:?}");
         Ok(theirs)
     });
@@ -131,7 +142,7 @@ fn agree(kind: Kind, session: Session) {
     throughout(Duration::from_secs(2), "the session", || {
         let ours = bfd(&pair)?;
         ensure!(ours.state == BfdState::Up && ours.failures == 0, "{ours:?}");
-        pair.foreign.bfd().map(drop)
+        at_the_other_side(&pair).map(drop)
     });
     let status = pair.daemon.status().expect("an answer").bfd;
     assert_eq!((status.sessions, status.up, status.send_failures), (1, 1, 0));
@@ -140,10 +151,9 @@ fn agree(kind: Kind, session: Session) {
 
 /// The whole other side falls silent, but its kernel goes on acknowledging: TCP alone would notice nothing.
 fn a_dead_peer_is_given_up_within_the_detection_time(kind: Kind) {
-    let mut pair = start(kind, watched(), FAST);
+    let pair = start(kind, watched(), FAST);
     let since = Instant::now();
-    pair.foreign.bfd_process().signal(Signal::SIGSTOP).expect("it runs");
-    pair.foreign.freeze().expect("it runs");
+    pair.foreign.signal(Signal::SIGSTOP).expect("it runs");
     let took = gone(&pair, since);
     tell(&format!(
         "{kind:?}: 50 ms x 3, the route left the kernel {} ms after the peer died",
@@ -161,16 +171,16 @@ fn a_dead_peer_is_given_up_within_the_detection_time(kind: Kind) {
         kernel::no_route(&pair.rack.ours, net(THEIR_V4))
     });
     // It was only asleep: what it missed is made up for.
-    pair.foreign.process().signal(Signal::SIGCONT).expect("it runs");
-    pair.foreign.bfd_process().signal(Signal::SIGCONT).expect("it runs");
+    pair.foreign.signal(Signal::SIGCONT).expect("it runs");
     eventually(Duration::from_secs(40), "the route to come back", || pair.learned(THEIR_V4));
     await_bfd(&pair);
 }
 
 /// BGP comes up again before BFD does, and is left alone.
 fn a_dead_bfd_takes_the_session_along_and_it_comes_back(kind: Kind) {
-    let mut pair = start(kind, watched(), FAST);
-    pair.foreign.bfd_process().signal(Signal::SIGSTOP).expect("it runs");
+    let pair = start(kind, watched(), FAST);
+    let bfdd = pair.foreign.processes().iter().find(|process| process.name() == "bfdd");
+    bfdd.expect("FRR has one").signal_all(Signal::SIGSTOP).expect("it runs");
     eventually(SOON, "the session to end", || {
         let peer = pair.daemon.peer("peer0")?;
         ensure!(peer.flaps == 1, "still the first session");
@@ -188,7 +198,7 @@ fn a_dead_bfd_takes_the_session_along_and_it_comes_back(kind: Kind) {
 
 /// BIRD only falls silent when its BFD is turned off; FRR says AdminDown.
 fn an_end_that_turns_bfd_off_has_not_failed(kind: Kind) {
-    let mut pair = start(kind, watched(), FAST);
+    let pair = start(kind, watched(), FAST);
     pair.foreign.shut_bfd_down().expect("it does");
     eventually(SOON, "BFD to go down here", || {
         let bfd = bfd(&pair)?;
@@ -213,7 +223,7 @@ fn new_intervals_keep_the_session(kind: Kind) {
         throughout(Duration::from_secs(2), "the session", || {
             let bfd = bfd(&pair)?;
             ensure!(bfd.state == BfdState::Up && bfd.failures == 0, "{bfd:?}");
-            pair.foreign.bfd().map(drop)
+            at_the_other_side(&pair).map(drop)
         });
     }
     assert_eq!(pair.daemon.peer("peer0").expect("an answer").flaps, 0);
@@ -226,13 +236,13 @@ fn turning_it_off_is_said_at_once(kind: Kind) {
     reload(&pair, "");
     assert!(bfd(&pair).is_err());
     eventually(Duration::from_secs(3), "the other side to know, long before ten seconds of silence", || {
-        ensure!(pair.foreign.bfd().is_err(), "it is up there");
+        ensure!(at_the_other_side(&pair).is_err(), "it is up there");
         Ok(())
     });
     pair.await_session();
     throughout(Duration::from_secs(3), "the session without BFD", || {
         pair.daemon.established("peer0")?;
-        pair.foreign.established()
+        pair.foreign.expect_established()
     });
     if let Some(error) = pair.daemon.peer("peer0").expect("an answer").last_error {
         assert_eq!(error.code, "notification_received", "{error:?}");
@@ -246,7 +256,7 @@ fn a_table_being_learned_costs_no_packet(kind: Kind) {
                   families = [\"ipv4\"]\nimport = \"all\"\n";
     let text = Pair::config(&watched(), FAST) + puppet;
     let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
-    let foreign = kind.start(&rack, watched());
+    let foreign = watched().start(kind, &rack);
     let pair = Pair { daemon, foreign, rack };
     pair.await_session();
     await_bfd(&pair);
@@ -269,11 +279,11 @@ fn a_table_being_learned_costs_no_packet(kind: Kind) {
         took.as_millis()
     ));
     assert_eq!((peer.flaps, bfd.state, bfd.failures), (0, BfdState::Up, 0));
-    pair.foreign.bfd().expect("it is up there");
+    at_the_other_side(&pair).expect("it is up there");
 }
 
 fn only_who_has_the_key_is_heard(kind: Kind) {
-    let session = Session { bfd_key: Some("sesame".to_owned()), ..watched() };
+    let session = watched().with(|us| us.bfd = Some(Bfd { interval: 50, key: Some("sesame".to_owned()) }));
     let rack = Rack::new(1);
     let directory = rack.directory("ours");
     let write = |key: &str| {
@@ -284,7 +294,7 @@ fn only_who_has_the_key_is_heard(kind: Kind) {
     write("mellon");
     let lines = "bfd = { interval = 50, key-file = \"bfd.key\", key-id = 7, meticulous = true }";
     let daemon = Podbgpd::start(&rack.ours, directory.clone(), &Pair::config(&session, lines));
-    let foreign = kind.start(&rack, session);
+    let foreign = session.start(kind, &rack);
     let pair = Pair { daemon, foreign, rack };
     pair.await_session();
     eventually(SOON, "packets to be dropped", || {
@@ -299,7 +309,7 @@ fn only_who_has_the_key_is_heard(kind: Kind) {
     throughout(Duration::from_secs(2), "the session", || {
         let bfd = bfd(&pair)?;
         ensure!(bfd.state == BfdState::Up && bfd.failures == 0, "{bfd:?}");
-        pair.foreign.bfd().map(drop)
+        at_the_other_side(&pair).map(drop)
     });
 }
 

@@ -18,7 +18,7 @@ mod transit;
 mod ttl_security;
 mod unknown_attribute;
 
-use support::Kind;
+use lab::speakers::Kind;
 
 /// Makes each scenario a test against each daemon.
 macro_rules! against {

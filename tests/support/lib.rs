@@ -4,7 +4,6 @@
 //! through [`skip()`] and returns; `tests/run` counts those lines.
 
 pub mod config;
-pub mod foreign;
 pub mod full_table;
 pub mod internet;
 pub mod kernel;
@@ -13,11 +12,12 @@ pub mod podbgpd;
 pub mod puppet;
 pub mod rack;
 pub mod script;
+pub mod session;
 mod skip;
 
-pub use foreign::{Foreign, Kind};
 pub use podbgpd::Podbgpd;
 pub use rack::Rack;
+pub use session::Session;
 pub use skip::{missing, skip, skip_test};
 
 use std::time::Duration;
