@@ -191,7 +191,8 @@ fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
     if neighbor.passive {
         let _ = writeln!(text, " neighbor {address} passive");
     }
-    if neighbor.ipv4 && address.is_ipv6() {
+    // With the capability, FRR 8.4 takes the peer for one on a link-local address, and its BFD hears nothing of it.
+    if neighbor.ipv4 && address.is_ipv6() && neighbor.bfd.is_none() {
         let _ = writeln!(text, " neighbor {address} capability extended-nexthop");
     }
 }
