@@ -3,6 +3,8 @@
 
 #[path = "speakers/convergence.rs"]
 mod convergence;
+#[path = "speakers/explained.rs"]
+mod explained;
 #[path = "speakers/flow.rs"]
 mod flow;
 #[path = "speakers/operators.rs"]

@@ -48,7 +48,7 @@ pub use request::{
 };
 pub use route::{
     AdvertisedView, AttributesView, Family, KernelRouteView, KernelState, NextHopView, PathView, RouteKind,
-    RouteView, Standing,
+    RouteView, Standing, ToldView,
 };
 pub use status::{
     ConfigView, ErrorCode, ErrorView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView,

@@ -45,6 +45,9 @@ impl Log {
                         disposition = ?offence.disposition, left_out, "malformed attribute in an UPDATE");
                 }
             }
+            Notice::Oversized { peer, example, prefixes } => {
+                warn!(peer, %example, prefixes, "not advertised: the attributes do not fit into a message");
+            }
             Notice::MaxPrefixes { peer, limit } => {
                 warn!(peer, limit, "too many prefixes; the session stays down until `bgpctl peer NAME up`");
             }
