@@ -569,7 +569,8 @@ fn lost_notifications_are_noticed_and_made_good() {
         let file = std::env::temp_dir().join(format!("podbgp-burst-{}", std::process::id()));
         std::fs::write(&file, burst).unwrap();
         let prefix = "192.0.3.0/24".parse().unwrap();
-        let wish = |number: u32| Change { prefix, target: (number % 2 == 0).then_some(Target::Blackhole) };
+        let wish =
+            |number: u32| Change { prefix, target: number.is_multiple_of(2).then_some(Target::Blackhole) };
         let mut batch = Process::new("ip").arg("-batch").arg(&file).spawn().unwrap();
         while batch.try_wait().unwrap().is_none() {
             fib.send(Command::Apply((0..200_000).map(wish).collect()));
