@@ -19,17 +19,16 @@ use std::net::Ipv4Addr;
 
 use bgp::{AsPath, Asn, NextHop, PathAttributes};
 use ipnet::{IpNet, Ipv4Net};
-use support::foreign::{Family, Session};
 use support::puppet::Puppet;
 use support::rack::{Transport, our_address, their_address};
-use support::{Podbgpd, Rack, config};
+use support::{Podbgpd, Rack, Session, config};
 
 /// The block of this node.
 const OUR_BLOCK: &str = "10.20.30.64/26";
 
 /// The peer of this number as the daemon is told of it: IPv4 only, and the daemon waits for it.
 fn session(index: usize) -> Session {
-    Session { families: vec![Family::V4], ..Session::new(index) }
+    Session::new(index).with(|us| us.ipv6 = false)
 }
 
 /// A configuration with one block and so many peers.
@@ -45,15 +44,24 @@ fn start(peers: usize) -> (Rack, Podbgpd) {
     (rack, daemon)
 }
 
+/// A daemon whose one peer has announced these routes.
+fn learned(prefixes: &[IpNet]) -> (Rack, Podbgpd, Puppet) {
+    let (rack, daemon) = start(1);
+    let mut peer = connect(&rack, 0);
+    peer.announce(&attributes(0), prefixes).expect("the peer announces");
+    peer.end_of_rib().expect("the peer announces");
+    (rack, daemon, peer)
+}
+
 /// Dials the daemon as the peer of this number. A hold time of zero: nobody needs to speak.
 fn connect(rack: &Rack, index: usize) -> Puppet {
-    Puppet::connect(&rack.theirs[index], our_address(index, Transport::V4), session(index).asn, 0)
+    Puppet::connect(&rack.theirs[index], our_address(index, Transport::V4), session(index).config.asn, 0)
 }
 
 /// The attributes of a route that this peer originates.
 fn attributes(index: usize) -> PathAttributes {
     PathAttributes {
-        as_path: AsPath::sequence([Asn::from(session(index).asn)]),
+        as_path: AsPath::sequence([Asn::from(session(index).config.asn)]),
         ..PathAttributes::originated(NextHop::from(their_address(index, Transport::V4)))
     }
 }

@@ -142,8 +142,11 @@ impl DeletionWatch {
         thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let watch = Self { monitor, lines };
         // It listens once it has told of a route made for that purpose.
+        let mut protocol = 100;
         let heard = || {
-            ip("route replace blackhole 198.18.0.1/32 table 77");
+            // A replacement by the same is not told.
+            protocol += 1;
+            ip(&format!("route replace blackhole 198.18.0.1/32 table 77 proto {protocol}"));
             watch.lines.recv_timeout(Duration::from_millis(50)).is_ok()
         };
         until(PATIENCE, "the monitor listens", heard);
@@ -152,9 +155,20 @@ impl DeletionWatch {
 
     fn deletions(mut self) -> Vec<String> {
         thread::sleep(Duration::from_millis(100));
-        self.monitor.kill().unwrap();
-        self.monitor.wait().unwrap();
+        self.end();
         self.lines.iter().filter(|line| line.starts_with("Deleted")).collect()
+    }
+
+    fn end(&mut self) {
+        // It may have ended already, which is what we want.
+        let _ = self.monitor.kill();
+        let _ = self.monitor.wait();
+    }
+}
+
+impl Drop for DeletionWatch {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

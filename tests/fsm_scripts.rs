@@ -115,6 +115,7 @@ fn stop_reason(name: &str, message: &str) -> anyhow::Result<StopReason> {
         "deconfigured" => StopReason::Deconfigured,
         "configuration-change" => StopReason::OtherConfigurationChange,
         "max-prefixes" => StopReason::MaxPrefixes,
+        "bfd-down" => StopReason::BfdDown,
         "restart" => StopReason::Restart,
         _ => bail!("no reason {name}"),
     })

@@ -7,7 +7,7 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use lab::speakers::{Kind, Programs, use_programs};
+use lab::speakers::Kind;
 use lab::story::Story;
 
 const NAME: &str = "the_rack_in_a_box_tells_its_story";
@@ -26,8 +26,6 @@ fn main() -> ExitCode {
         support::skip_test(NAME, &format!("needs the right to make namespaces: {reason:#}"))
     });
     let Ok(privilege) = told else { return verdict(true) };
-    let Ok(this_program) = std::env::current_exe() else { return ExitCode::FAILURE };
-    use_programs(Programs::Inside(this_program));
     match (Story { tor: Kind::Podbgp, keep: false }).tell(privilege, Path::new("/run/podbgp-lab")) {
         Ok(passed) => verdict(passed),
         Err(error) => {

@@ -1,6 +1,8 @@
 //! Two and three [`Speaker`](podbgpd::speaker::Speaker)s in memory: virtual time, pipes for a network, a map for a
 //! kernel. What no state machine and no table can show alone.
 
+#[path = "speakers/bfd.rs"]
+mod bfd;
 #[path = "speakers/convergence.rs"]
 mod convergence;
 #[path = "speakers/explained.rs"]
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{Decision, Export, Fib, Intent, Node, PeerIntent};
+use podbgpd::intent::{BfdTiming, Decision, Export, Fib, Intent, Node, PeerIntent};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.
@@ -40,6 +42,7 @@ fn node(number: u8) -> Intent {
             blocks: blocks(number).into(),
         },
         fib: Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 },
+        bfd: BfdTiming::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),

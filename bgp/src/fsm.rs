@@ -67,7 +67,6 @@ mod connection;
 mod deadlines;
 mod established;
 mod event;
-mod jitter;
 mod open_confirm;
 mod open_sent;
 mod peer;

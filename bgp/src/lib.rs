@@ -9,9 +9,10 @@
 //! | [`message`], [`capability`], [`notification`], [`attributes`] | what is said: typed, with nothing left to validate |
 //! | [`wire`] | how it is written: octets to messages and back (RFC 4271 §4, RFC 7606) |
 //! | [`fsm`] | when it is said: the state machine of RFC 4271 §8 |
+//! | [`bfd`] | whether the path still works: a protocol of its own, RFC 5880 |
 //!
 //! RFCs: 1997, 2918, 4271, 4360, 4456 (attributes), 4486, 4760, 5492, 6286, 6608, 6793, 7606, 7607, 8092,
-//! 8654, 8950, 9003, 9072, 9687.
+//! 8654, 8950, 9003, 9072, 9384, 9687; of BFD 5880, 5881, 5883.
 
 #![cfg_attr(
     not(test),
@@ -21,12 +22,14 @@
 pub mod as_path;
 pub mod asn;
 pub mod attributes;
+pub mod bfd;
 pub mod bgp_id;
 pub mod capability;
 pub mod community;
 pub mod family;
 pub mod fsm;
 pub mod hold_time;
+mod jitter;
 pub mod message;
 pub mod notification;
 pub mod wire;

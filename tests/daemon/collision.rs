@@ -41,7 +41,7 @@ fn cross(router_id: &str) -> (Podbgpd, Puppet, Puppet, Rack) {
     let mut dialled_by_us = Puppet::over(stream).expect("a connection");
     let mut dialled_by_peer =
         Puppet::dial(&rack.theirs[0], our_address(0, Transport::V4)).expect("the daemon listens");
-    let asn = session(0).asn;
+    let asn = session(0).config.asn;
     dialled_by_us.say_open(asn, 9).expect("the daemon reads");
     dialled_by_peer.say_open(asn, 9).expect("the daemon reads");
     (daemon, dialled_by_us, dialled_by_peer, rack)

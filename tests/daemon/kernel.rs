@@ -9,7 +9,7 @@ use support::puppet::Puppet;
 use support::rack::{Transport, link, their_address};
 use support::{Podbgpd, Rack, SOON, eventually, kernel, requires, throughout};
 
-use crate::{OUR_BLOCK, attributes, connect, net, prefixes, start};
+use crate::{OUR_BLOCK, attributes, connect, learned, net, prefixes, start};
 
 /// How soon somebody else's change must be undone.
 const SOON_REPAIRED: Duration = Duration::from_secs(1);
@@ -131,11 +131,8 @@ fn a_route_that_is_not_ours_is_never_touched() {
 
 /// A daemon with one learned route, in the kernel.
 fn one_route() -> (Rack, Podbgpd, Puppet, IpNet) {
-    let (rack, daemon) = start(1);
     let prefix = prefixes(1)[0];
-    let mut peer = connect(&rack, 0);
-    peer.announce(&attributes(0), &[prefix]).expect("the peer announces");
-    peer.end_of_rib().expect("the peer announces");
+    let (rack, daemon, peer) = learned(&[prefix]);
     eventually(SOON, "the route", || kernel::our_route(&rack.ours, prefix));
     (rack, daemon, peer, prefix)
 }

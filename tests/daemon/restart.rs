@@ -8,7 +8,7 @@ use lab::net::Namespace;
 use lab::process::Process;
 use support::{SOON, eventually, kernel, requires, throughout};
 
-use crate::{OUR_BLOCK, attributes, connect, net, prefixes, start};
+use crate::{OUR_BLOCK, attributes, connect, learned, net, prefixes};
 
 /// Routes learned before the crash.
 const LEARNED: u32 = 100_000;
@@ -20,20 +20,17 @@ const WHILE: Duration = Duration::from_secs(60);
 #[test]
 fn no_route_is_missing_while_a_killed_daemon_starts_again() {
     requires!(&["ip"]);
-    let (rack, mut daemon) = start(1);
-    let learned = prefixes(LEARNED);
-    let mut peer = connect(&rack, 0);
-    peer.announce(&attributes(0), &learned).expect("the peer announces");
-    peer.end_of_rib().expect("the peer announces");
+    let routes = prefixes(LEARNED);
+    let (rack, mut daemon, peer) = learned(&routes);
     // The block is a route too.
-    await_installed(&rack.ours, learned.len() + 1);
+    await_installed(&rack.ours, routes.len() + 1);
 
     let monitor = monitor(&rack.ours, &rack.directory("monitor"));
     daemon.kill();
     drop(peer);
     let daemon = daemon.start_again();
     let mut peer = connect(&rack, 0);
-    let (gone, kept) = learned.split_at(GONE);
+    let (gone, kept) = routes.split_at(GONE);
     peer.announce(&attributes(0), kept).expect("the peer announces");
     eventually(WHILE, "the routes to be claimed again", || {
         let status = daemon.status()?;
@@ -61,10 +58,7 @@ fn no_route_is_missing_while_a_killed_daemon_starts_again() {
 #[test]
 fn routes_stay_when_the_daemon_ends() {
     requires!(&[]);
-    let (rack, mut daemon) = start(1);
-    let mut peer = connect(&rack, 0);
-    peer.announce(&attributes(0), &prefixes(10)).expect("the peer announces");
-    peer.end_of_rib().expect("the peer announces");
+    let (rack, mut daemon, _peer) = learned(&prefixes(10));
     await_installed(&rack.ours, 11);
     daemon.stop();
     assert_eq!(kernel::our_routes(&rack.ours).expect("an answer").len(), 11);
@@ -73,10 +67,7 @@ fn routes_stay_when_the_daemon_ends() {
 #[test]
 fn leftovers_of_a_peer_that_never_comes_back_are_kept_for_a_while() {
     requires!(&[]);
-    let (rack, mut daemon) = start(1);
-    let mut peer = connect(&rack, 0);
-    peer.announce(&attributes(0), &prefixes(10)).expect("the peer announces");
-    peer.end_of_rib().expect("the peer announces");
+    let (rack, mut daemon, peer) = learned(&prefixes(10));
     await_installed(&rack.ours, 11);
     daemon.kill();
     drop(peer);

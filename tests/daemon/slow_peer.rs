@@ -34,8 +34,9 @@ fn a_peer_that_stops_reading_meets_the_send_hold_timer() {
         + &config::peer(&session(0), lines)
         + &config::peer(&session(1), &slow);
     let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
-    let stuck = Puppet::connect(&rack.theirs[1], our_address(1, Transport::V4), session(1).asn, 9);
-    let mut sender = Puppet::connect(&rack.theirs[0], our_address(0, Transport::V4), session(0).asn, 0);
+    let stuck = Puppet::connect(&rack.theirs[1], our_address(1, Transport::V4), session(1).config.asn, 9);
+    let mut sender =
+        Puppet::connect(&rack.theirs[0], our_address(0, Transport::V4), session(0).config.asn, 0);
     daemon.await_established("peer1");
 
     let over = AtomicBool::new(false);
@@ -68,7 +69,7 @@ fn announce(sender: &mut Puppet, med: u32) {
     for (index, chunk) in prefixes(TABLE).chunks(10).enumerate() {
         let origin = bgp::Asn::from(100_000 + u32::try_from(index).expect("ten thousand chunks"));
         let mut attributes = attributes.clone();
-        attributes.as_path = bgp::AsPath::sequence([session(0).asn.into(), origin]);
+        attributes.as_path = bgp::AsPath::sequence([session(0).config.asn.into(), origin]);
         sender.announce(&attributes, chunk).expect("the daemon reads");
     }
 }

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use anyhow::ensure;
 use ipnet::{IpNet, Ipv4Net};
-use support::foreign::Session;
-use support::{Kind, Podbgpd, Rack, SOON, config, eventually, kernel};
+use lab::speakers::Kind;
+use support::{Podbgpd, Rack, SOON, Session, config, eventually, kernel};
 
 use crate::pair::Pair;
 
@@ -32,18 +32,17 @@ pub(crate) fn pair(kind: Kind, ours: u32, theirs: u32) -> Pair {
     let rack = Rack::new(1);
     let blocks: Vec<_> =
         prefixes(Ipv4Addr::new(10, 64, 0, 0), ours).map(|prefix| format!("\"{prefix}\"")).collect();
-    let announces = prefixes(Ipv4Addr::new(10, 128, 0, 0), theirs).collect();
-    let session = Session { announces, ..Session::new(0) };
+    let session = Session::new(0).announcing(prefixes(Ipv4Addr::new(10, 128, 0, 0), theirs));
     let text = config::node(&format!("blocks = [{}]", blocks.join(", "))) + &config::peer(&session, "");
     let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
-    let foreign = kind.start(&rack, session);
+    let foreign = session.start(kind, &rack);
     Pair { daemon, foreign, rack }
 }
 
 /// Waits until the peer has so many routes of ours.
 pub(crate) fn await_received(pair: &Pair, count: u32) {
     eventually(SOON, "our routes at the peer", || {
-        let received = pair.foreign.received_count()?;
+        let received = pair.foreign.routes()?.len();
         ensure!(received == count as usize, "it has {received}");
         Ok(())
     });

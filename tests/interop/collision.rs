@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use support::{Kind, throughout};
+use lab::speakers::Kind;
+use support::throughout;
 
 use crate::pair::{Pair, session};
 
@@ -20,7 +21,7 @@ pub(crate) fn one_session_remains_when_both_dial(kind: Kind) {
             let peer = pair.daemon.established("peer0")?;
             ensure!(peer.flaps == flaps, "it flapped in round {round}: {:?}", peer.last_error);
             ensure!(connections(&pair)? == 1, "{} connections in round {round}", connections(&pair)?);
-            pair.foreign.established()
+            pair.foreign.expect_established()
         });
     }
 }

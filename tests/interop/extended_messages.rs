@@ -1,6 +1,7 @@
 //! Messages of more than 4096 octets (RFC 8654), with the one daemon here that speaks them.
 
-use support::{Kind, requires};
+use lab::speakers::Kind;
+use support::requires;
 
 use crate::bulk;
 

@@ -4,17 +4,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use control::PeerState;
-use support::foreign::Session;
-use support::{Kind, eventually, kernel};
+use lab::speakers::Kind;
+use nix::sys::signal::Signal;
+use support::{eventually, kernel};
 
 use crate::pair::{Pair, THEIR_V4, net, session};
 
 pub(crate) fn a_silent_peer_is_given_up(kind: Kind) {
-    let mut pair = Pair::start(kind, Session { hold_time: 3, ..session() }, "");
+    let pair = Pair::start(kind, session().with(|us| us.hold_time = 3), "");
     pair.await_session();
     pair.await_learned(THEIR_V4);
 
-    pair.foreign.freeze().expect("the peer freezes");
+    // Frozen, not ended: its kernel goes on acknowledging.
+    pair.foreign.signal(Signal::SIGSTOP).expect("the peer freezes");
     let frozen = Instant::now();
     eventually(Duration::from_secs(10), "the hold timer", || {
         let peer = pair.daemon.peer("peer0")?;

@@ -3,6 +3,7 @@
 //! A test is named after the daemon and the scenario: `frr::md5_with_the_right_key`. Our side is seen only through
 //! `bgpctl -o json` and the kernel, the other side through its own command line.
 
+mod bfd;
 mod bulk;
 mod collision;
 mod extended_messages;
@@ -17,7 +18,7 @@ mod transit;
 mod ttl_security;
 mod unknown_attribute;
 
-use support::Kind;
+use lab::speakers::Kind;
 
 /// Makes each scenario a test against each daemon.
 macro_rules! against {

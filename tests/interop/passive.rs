@@ -1,12 +1,11 @@
 //! One side waits, the other dials.
 
-use support::Kind;
-use support::foreign::Session;
+use lab::speakers::Kind;
 
 use crate::pair::{Pair, THEIR_V4, session};
 
 pub(crate) fn a_passive_peer_is_dialled(kind: Kind) {
-    let pair = Pair::start(kind, Session { passive: true, ..session() }, "");
+    let pair = Pair::start(kind, session().with(|us| us.passive = true), "");
     pair.await_session();
     pair.await_learned(THEIR_V4);
 }

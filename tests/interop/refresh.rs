@@ -1,7 +1,8 @@
 //! ROUTE-REFRESH (RFC 2918) in both directions.
 
 use anyhow::ensure;
-use support::{Kind, SOON, eventually, skip};
+use lab::speakers::Kind;
+use support::{SOON, eventually, skip};
 
 use crate::pair::{OUR_V4, Pair, THEIR_V4, session};
 
@@ -25,16 +26,16 @@ pub(crate) fn the_peer_asks_for_everything_again(kind: Kind) {
     if kind == Kind::Gobgp {
         return skip("GoBGP has no command that sends ROUTE-REFRESH");
     }
-    let mut pair = Pair::start(kind, session(), "");
+    let pair = Pair::start(kind, session(), "");
     pair.await_session();
     pair.await_received(OUR_V4);
     let before = pair.daemon.peer("peer0").expect("an answer").messages;
-    pair.foreign.ask_again().expect("it asks");
+    pair.foreign.refresh().expect("it asks");
     eventually(SOON, "the peer's question and our answer", || {
         let now = pair.daemon.established("peer0")?.messages;
         ensure!(now.received.route_refresh > before.received.route_refresh, "no ROUTE-REFRESH came");
         ensure!(now.sent.update > before.sent.update, "no UPDATE went out");
         Ok(())
     });
-    pair.foreign.received(crate::pair::net(OUR_V4)).expect("the route stays throughout");
+    pair.foreign.route(crate::pair::net(OUR_V4)).expect("the route stays throughout");
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use control::PeerState;
-use support::{Kind, SOON, eventually, kernel};
+use lab::speakers::Kind;
+use support::{SOON, eventually, kernel};
 
 use crate::pair::{OUR_V4, Pair, THEIR_V4, net, session};
 
@@ -13,7 +14,7 @@ pub(crate) fn a_killed_peer_leaves_nothing_behind(kind: Kind) {
     pair.await_session();
     pair.await_learned(THEIR_V4);
 
-    pair.foreign.process().kill();
+    pair.foreign.kill();
     // The kernel closes its sockets: no need to wait for the hold timer.
     eventually(Duration::from_secs(3), "the routes to go", || {
         kernel::no_route(&pair.rack.ours, net(THEIR_V4))
@@ -26,7 +27,7 @@ pub(crate) fn a_killed_peer_leaves_nothing_behind(kind: Kind) {
 }
 
 pub(crate) fn a_peer_that_shuts_down_says_why(kind: Kind) {
-    let mut pair = Pair::start(kind, session(), "");
+    let pair = Pair::start(kind, session(), "");
     pair.await_session();
     pair.foreign.shut_down("maintenance-42").expect("it shuts down");
     let error = eventually(SOON, "the reason", || {
@@ -44,9 +45,11 @@ pub(crate) fn we_say_why_we_shut_down(kind: Kind) {
     pair.await_session();
     pair.await_received(OUR_V4);
     pair.daemon.peer_action("peer0", &["down"]);
-    eventually(Duration::from_secs(3), "the other side to notice", || match pair.foreign.established() {
-        Ok(()) => anyhow::bail!("the other side says established"),
-        Err(_) => Ok(()),
+    eventually(Duration::from_secs(3), "the other side to notice", || {
+        match pair.foreign.expect_established() {
+            Ok(()) => anyhow::bail!("the other side says established"),
+            Err(_) => Ok(()),
+        }
     });
     let peer = pair.daemon.peer("peer0").expect("an answer");
     assert_eq!(peer.state, PeerState::Idle);

@@ -1,8 +1,9 @@
 //! Through us from one daemon to another: `export = "all"`.
 
-use support::foreign::{COMMUNITY, EXTENDED_COMMUNITY, LARGE_COMMUNITY, OUR_ASN, Session};
+use lab::speakers::Kind;
 use support::rack::{Transport, our_address};
-use support::{Kind, Podbgpd, Rack, SOON, config, eventually};
+use support::session::{OUR_ASN, communities};
+use support::{Podbgpd, Rack, SOON, Session, config, eventually};
 
 use crate::pair::{THEIR_V4, net, session};
 
@@ -12,14 +13,12 @@ pub(crate) fn attributes_survive_the_way_through(kind: Kind) {
     let export = "export = \"all\"";
     let text = config::node("") + &config::peer(&near, export) + &config::peer(&far, export);
     let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
-    let _sender = kind.start(&rack, near);
-    let receiver = kind.start(&rack, far);
+    let _sender = near.start(kind, &rack);
+    let receiver = far.start(kind, &rack);
     daemon.await_established("peer1");
 
-    let path = eventually(SOON, "the route at the far end", || receiver.received(net(THEIR_V4)));
+    let path = eventually(SOON, "the route at the far end", || receiver.route(net(THEIR_V4)));
     assert_eq!(path.as_path, [OUR_ASN, 4_200_000_001]);
-    assert_eq!(path.next_hop, our_address(1, Transport::V4).to_string());
-    assert_eq!(path.communities, [COMMUNITY]);
-    assert_eq!(path.extended_communities, [EXTENDED_COMMUNITY]);
-    assert_eq!(path.large_communities, [LARGE_COMMUNITY]);
+    assert_eq!(path.next_hop, Some(our_address(1, Transport::V4)));
+    assert_eq!(path.communities, communities());
 }

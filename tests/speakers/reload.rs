@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use control::PeerState;
 use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS};
-use podbgpd::intent::{Effect, Export, Import, Intent, PeerIntent, Secret};
+use podbgpd::intent::{Bfd, Effect, Export, Import, Intent, PeerIntent, Secret};
 
 use crate::world::World;
 use crate::{SOON, address, blocks, name, net, node_with_peers};
@@ -27,6 +28,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.families", |peer| peer.families = FamilySet::from_iter([Family::Ipv4])),
     ("peer.ttl-security", |peer| peer.ttl_security = Some(1)),
     ("peer.multihop", |peer| peer.multihop = 2),
+    ("peer.bfd", |peer| peer.bfd = Some(Bfd::default())),
     ("peer.max-prefixes", |peer| peer.max_prefixes = Some(1000)),
     ("peer.max-length-ipv4", |peer| peer.max_length_ipv4 = 24),
     ("peer.max-length-ipv6", |peer| peer.max_length_ipv6 = 64),
@@ -49,6 +51,9 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("fib.max-paths", |node| node.fib.max_paths = 1),
     ("decision.multipath-relax", |node| node.decision.multipath_relax = false),
     ("decision.always-compare-med", |node| node.decision.always_compare_med = true),
+    ("bfd.min-tx", |node| node.bfd.min_tx = Duration::from_millis(50)),
+    ("bfd.min-rx", |node| node.bfd.min_rx = Duration::from_millis(50)),
+    ("bfd.multiplier", |node| node.bfd.multiplier = NonZeroU8::MIN),
     ("control.socket", |node| node.control_socket = "/run/elsewhere.sock".into()),
     ("metrics.listen", |node| node.metrics = Some("127.0.0.1:9179".parse().unwrap())),
 ];

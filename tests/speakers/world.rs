@@ -12,6 +12,7 @@ use control::{
 use fib::Command;
 use ipnet::IpNet;
 use podbgpd::addresses::LocalEnd;
+use podbgpd::bfd::Wanted;
 use podbgpd::control::Page;
 use podbgpd::intent::{Change, Intent};
 use podbgpd::speaker::{Input, Notice, Output, Speaker, Surroundings};
@@ -65,6 +66,9 @@ pub(crate) struct Node {
     pub(crate) closed: usize,
     /// What the speaker said of passwords.
     pub(crate) passwords: Vec<(IpAddr, bool)>,
+    /// The BFD sessions the speaker asked for last, and how often it asked.
+    pub(crate) watched: Vec<Wanted>,
+    pub(crate) watched_anew: usize,
     /// The octets handed to connections, and of those the ones taken.
     pub(crate) transmitted: usize,
     pub(crate) written: usize,
@@ -113,6 +117,8 @@ impl World {
                 notices: Vec::new(),
                 closed: 0,
                 passwords: Vec::new(),
+                watched: Vec::new(),
+                watched_anew: 0,
                 transmitted: 0,
                 written: 0,
                 most_unwritten: 0,
@@ -310,7 +316,7 @@ impl World {
         self.settle(to);
     }
 
-    fn input(&mut self, number: u8, input: Input) {
+    pub(crate) fn input(&mut self, number: u8, input: Input) {
         self.act(number, |speaker, now, out| speaker.handle(input, now, out));
     }
 
@@ -329,6 +335,11 @@ impl World {
                     self.node(number).passwords.push((address, password.is_some()));
                 }
                 Output::Notice(notice) => self.node(number).notices.push(notice),
+                Output::Bfd(sessions) => {
+                    let node = self.node(number);
+                    node.watched = sessions;
+                    node.watched_anew += 1;
+                }
                 Output::Accept(..) | Output::Refuse => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::foreign::{Family, OUR_ASN, Session};
+use crate::session::{OUR_ASN, Session};
 
 /// The tables that are not peers: our AS number, the kernel on, these lines added to `[node]`.
 #[must_use]
@@ -15,22 +15,13 @@ pub fn node(lines: &str) -> String {
 /// It takes everything and tells what it originates; `import` and `export` may be in `lines` instead.
 #[must_use]
 pub fn peer(session: &Session, lines: &str) -> String {
-    let families: Vec<_> = session
-        .families
-        .iter()
-        .map(|family| match family {
-            Family::V4 => "\"ipv4\"",
-            Family::V6 => "\"ipv6\"",
-        })
-        .collect();
-    let mut table = format!(
-        "[[peer]]\nname = \"{}\"\naddress = \"{}\"\nasn = {}\nhold-time = {}\nfamilies = [{}]\n",
-        name(session.index),
-        session.local(),
-        session.asn,
-        session.hold_time,
-        families.join(", ")
-    );
+    let mut table = format!("[[peer]]\nname = \"{}\"\nasn = {}\n", name(session.index), session.config.asn);
+    for us in &session.config.neighbors {
+        if let Some(address) = us.local_address {
+            let _ = writeln!(table, "address = \"{address}\"");
+        }
+        let _ = writeln!(table, "hold-time = {}\nfamilies = {:?}", us.hold_time, us.families());
+    }
     for (key, default) in [("import", "\"all\""), ("connect-retry", "1")] {
         if !lines.contains(key) {
             let _ = writeln!(table, "{key} = {default}");

@@ -5,7 +5,6 @@
 
 pub mod cluster;
 pub mod config;
-pub mod foreign;
 pub mod full_table;
 pub mod internet;
 pub mod kernel;
@@ -14,11 +13,12 @@ pub mod podbgpd;
 pub mod puppet;
 pub mod rack;
 pub mod script;
+pub mod session;
 mod skip;
 
-pub use foreign::{Foreign, Kind};
 pub use podbgpd::Podbgpd;
 pub use rack::Rack;
+pub use session::Session;
 pub use skip::{missing, skip, skip_test};
 
 use std::time::Duration;

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use anyhow::{Context, Result, bail, ensure};
 use control::{AdvertisedView, PeerState, PeerView, ReloadView, RouteView, StatusView};
 use ipnet::IpNet;
 use lab::net::Namespace;
 use lab::process::Process;
+use lab::speakers::podbgp::{self, Programs};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -29,6 +30,7 @@ impl Podbgpd {
     /// When it does not.
     #[must_use]
     pub fn start(namespace: &Namespace, directory: PathBuf, config: &str) -> Self {
+        podbgp::use_programs(Programs { podbgpd: binary("podbgpd"), bgpctl: binary("bgpctl") });
         write_config(&directory, config);
         let process = launch(namespace, &directory);
         let daemon = Self { namespace: namespace.clone(), directory, process };
@@ -207,13 +209,8 @@ impl Podbgpd {
     /// When it cannot be started.
     #[must_use]
     pub fn bgpctl(&self, arguments: &[&str]) -> Output {
-        Command::new(binary("bgpctl"))
-            .arg("--socket")
-            .arg(socket(&self.directory))
-            .args(["-o", "json"])
-            .args(arguments)
-            .output()
-            .expect("bgpctl starts")
+        let mut command = podbgp::bgpctl(&self.directory).expect("there is a bgpctl");
+        command.args(["-o", "json"]).args(arguments).output().expect("bgpctl starts")
     }
 }
 
@@ -234,22 +231,14 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 fn launch(namespace: &Namespace, directory: &Path) -> Process {
-    let mut command = Command::new(binary("podbgpd"));
-    command
-        .arg("--config")
-        .arg(directory.join("podbgpd.toml"))
-        .args(["--log-level", "debug"])
-        .env("NO_COLOR", "1");
+    let mut command = podbgp::podbgpd(directory).expect("there is a podbgpd");
+    command.args(["--log-level", "debug"]).env("NO_COLOR", "1");
     Process::start(namespace, "podbgpd", command, directory).expect("podbgpd starts")
 }
 
 fn write_config(directory: &Path, config: &str) {
-    let text = format!("{config}\n[control]\nsocket = \"{}\"\n", socket(directory).display());
+    let text = format!("{config}\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display());
     fs::write(directory.join("podbgpd.toml"), text).expect("the configuration is written");
-}
-
-fn socket(directory: &Path) -> PathBuf {
-    directory.join("podbgpd.sock")
 }
 
 /// Reads what `bgpctl` printed. Exit code 2 says degraded, which an answer may be.

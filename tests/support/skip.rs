@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 
+use lab::speakers::find_program;
 use nix::unistd::geteuid;
 
 /// Says that a test did not run, and why, on standard error and in the file named by `PODBGP_SKIPS`.
@@ -36,15 +36,8 @@ pub fn missing(programs: &[&str]) -> Option<String> {
     if let Err(error) = lab::net::Namespace::new("probe") {
         return Some(format!("{error:#}"));
     }
-    let absent: Vec<_> = programs.iter().filter(|program| !installed(program)).copied().collect();
+    let absent: Vec<_> = programs.iter().filter(|program| find_program(program).is_err()).copied().collect();
     (!absent.is_empty()).then(|| format!("{} not installed (run tests/run)", absent.join(", ")))
-}
-
-fn installed(program: &str) -> bool {
-    program.starts_with('/') && Path::new(program).exists()
-        || ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-            .iter()
-            .any(|directory| Path::new(directory).join(program).exists())
 }
 
 /// Returns from the test, counted as skipped, when it needs root or programs that are not here.

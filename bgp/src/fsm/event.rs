@@ -58,6 +58,8 @@ pub enum StopReason {
     OtherConfigurationChange,
     /// The peer announced more prefixes than agreed (6/1).
     MaxPrefixes,
+    /// BFD saw the path to the peer go down (6/10, RFC 9384): a [`Event::Start`] follows.
+    BfdDown,
     /// We restart and mean to be back soon: the connection ends without a word, which is what tells a peer
     /// with graceful restart to keep our routes (RFC 4724 §3).
     Restart,
@@ -77,6 +79,7 @@ impl StopReason {
                 Some(Notification::shutdown(Cease::OtherConfigurationChange, ""))
             }
             Self::MaxPrefixes => Some(Notification::shutdown(Cease::MaximumPrefixes, "")),
+            Self::BfdDown => Some(Notification::shutdown(Cease::BfdDown, "")),
             Self::Restart => None,
         }
     }
@@ -88,6 +91,7 @@ impl StopReason {
             Self::Deconfigured => "deconfigured",
             Self::OtherConfigurationChange => "configuration_change",
             Self::MaxPrefixes => "max_prefixes",
+            Self::BfdDown => "bfd_down",
             Self::Restart => "restart",
         }
     }
@@ -101,6 +105,7 @@ impl fmt::Display for StopReason {
             Self::Deconfigured => ("peer de-configured", ""),
             Self::OtherConfigurationChange => ("configuration change", ""),
             Self::MaxPrefixes => ("maximum number of prefixes reached", ""),
+            Self::BfdDown => ("BFD down", ""),
             Self::Restart => ("restart", ""),
         };
         f.write_str(what)?;

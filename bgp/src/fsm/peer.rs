@@ -7,11 +7,11 @@ use bytes::{Bytes, BytesMut};
 use super::collision::{Opener, Rival};
 use super::connection::{Connection, Ended, Scope, Step};
 use super::deadlines::Deadlines;
-use super::jitter::Jitter;
 use super::{
     Action, Cause, ConnId, DownReason, Event, LastError, PeerSettings, Session, State, Stats, StopReason,
     Timer,
 };
+use crate::jitter::Jitter;
 use crate::wire::{self, CodecContext};
 use crate::{Message, Notification};
 

@@ -18,7 +18,8 @@
 //! | `POST /v1/peers/NAME/ACTION` | [`ActionView`] | `up`, `down`, `reset` or `refresh` |
 //!
 //! Any route query takes `prefix=`, `address=` (the longest match), `family=ipv4` or `ipv6`, and `after=PREFIX`,
-//! which starts behind that prefix in the order of the answer. The body of an action is the text that travels to
+//! which starts behind that prefix in the order of the answer. One prefix or address of the Loc-RIB also says, for
+//! each peer with a session, whether it was told and if not why. The body of an action is the text that travels to
 //! the peer when the session is shut down (RFC 9003), in UTF-8, at most [`SHUTDOWN_MESSAGE_MAX`] octets.
 //! Every answer with a status of 400 or more, but for a refused reload, is an [`ErrorView`].
 //!
@@ -30,6 +31,7 @@
 //! `null`. Counters start at zero with the daemon. A `code` is for programs, the `text` beside it is for people and
 //! may be reworded. A specimen of every view is in `golden/`, and a test holds the views to it.
 
+mod bfd;
 mod peer;
 mod reload;
 mod request;
@@ -38,6 +40,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use bfd::{BfdRemoteView, BfdState, BfdSummaryView, BfdView, DiscardedView};
 pub use peer::{
     CapabilitiesView, LastErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,
     PeerState, PeerView, RejectedView, TimersView,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Family;
+use crate::{BfdView, Family};
 
 /// A peer, as in `GET /v1/peers`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct PeerView {
     pub export: String,
     /// Sessions that ended, whatever the cause.
     pub flaps: u64,
+    /// The BFD session, if the path is watched.
+    pub bfd: Option<BfdView>,
     /// The round-trip time TCP measured, with a fraction.
     pub rtt_seconds: Option<f64>,
     /// What stands in the way of a session now; while there is one, how the last one ended, if there was one.

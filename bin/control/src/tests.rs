@@ -49,6 +49,9 @@ fn a_word_in_json_is_the_word_of_its_name() {
     for state in PeerState::ALL {
         assert_eq!(serde_json::to_value(state).unwrap(), state.name());
     }
+    for state in BfdState::ALL {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+    }
     for family in [Family::Ipv4, Family::Ipv6] {
         assert_eq!(serde_json::to_value(family).unwrap(), family.name());
     }

@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::interrupt;
 use crate::net::{Privilege, enter};
-use crate::speakers::{Kind, Programs, use_programs};
+use crate::speakers::Kind;
 use crate::story::Story;
 
 /// Where the rack's files are: in the private `/run` of [`enter`], so that they are gone with us.
@@ -73,8 +73,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn tell(arguments: &Arguments) -> Result<bool> {
     let tor = Kind::from(arguments.tor);
-    tor.programs()?;
-    use_programs(Programs::Inside(std::env::current_exe()?));
+    tor.installed()?;
     let privilege: Privilege = enter()?;
     interrupt::heed()?;
     Story { tor, keep: arguments.keep }.tell(privilege, Path::new(DIRECTORY))

@@ -91,6 +91,19 @@ impl Process {
         kill(self.pid(), signal).with_context(|| format!("cannot send {signal} to {}", self.name))
     }
 
+    /// Sends it and its children a signal.
+    ///
+    /// # Errors
+    /// It has ended and been waited for.
+    pub fn signal_all(&self, signal: Signal) -> Result<()> {
+        self.signal(signal)?;
+        for child in self.children() {
+            kill(child, signal)
+                .with_context(|| format!("cannot send {signal} to a child of {}", self.name))?;
+        }
+        Ok(())
+    }
+
     /// Waits until it ends by itself.
     ///
     /// # Errors
@@ -115,11 +128,23 @@ impl Process {
         })
     }
 
-    /// Kills it (SIGKILL) and waits until it is gone.
+    /// Kills it (SIGKILL) and waits until it is gone. Its children go with it: a frozen one would not see that it
+    /// is alone.
     pub fn kill(&mut self) {
+        if let Ok(None) = self.exited() {
+            for child in self.children() {
+                let _ = kill(child, Signal::SIGKILL);
+            }
+        }
         // It may have ended already, which is what we want.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    fn children(&self) -> Vec<Pid> {
+        let id = self.id();
+        let list = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        list.split_whitespace().filter_map(|child| child.parse().ok()).map(Pid::from_raw).collect()
     }
 
     fn pid(&self) -> Pid {

@@ -77,12 +77,10 @@ impl Rack {
                 node.addresses(id).map(|address| neighbor(node.name(), address, node.asn()))
             });
             let config = SpeakerConfig {
-                asn: id.asn(),
-                router_id: id.router_id(),
                 neighbors: neighbors.collect(),
-                announce: Vec::new(),
                 install: true,
                 transit: true,
+                ..SpeakerConfig::new(id.asn(), id.router_id())
             };
             Ok(Tor { id, router: Router::build(id.name(), tors, config, directory)? })
         };
@@ -92,12 +90,10 @@ impl Rack {
                 .into_iter()
                 .flat_map(|tor| tor.addresses(id).map(|address| neighbor(tor.name(), address, tor.asn())));
             let config = SpeakerConfig {
-                asn: id.asn(),
-                router_id: id.router_id(),
                 neighbors: neighbors.collect(),
                 announce: id.blocks().into(),
                 install: true,
-                transit: false,
+                ..SpeakerConfig::new(id.asn(), id.router_id())
             };
             let router = Router::build(id.name(), nodes, config, directory)?;
             for tor in &tors {

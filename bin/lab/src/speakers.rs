@@ -1,16 +1,21 @@
-//! Other people's BGP speakers: their configuration, their start and what they say they have learned.
+//! BGP speakers, ours and other people's: their configuration, their start and what they say of themselves.
 //!
 //! One file per program knows its dialect; everything outside speaks [`SpeakerConfig`] and [`LearnedRoute`].
 
 mod bird;
+mod config;
+mod exabgp;
 mod frr;
 mod gobgp;
-mod podbgp;
+mod openbgpd;
+pub mod podbgp;
 
-pub use podbgp::{Programs, use_programs};
+pub use config::{Bfd, Communities, Neighbor, SpeakerConfig};
+pub use exabgp::Exabgp;
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -32,6 +37,8 @@ pub enum Kind {
     Frr,
     /// GoBGP.
     Gobgp,
+    /// OpenBGPD.
+    Openbgpd,
     /// Our own, as a node or as a TOR.
     Podbgp,
 }
@@ -44,6 +51,7 @@ impl Kind {
             Self::Bird => "BIRD",
             Self::Frr => "FRR",
             Self::Gobgp => "GoBGP",
+            Self::Openbgpd => "OpenBGPD",
             Self::Podbgp => "podbgp",
         }
     }
@@ -52,89 +60,94 @@ impl Kind {
     #[must_use]
     pub fn package(self) -> &'static str {
         match self {
-            Self::Podbgp => "podbgp",
             Self::Bird => "bird2",
             Self::Frr => "frr",
             Self::Gobgp => "gobgpd",
+            Self::Openbgpd => "openbgpd",
+            Self::Podbgp => "podbgp",
         }
     }
 
-    /// Where the programs are, the daemon first.
+    /// What must be installed, by name or path.
+    #[must_use]
+    pub fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Bird => &["bird", "birdc"],
+            Self::Frr => &[frr::ZEBRA, frr::BGPD, "vtysh"],
+            Self::Gobgp => &["gobgpd", "gobgp"],
+            Self::Openbgpd => &[openbgpd::BGPD, openbgpd::BGPCTL],
+            Self::Podbgp => &[],
+        }
+    }
+
+    /// Checks that its programs are here.
     ///
     /// # Errors
     /// One is missing; the text names the package to install.
-    pub fn programs(self) -> Result<Vec<PathBuf>> {
-        let names: &[&str] = match self {
-            Self::Bird => &["bird", "birdc"],
-            Self::Frr => &["/usr/lib/frr/zebra", "/usr/lib/frr/bgpd", "vtysh"],
-            Self::Gobgp => &["gobgpd", "gobgp"],
-            Self::Podbgp => &[],
-        };
-        names.iter().map(|name| find_program(name).with_context(|| self.how_to_install(name))).collect()
+    pub fn installed(self) -> Result<()> {
+        self.programs().iter().try_for_each(|program| {
+            find_program(program).map(drop).with_context(|| {
+                let (name, package) = (self.name(), self.package());
+                format!("{name} needs {program}, which is not installed: apt-get install {package}")
+            })
+        })
     }
 
-    fn how_to_install(self, program: &str) -> String {
-        format!("{} needs {program}, which is not installed: apt-get install {}", self.name(), self.package())
-    }
-}
-
-/// What a speaker is told; the same for every program.
-#[derive(Clone, Debug)]
-pub struct SpeakerConfig {
-    /// Its own AS.
-    pub asn: u32,
-    /// Its BGP Identifier.
-    pub router_id: Ipv4Addr,
-    /// Whom it talks to.
-    pub neighbors: Vec<Neighbor>,
-    /// What it originates.
-    pub announce: Vec<IpNet>,
-    /// Whether it writes what it learns to its kernel.
-    pub install: bool,
-    /// Whether it passes on what it learns, as a TOR does; a node announces only its own.
-    pub transit: bool,
-}
-
-/// A peer as the speaker sees it.
-#[derive(Clone, Debug)]
-pub struct Neighbor {
-    /// What we call it; only podbgp cares.
-    pub name: String,
-    /// The peer's address.
-    pub address: IpAddr,
-    /// Our end, when it matters.
-    pub local_address: Option<IpAddr>,
-    /// The peer's AS.
-    pub asn: u32,
-    /// TCP MD5 (RFC 2385).
-    pub password: Option<String>,
-    /// The hold time to offer, in seconds; a third of it is the keepalive interval.
-    pub hold_time: u16,
-    /// Never dials, only answers.
-    pub passive: bool,
-    /// Whether IPv4 unicast is negotiated.
-    pub ipv4: bool,
-    /// Whether IPv6 unicast is negotiated.
-    pub ipv6: bool,
-}
-
-impl Neighbor {
-    /// A peer for the family of its own address, with a hold time of nine seconds.
-    #[must_use]
-    pub fn new(address: impl Into<IpAddr>, asn: u32) -> Self {
-        let address = address.into();
-        Self {
-            name: address.to_string(),
-            address,
-            local_address: None,
-            asn,
-            password: None,
-            hold_time: 9,
-            passive: false,
-            ipv4: address.is_ipv4(),
-            ipv6: address.is_ipv6(),
+    fn dialect(self) -> &'static dyn Dialect {
+        match self {
+            Self::Bird => &bird::Bird,
+            Self::Frr => &frr::Frr,
+            Self::Gobgp => &gobgp::Gobgp,
+            Self::Openbgpd => &openbgpd::Openbgpd,
+            Self::Podbgp => &podbgp::Podbgp,
         }
     }
+}
+
+/// How one program is told what to do, and asked what it knows.
+trait Dialect {
+    /// Writes its files and starts it.
+    fn start(&self, speaker: &mut Speaker) -> Result<()>;
+
+    /// The peers it has an Established session with.
+    fn established(&self, speaker: &Speaker) -> Result<Vec<IpAddr>>;
+
+    /// Every path it has learned by BGP and may use, or those to one prefix.
+    fn routes(&self, speaker: &Speaker, only: Option<IpNet>) -> Result<Vec<LearnedRoute>>;
+
+    /// Tells it of prefixes that came to, or went from, what it originates; the configuration has them already.
+    fn originate(&self, speaker: &Speaker, _announced: &[IpNet], _withdrawn: &[IpNet]) -> Result<()> {
+        bail!("{} is not told here what else to announce", speaker.kind.name())
+    }
+
+    /// Ends the session with a peer for good, telling why.
+    fn shut_down(&self, speaker: &Speaker, _peer: IpAddr, _message: &str) -> Result<()> {
+        bail!("{} is not told here to end a session", speaker.kind.name())
+    }
+
+    /// Sends a peer ROUTE-REFRESH for all that the session carries.
+    fn refresh(&self, speaker: &Speaker, _peer: IpAddr) -> Result<()> {
+        bail!("{} has no command that sends ROUTE-REFRESH", speaker.kind.name())
+    }
+
+    /// Finds its BFD session with a peer, when that is up.
+    fn bfd(&self, speaker: &Speaker, _peer: IpAddr) -> Result<BfdSession> {
+        bail!("{} has no BFD here", speaker.kind.name())
+    }
+
+    /// Has its BFD say AdminDown to every peer.
+    fn shut_bfd_down(&self, speaker: &Speaker) -> Result<()> {
+        bail!("{} has no BFD here", speaker.kind.name())
+    }
+}
+
+/// A BFD session that is up, as a speaker sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BfdSession {
+    /// The interval it sends at, in milliseconds.
+    pub transmit: u64,
+    /// How long the peer may be silent, in milliseconds.
+    pub detection_time: u64,
 }
 
 /// A route a speaker learned from a peer, as it tells.
@@ -146,8 +159,17 @@ pub struct LearnedRoute {
     pub next_hop: Option<IpAddr>,
     /// The AS_PATH, sequences only.
     pub as_path: Vec<u32>,
-    /// Communities as `65001:7`, large ones as `65001:7:9`.
-    pub communities: Vec<String>,
+    /// What it carries.
+    pub communities: Communities,
+    /// The other attributes, in the speaker's words; not every speaker tells.
+    pub other: String,
+}
+
+impl LearnedRoute {
+    fn to(prefix: IpNet) -> Self {
+        let (as_path, communities, other) = Default::default();
+        Self { prefix, next_hop: None, as_path, communities, other }
+    }
 }
 
 /// A running speaker. Dropping it kills it.
@@ -156,6 +178,7 @@ pub struct Speaker {
     kind: Kind,
     namespace: Namespace,
     directory: PathBuf,
+    config: SpeakerConfig,
     processes: Vec<Process>,
     follower: Option<gobgp::FibFollower>,
 }
@@ -171,21 +194,17 @@ impl Speaker {
         config: &SpeakerConfig,
         directory: &Path,
     ) -> Result<Self> {
-        let programs = kind.programs()?;
+        kind.installed()?;
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let mut speaker = Self {
             kind,
             namespace: namespace.clone(),
             directory: directory.to_owned(),
+            config: config.clone(),
             processes: Vec::new(),
             follower: None,
         };
-        match kind {
-            Kind::Bird => bird::start(&mut speaker, &programs, config)?,
-            Kind::Frr => frr::start(&mut speaker, &programs, config)?,
-            Kind::Gobgp => gobgp::start(&mut speaker, &programs, config)?,
-            Kind::Podbgp => podbgp::start(&mut speaker, config)?,
-        }
+        kind.dialect().start(&mut speaker)?;
         Ok(speaker)
     }
 
@@ -201,6 +220,12 @@ impl Speaker {
         &self.directory
     }
 
+    /// What it is told.
+    #[must_use]
+    pub fn config(&self) -> &SpeakerConfig {
+        &self.config
+    }
+
     /// Its processes.
     #[must_use]
     pub fn processes(&self) -> &[Process] {
@@ -212,33 +237,94 @@ impl Speaker {
     /// # Errors
     /// It does not answer.
     pub fn established(&self) -> Result<Vec<IpAddr>> {
-        match self.kind {
-            Kind::Bird => bird::established(self),
-            Kind::Frr => frr::established(self),
-            Kind::Gobgp => gobgp::established(self),
-            Kind::Podbgp => podbgp::established(self),
-        }
+        self.kind.dialect().established(self)
     }
 
-    /// Every path it has learned by BGP.
+    /// Checks that it has an Established session with every neighbor.
+    ///
+    /// # Errors
+    /// It has not, or does not answer.
+    pub fn expect_established(&self) -> Result<()> {
+        let established = self.established()?;
+        let missing = self.config.neighbors.iter().find(|peer| !established.contains(&peer.address));
+        missing.map_or(Ok(()), |peer| bail!("{} has no session with {}", self.kind.name(), peer.address))
+    }
+
+    /// Every path it has learned by BGP and may use.
     ///
     /// # Errors
     /// It does not answer.
     pub fn routes(&self) -> Result<Vec<LearnedRoute>> {
-        match self.kind {
-            Kind::Bird => bird::routes(self),
-            Kind::Frr => frr::routes(self),
-            Kind::Gobgp => gobgp::routes(self),
-            Kind::Podbgp => podbgp::routes(self),
-        }
+        self.kind.dialect().routes(self, None)
     }
 
-    /// Sends every process a signal.
+    /// The first path it has learned to a prefix.
+    ///
+    /// # Errors
+    /// There is none, or it does not answer.
+    pub fn route(&self, prefix: IpNet) -> Result<LearnedRoute> {
+        let routes = self.kind.dialect().routes(self, Some(prefix))?;
+        let found = routes.into_iter().find(|route| route.prefix == prefix);
+        found.with_context(|| format!("{} has learned no {prefix}", self.kind.name()))
+    }
+
+    /// Originates more prefixes.
+    ///
+    /// # Errors
+    /// It refuses.
+    pub fn announce(&mut self, prefixes: &[IpNet]) -> Result<()> {
+        self.config.announce.extend(prefixes);
+        self.kind.dialect().originate(self, prefixes, &[])
+    }
+
+    /// Originates these prefixes no longer.
+    ///
+    /// # Errors
+    /// It refuses.
+    pub fn withdraw(&mut self, prefixes: &[IpNet]) -> Result<()> {
+        self.config.announce.retain(|prefix| !prefixes.contains(prefix));
+        self.kind.dialect().originate(self, &[], prefixes)
+    }
+
+    /// Ends every session with Cease/Administrative Shutdown and a message (RFC 9003).
+    ///
+    /// # Errors
+    /// It refuses.
+    pub fn shut_down(&self, message: &str) -> Result<()> {
+        let mut peers = self.config.neighbors.iter();
+        peers.try_for_each(|peer| self.kind.dialect().shut_down(self, peer.address, message))
+    }
+
+    /// Asks every peer to send everything again (RFC 2918).
+    ///
+    /// # Errors
+    /// It refuses.
+    pub fn refresh(&self) -> Result<()> {
+        self.config.neighbors.iter().try_for_each(|peer| self.kind.dialect().refresh(self, peer.address))
+    }
+
+    /// Finds its BFD session with a peer.
+    ///
+    /// # Errors
+    /// It is not up; the text has the speaker's own account.
+    pub fn bfd(&self, peer: IpAddr) -> Result<BfdSession> {
+        self.kind.dialect().bfd(self, peer)
+    }
+
+    /// Has its BFD say AdminDown to every peer.
+    ///
+    /// # Errors
+    /// It refuses.
+    pub fn shut_bfd_down(&self) -> Result<()> {
+        self.kind.dialect().shut_bfd_down(self)
+    }
+
+    /// Sends every process a signal, and their children.
     ///
     /// # Errors
     /// One has ended.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        self.processes.iter().try_for_each(|process| process.signal(signal))
+        self.processes.iter().try_for_each(|process| process.signal_all(signal))
     }
 
     /// Kills it as a power failure would.
@@ -257,6 +343,11 @@ impl Speaker {
         });
         self.processes.push(process);
         started.map(drop)
+    }
+
+    /// As [`Speaker::launch`], for a program that is ready when it listens on a unix socket.
+    fn launch_listening(&mut self, name: &str, command: Command, socket: &Path) -> Result<()> {
+        self.launch(name, command, || UnixStream::connect(socket).map(drop).context("no answer yet"))
     }
 
     /// Writes a file into the speaker's directory and returns its path.
@@ -292,8 +383,16 @@ fn run_to_end(namespace: &Namespace, mut command: Command) -> Result<Output> {
     Ok(child.wait_with_output()?)
 }
 
+/// A command of an installed program.
+fn command(program: &str) -> Result<Command> {
+    Ok(Command::new(find_program(program)?))
+}
+
 /// Finds a program by its path or along `PATH` and the system directories.
-fn find_program(name: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// It is not there.
+pub fn find_program(name: &str) -> Result<PathBuf> {
     if name.starts_with('/') {
         ensure!(Path::new(name).exists(), "{name} does not exist");
         return Ok(name.into());
@@ -305,6 +404,21 @@ fn find_program(name: &str) -> Result<PathBuf> {
         Some(path) => Ok(path),
         None => bail!("{name} is not in PATH"),
     }
+}
+
+/// Whether a prefix belongs to the family of this name.
+fn is_of(family: &str, prefix: &IpNet) -> bool {
+    family_of(prefix) == family
+}
+
+/// The name of a prefix's family, as most programs write it.
+fn family_of(prefix: &IpNet) -> &'static str {
+    if prefix.addr().is_ipv4() { "ipv4" } else { "ipv6" }
+}
+
+/// Reads an AS_PATH of numbers and spaces, as programs print it.
+fn as_path(text: &str) -> Vec<u32> {
+    text.split_whitespace().filter_map(|asn| asn.parse().ok()).collect()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct Args {
     pub log_format: Format,
 
     /// What to log: a level, or levels per part, such as `info,session=debug`;
-    /// the parts are node, session, config, control and fib
+    /// the parts are node, session, bfd, config, control and fib
     /// [default: $PODBGP_LOG, then info].
     #[arg(long, value_name = "LEVELS")]
     pub log_level: Option<String>,

@@ -4,6 +4,7 @@
 //! types and what does not fit together alike. Only a text that is no TOML is left at that. What comes out
 //! has nothing left to check.
 
+mod bfd;
 mod facts;
 mod node;
 mod password;
@@ -120,6 +121,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let (node, places) = node::read(&mut root, facts);
     let fib = node::fib(root.table("fib"));
     let decision = node::decision(root.table("decision"));
+    let bfd = bfd::timing(root.table("bfd"));
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
     let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
@@ -132,6 +134,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         node: node?,
         fib: fib?,
         decision: decision?,
+        bfd,
         peers: peers?,
         control_socket: control_socket?,
         metrics,

@@ -4,6 +4,7 @@
 //! daemon what to do: [`reconcile()`] compares two intents and yields the list of changes between them. So
 //! there is no TOML and no Kubernetes in this module, and every default is already applied.
 
+pub mod bfd;
 pub mod reconcile;
 pub mod secret;
 
@@ -18,6 +19,7 @@ use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use ipnet::IpNet;
 use rib::Policy;
 
+pub use bfd::{Bfd, BfdTiming};
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
 
@@ -38,6 +40,8 @@ pub struct Intent {
     pub fib: Fib,
     /// How the best routes are chosen.
     pub decision: Decision,
+    /// The intervals of BFD sessions whose peer has none of its own.
+    pub bfd: BfdTiming,
     /// The peers by name.
     pub peers: BTreeMap<String, PeerIntent>,
     /// The path of the unix socket operators talk to.
@@ -116,6 +120,8 @@ pub struct PeerIntent {
     pub ttl_security: Option<u8>,
     /// How far away an external peer may be, in hops; 1 is the same link.
     pub multihop: u8,
+    /// How BFD watches the path; `None` when it does not.
+    pub bfd: Option<Bfd>,
     /// The key of the TCP MD5 signatures (RFC 2385).
     pub password: Option<Secret>,
     /// The most prefixes we accept per family before the session ends (RFC 4486).
@@ -198,6 +204,7 @@ impl PeerIntent {
             families: FamilySet::ALL,
             ttl_security: None,
             multihop: 1,
+            bfd: None,
             password: None,
             max_prefixes: None,
             max_length_ipv4: Family::Ipv4.bits(),

@@ -3,7 +3,8 @@
 //! ```text
 //!   TCP ─► transport ─┐                                  ┌─► fib (own thread) ─► netlink
 //!   unix ─► control ──┤ bounded channels ─► node ─► Speaker ─► Outputs ─┤
-//!   http ─► metrics ──┘   (one task, no locks)  (pure)                  └─► transport ─► TCP
+//!   http ─► metrics ──┤   (one task, no locks)  (pure)                  ├─► transport ─► TCP
+//!   UDP ─► bfd ───────┘                                                 └─► bfd (own thread) ─► UDP
 //! ```
 //!
 //! | module | what it does |
@@ -12,10 +13,11 @@
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`node`] | waits: the one task that owns the speaker |
-//! | [`transport`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
+//! | [`transport`], [`bfd`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
 
 pub mod addresses;
 pub mod args;
+pub mod bfd;
 pub mod check;
 pub mod config;
 pub mod control;

@@ -8,6 +8,7 @@
 //! | `session` | peers: every change of state with whence, whither and why; what was wrong with UPDATEs |
 //! | `config` | warnings of the file, each change of a reload |
 //! | `control` | what operators did; broken connections of operators and collectors |
+//! | `bfd` | what BFD says of peers, and why it cannot |
 //! | `fib` | kernel routes found, repaired and deleted; interfaces next hops are reached by |
 
 use std::io::IsTerminal;

@@ -26,6 +26,12 @@
 //! | `podbgp_peer_prefixes` | gauge | peer, family, kind | paths `received`, `accepted`, `best` and `advertised` |
 //! | `podbgp_peer_rejected_prefixes` | gauge | peer, family, reason | paths received and refused |
 //! | `podbgp_peer_rtt_seconds` | gauge | peer | the round-trip time TCP measured |
+//! | `podbgp_bfd_up` | gauge | peer | 1 if the BFD session with the peer is up |
+//! | `podbgp_bfd_detection_time_seconds` | gauge | peer | how long the peer may be silent |
+//! | `podbgp_bfd_failures_total` | counter | peer | BFD sessions that were up and failed |
+//! | `podbgp_bfd_packets_total` | counter | peer, direction | BFD packets, `received` or `sent` |
+//! | `podbgp_bfd_discarded_packets_total` | counter | reason | BFD packets dropped |
+//! | `podbgp_bfd_send_failures_total` | counter | | BFD packets the kernel did not take |
 //! | `podbgp_routes` | gauge | family, kind | the Loc-RIB: `prefixes`, `paths`, `multipath`, `originated`, `rejected` |
 //! | `podbgp_fib_synced` | gauge | | 1 if the kernel holds exactly what is wanted |
 //! | `podbgp_fib_routes` | gauge | kind | `desired`, `installed`, `pending`, `failed`, `conflicts`, `leftovers` |

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
 use crate::addresses::{self, LocalEnd};
+use crate::bfd;
 use crate::control::ControlRequest;
 use crate::intent::{Intent, Secret};
 use crate::speaker::{Input, Output, Speaker};
@@ -39,6 +40,7 @@ pub struct Node {
     transport: Transport,
     listeners: Listeners,
     kernel: Option<Kernel>,
+    bfd: bfd::Handle,
     sockets: mpsc::Receiver<SocketEvent>,
     fib_events: mpsc::Receiver<fib::Event>,
     doors: doors::Doors,
@@ -97,6 +99,7 @@ impl Node {
             transport: Transport::new(events),
             listeners,
             kernel,
+            bfd: bfd::spawn()?,
             sockets,
             fib_events,
             doors,
@@ -132,14 +135,18 @@ impl Node {
         let stop = loop {
             let deadline = self.speaker.next_deadline();
             tokio::select! {
-                Some(event) = self.sockets.recv() => self.socket_events(event),
+                Some(event) = self.sockets.recv() => {
+                    self.socket_event(event);
+                    self.socket_events();
+                }
                 event = self.fib_events.recv(), if self.kernel.is_some() => {
                     if let Some(stop) = self.fib_event(event) {
                         break stop;
                     }
                 }
+                report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
-                () = sleep_until(deadline) => self.input(Input::Tick),
+                () = sleep_until(deadline) => self.tick(),
                 _ = received(&mut hangup) => drop(self.reload()),
                 _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
                 _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
@@ -161,8 +168,9 @@ impl Node {
         let reason = StopReason::AdminDown { message: "podbgpd stops".to_owned() };
         self.speaker.shut_down(&reason, Instant::now(), &mut self.outputs);
         self.carry_out();
-        let Self { mut transport, mut sockets, kernel, listeners, .. } = self;
+        let Self { mut transport, mut sockets, kernel, listeners, bfd, .. } = self;
         drop(listeners);
+        drop(bfd);
         // The writers report what they wrote; nobody need listen, but somebody must take it.
         tokio::select! {
             () = transport.drain() => {}
@@ -204,10 +212,15 @@ impl Node {
         }
     }
 
+    fn tick(&mut self) {
+        // What has been heard comes first: a KEEPALIVE that waits here came in time.
+        self.socket_events();
+        self.input(Input::Tick);
+    }
+
     /// Takes a bite of what the sockets have to say.
-    fn socket_events(&mut self, first: SocketEvent) {
-        self.socket_event(first);
-        for _ in 1..BATCH {
+    fn socket_events(&mut self) {
+        for _ in 0..BATCH {
             match self.sockets.try_recv() {
                 Ok(event) => self.socket_event(event),
                 Err(_) => return,
@@ -299,6 +312,7 @@ impl Node {
             Output::Transmit(key, octets) => self.transmit(key, octets),
             Output::Close(key) => self.transport.close(key),
             Output::Password(address, password) => self.password(address, password.as_ref()),
+            Output::Bfd(sessions) => self.bfd.want(sessions),
             Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
         }
     }

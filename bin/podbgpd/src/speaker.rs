@@ -9,6 +9,7 @@
 //! [`Speaker::next_deadline`].
 
 mod advertise;
+mod bfd;
 mod convergence;
 mod peering;
 mod reload;
@@ -26,6 +27,7 @@ use ipnet::IpNet;
 use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
+use crate::bfd::{Report, Wanted};
 use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
@@ -45,6 +47,9 @@ pub struct Speaker {
     by_address: BTreeMap<IpAddr, PeerId>,
     next_id: u32,
     convergence: Convergence,
+    /// The BFD sessions asked for, and how they stood last.
+    bfd_wanted: Vec<Wanted>,
+    bfd: Report,
     /// What peers asked to have sent again since the last decision; asking more often makes no difference.
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
@@ -70,6 +75,8 @@ pub enum Input {
     Closed(Key, String),
     /// The kernel's side said something.
     Fib(fib::Event),
+    /// BFD sessions changed.
+    Bfd(Report),
     /// A deadline passed.
     Tick,
 }
@@ -89,6 +96,8 @@ pub enum Output {
     Close(Key),
     /// Sign segments to and from an address, or no longer.
     Password(IpAddr, Option<Secret>),
+    /// Have exactly these BFD sessions.
+    Bfd(Vec<Wanted>),
     /// Tell people.
     Notice(Notice),
 }
@@ -151,6 +160,8 @@ impl Speaker {
             by_address: BTreeMap::new(),
             next_id: 0,
             convergence: Convergence::new(now),
+            bfd_wanted: Vec::new(),
+            bfd: Report::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
             actions: Vec::new(),
@@ -163,6 +174,7 @@ impl Speaker {
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
+        speaker.want_bfd(out);
         speaker
     }
 
@@ -197,6 +209,7 @@ impl Speaker {
                 self.forget_end(peer, conn);
             }
             Input::Fib(event) => self.kernel_event(event),
+            Input::Bfd(report) => self.follow_bfd(report, now, out),
             Input::Tick => {
                 for peer in self.due(now) {
                     self.peer_event(peer, Event::Tick, now, out);
@@ -207,6 +220,7 @@ impl Speaker {
 
     /// Decides what the inputs since the last time changed, and sends what there is room for.
     pub fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.want_bfd(out);
         for (peer, family) in std::mem::take(&mut self.refreshes) {
             self.rib.refresh(peer, family);
         }

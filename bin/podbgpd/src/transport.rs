@@ -30,6 +30,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::intent::Secret;
 
+pub(crate) use dial::mark_as_routing;
 pub use listen::Listeners;
 use pump::Connection;
 

@@ -33,7 +33,7 @@ pub fn enter() -> Result<Privilege> {
             enter_user_namespace()?;
             Privilege::UserNamespace
         }
-        Err(errno) => return Err(errno).context("cannot make a mount namespace"),
+        Err(errno) => bail!("cannot make a mount namespace ({}){}", errno.desc(), who_forbids()),
     };
     let nothing = None::<&str>;
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
@@ -60,6 +60,7 @@ fn enter_user_namespace() -> Result<()> {
 fn who_forbids() -> String {
     let switches = [
         ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
+        ("/proc/sys/user/max_mnt_namespaces", "0", "user.max_mnt_namespaces=15000"),
         ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
         (
             "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",

@@ -2,27 +2,71 @@
 
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
+use ipnet::IpNet;
 
-use super::{LearnedRoute, Neighbor, Speaker, SpeakerConfig, find_program};
+use super::{
+    Bfd, BfdSession, Communities, Dialect, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
+    is_of,
+};
 
-pub(super) fn start(speaker: &mut Speaker, programs: &[PathBuf], config: &SpeakerConfig) -> Result<()> {
-    let file = speaker.write("bird.conf", &configuration(config))?;
-    let socket = speaker.directory.join("bird.ctl");
-    let mut command = Command::new(&programs[0]);
-    command.arg("-f").arg("-c").arg(file).arg("-s").arg(&socket);
-    command.arg("-P").arg(speaker.directory.join("bird.pid"));
-    let ready = move || std::os::unix::net::UnixStream::connect(&socket).map(drop).context("no answer yet");
-    speaker.launch("bird", command, ready)
+pub(super) struct Bird;
+
+impl Dialect for Bird {
+    fn start(&self, speaker: &mut Speaker) -> Result<()> {
+        let file = speaker.write("bird.conf", &configuration(&speaker.config))?;
+        let mut command = command("bird")?;
+        command.arg("-f").arg("-c").arg(file).arg("-s").arg(speaker.directory.join("bird.ctl"));
+        command.arg("-P").arg(speaker.directory.join("bird.pid"));
+        speaker.launch_listening("bird", command, &speaker.directory.join("bird.ctl"))
+    }
+
+    fn established(&self, speaker: &Speaker) -> Result<Vec<IpAddr>> {
+        Ok(parse_established(&ask(speaker, &["show", "protocols", "all"])?))
+    }
+
+    fn routes(&self, speaker: &Speaker, only: Option<IpNet>) -> Result<Vec<LearnedRoute>> {
+        let prefix = only.map(|prefix| prefix.to_string());
+        let question: Vec<_> =
+            ["show", "route"].into_iter().chain(prefix.as_deref()).chain(["all"]).collect();
+        Ok(parse_routes(&ask(speaker, &question)?))
+    }
+
+    fn originate(&self, speaker: &Speaker, _: &[IpNet], _: &[IpNet]) -> Result<()> {
+        speaker.write("bird.conf", &configuration(&speaker.config))?;
+        let answer = ask(speaker, &["configure"])?;
+        ensure!(answer.contains("Reconfigur"), "{answer}");
+        Ok(())
+    }
+
+    fn shut_down(&self, speaker: &Speaker, peer: IpAddr, message: &str) -> Result<()> {
+        ask(speaker, &["disable", &protocol(speaker, peer)?, &format!("\"{message}\"")]).map(drop)
+    }
+
+    fn refresh(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
+        ask(speaker, &["reload", "in", &protocol(speaker, peer)?]).map(drop)
+    }
+
+    fn bfd(&self, speaker: &Speaker, peer: IpAddr) -> Result<BfdSession> {
+        let answer = ask(speaker, &["show", "bfd", "sessions"])?;
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let peer = peer.to_string();
+        let row = answer.lines().map(words).find(|words| words.first() == Some(&peer));
+        let row = row.with_context(|| format!("no BFD session: {answer}"))?;
+        // IP address, interface, state, since, interval, timeout.
+        let [_, _, state, _, interval, timeout] = &row[..] else { bail!("BIRD says {answer}") };
+        ensure!(state == "Up", "BIRD says {answer}");
+        let millis = |seconds: &str| seconds.parse::<f64>().map(|seconds| (seconds * 1000.0).round() as u64);
+        Ok(BfdSession { transmit: millis(interval)?, detection_time: millis(timeout)? })
+    }
 }
 
 fn configuration(config: &SpeakerConfig) -> String {
     let mut text =
         format!("log stderr all;\nrouter id {};\nprotocol device {{ scan time 1; }}\n", config.router_id);
-    for (family, is_ipv4) in [("ipv4", true), ("ipv6", false)] {
+    let communities = added(&config.communities);
+    for family in ["ipv4", "ipv6"] {
         if config.install {
             let _ = writeln!(
                 text,
@@ -31,52 +75,88 @@ fn configuration(config: &SpeakerConfig) -> String {
             );
         }
         let _ = writeln!(text, "protocol static originated_{family} {{\n  {family};");
-        for prefix in config.announce.iter().filter(|prefix| prefix.addr().is_ipv4() == is_ipv4) {
-            let _ = writeln!(text, "  route {prefix} blackhole;");
+        for prefix in config.announce.iter().filter(|prefix| is_of(family, prefix)) {
+            let _ = writeln!(text, "  route {prefix} blackhole {{ {communities} }};");
         }
         text.push_str("}\n");
     }
     for (number, neighbor) in config.neighbors.iter().enumerate() {
+        if let Some(bfd) = &neighbor.bfd {
+            write_bfd(&mut text, number, bfd);
+        }
         write_neighbor(&mut text, number, config, neighbor);
     }
     text
 }
 
+fn write_bfd(text: &mut String, number: usize, bfd: &Bfd) {
+    let timers = format!("interval {} ms; multiplier 3;", bfd.interval);
+    let key = bfd.key.as_ref().map_or_else(String::new, |key| {
+        format!(" authentication meticulous keyed sha1; password \"{key}\" {{ id 7; }};")
+    });
+    let _ = writeln!(
+        text,
+        "protocol bfd watch{number} {{ interface \"*\" {{ {timers}{key} }}; multihop {{ {timers} }}; }}"
+    );
+}
+
 fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neighbor: &Neighbor) {
     let asn = config.asn;
-    let exported = if config.transit { "RTS_BGP, RTS_STATIC" } else { "RTS_STATIC" };
+    let exported = if config.transit { "all" } else { "where source = RTS_STATIC" };
     let local = neighbor.local_address.map(|address| address.to_string()).unwrap_or_default();
     let _ = writeln!(
         text,
         "protocol bgp peer{number} {{\n  local {local} as {asn};\n  neighbor {} as {};\n  \
-         hold time {};\n  connect delay time 1;\n  connect retry time 1;\n  error wait time 1, 2;",
+         hold time {};\n  connect delay time 1;\n  connect retry time 1;\n  error wait time 1, 2;\n  \
+         enable extended messages on;",
         neighbor.address, neighbor.asn, neighbor.hold_time
     );
     if neighbor.passive {
         text.push_str("  passive on;\n");
     }
+    if neighbor.ttl_security {
+        text.push_str("  ttl security on;\n");
+    }
+    if neighbor.multihop {
+        text.push_str("  multihop 2;\n");
+    }
+    if neighbor.bfd.is_some() {
+        text.push_str("  bfd on;\n");
+    }
     if let Some(password) = &neighbor.password {
         let _ = writeln!(text, "  password \"{password}\";");
     }
-    for (family, wanted) in [("ipv4", neighbor.ipv4), ("ipv6", neighbor.ipv6)] {
-        if wanted {
-            let _ = writeln!(text, "  {family} {{ import all; export where source ~ [ {exported} ]; }};");
-        }
+    for family in neighbor.families() {
+        let next_hop = match (family, neighbor.address, config.ipv6_next_hop) {
+            ("ipv6", IpAddr::V4(_), Some(hop)) => format!("next hop address {hop};"),
+            ("ipv4", IpAddr::V6(_), _) => "extended next hop on;".to_owned(),
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "  {family} {{ import all; export {exported}; {next_hop} }};");
     }
     text.push_str("}\n");
 }
 
-pub(super) fn established(speaker: &Speaker) -> Result<Vec<IpAddr>> {
-    Ok(parse_established(&ask(speaker, "show protocols all")?))
+/// The statements that add these to a route.
+fn added(communities: &Communities) -> String {
+    let lists = [
+        ("bgp_community", &communities.standard),
+        ("bgp_ext_community", &communities.extended),
+        ("bgp_large_community", &communities.large),
+    ];
+    let each = lists.iter().flat_map(|(list, values)| values.iter().map(move |value| (list, value)));
+    each.map(|(list, value)| format!("{list}.add(({})); ", value.replace(':', ","))).collect()
 }
 
-pub(super) fn routes(speaker: &Speaker) -> Result<Vec<LearnedRoute>> {
-    Ok(parse_routes(&ask(speaker, "show route all")?))
+/// What our configuration calls the session with a peer.
+fn protocol(speaker: &Speaker, peer: IpAddr) -> Result<String> {
+    let number = speaker.config.neighbors.iter().position(|neighbor| neighbor.address == peer);
+    Ok(format!("peer{}", number.with_context(|| format!("{peer} is no neighbor"))?))
 }
 
-fn ask(speaker: &Speaker, question: &str) -> Result<String> {
-    let mut command = Command::new(find_program("birdc")?);
-    command.arg("-s").arg(speaker.directory.join("bird.ctl")).args(question.split(' '));
+fn ask(speaker: &Speaker, question: &[&str]) -> Result<String> {
+    let mut command = command("birdc")?;
+    command.arg("-s").arg(speaker.directory.join("bird.ctl")).args(question);
     speaker.ask(command)
 }
 
@@ -109,27 +189,27 @@ fn parse_routes(text: &str) -> Vec<LearnedRoute> {
         let value = value.trim();
         if (key, value.starts_with("BGP")) == ("Type", true) {
             is_bgp = true;
-            routes.extend(prefix.map(|prefix| LearnedRoute {
-                prefix,
-                next_hop: None,
-                as_path: Vec::new(),
-                communities: Vec::new(),
-            }));
+            routes.extend(prefix.map(LearnedRoute::to));
         }
         let Some(route) = routes.last_mut().filter(|_| is_bgp) else { continue };
         match key {
-            "BGP.as_path" => route.as_path = value.split(' ').flat_map(str::parse).collect(),
+            "BGP.as_path" => route.as_path = as_path(value),
             "BGP.next_hop" => route.next_hop = value.split(' ').next().and_then(|hop| hop.parse().ok()),
-            "BGP.community" | "BGP.large_community" => route.communities.extend(communities(value)),
-            _ => {}
+            "BGP.community" => route.communities.standard = communities(value),
+            "BGP.ext_community" => route.communities.extended = communities(value),
+            "BGP.large_community" => route.communities.large = communities(value),
+            _ => {
+                let _ = writeln!(route.other, "{key}: {value}");
+            }
         }
     }
     routes
 }
 
 /// `(65001,7) (65001,8)` or `(65001, 7, 9)`.
-fn communities(text: &str) -> impl Iterator<Item = String> {
-    text.split(')').filter_map(|one| Some(one.split_once('(')?.1.replace(", ", ":").replace(',', ":")))
+fn communities(text: &str) -> Vec<String> {
+    let each = text.split(')').filter_map(|one| one.split_once('('));
+    each.map(|(_, one)| one.replace(' ', "").replace(',', ":")).collect()
 }
 
 #[cfg(test)]
@@ -150,6 +230,7 @@ mod tests {
         assert_eq!(routes[0].prefix, "10.1.0.0/24".parse().unwrap());
         assert_eq!(routes[0].as_path, [64512, 64513]);
         assert_eq!(routes[0].next_hop, Some("10.0.0.1".parse().unwrap()));
-        assert_eq!(routes[0].communities, ["65001:7", "65001:8", "65001:7:9"]);
+        assert_eq!(routes[0].communities.standard, ["65001:7", "65001:8"]);
+        assert_eq!(routes[0].communities.large, ["65001:7:9"]);
     }
 }

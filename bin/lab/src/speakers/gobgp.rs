@@ -4,134 +4,181 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::{LearnedRoute, Speaker, SpeakerConfig, find_program, output_of};
+use super::{Dialect, LearnedRoute, Neighbor, Speaker, SpeakerConfig, command, family_of, output_of};
 use crate::net::{Namespace, NextHop};
 
-pub(super) fn start(speaker: &mut Speaker, programs: &[PathBuf], config: &SpeakerConfig) -> Result<()> {
-    ensure!(config.transit, "GoBGP passes on whatever it learns");
-    let file = speaker.write("gobgpd.toml", &configuration(config))?;
-    let mut command = Command::new(&programs[0]);
-    command.arg("-t").arg("toml").arg("-f").arg(file).args([
-        "--api-hosts",
-        "127.0.0.1:50051",
-        "--pprof-disable",
-    ]);
-    let namespace = speaker.namespace.clone();
-    speaker.launch("gobgpd", command, move || ask(&namespace, &["global"]).map(drop))?;
-    for prefix in &config.announce {
-        let family = if prefix.addr().is_ipv4() { "ipv4" } else { "ipv6" };
-        output_of(&speaker.namespace, gobgp(&["global", "rib", "add", &prefix.to_string(), "-a", family])?)?;
+pub(super) struct Gobgp;
+
+impl Dialect for Gobgp {
+    fn start(&self, speaker: &mut Speaker) -> Result<()> {
+        ensure!(speaker.config.transit, "GoBGP passes on whatever it learns");
+        let file = speaker.write("gobgpd.toml", &configuration(&speaker.config))?;
+        let mut command = command("gobgpd")?;
+        command.args(["-t", "toml", "--api-hosts", "127.0.0.1:50051", "--pprof-disable", "-f"]).arg(file);
+        let namespace = speaker.namespace.clone();
+        speaker.launch("gobgpd", command, move || ask(&namespace, &["global"]).map(drop))?;
+        self.originate(speaker, &speaker.config.announce, &[])?;
+        if speaker.config.install {
+            speaker.follower = Some(FibFollower::start(&speaker.namespace)?);
+        }
+        Ok(())
     }
-    if config.install {
-        speaker.follower = Some(FibFollower::start(&speaker.namespace)?);
+
+    fn established(&self, speaker: &Speaker) -> Result<Vec<IpAddr>> {
+        let answer = ask(&speaker.namespace, &["neighbor"])?;
+        let neighbors = answer.as_array().into_iter().flatten().map(|neighbor| &neighbor["state"]);
+        // 6 is Established in its API.
+        let established = neighbors.filter(|state| state["session_state"] == 6);
+        Ok(established.filter_map(|state| state["neighbor_address"].as_str()?.parse().ok()).collect())
     }
-    Ok(())
+
+    fn routes(&self, speaker: &Speaker, only: Option<IpNet>) -> Result<Vec<LearnedRoute>> {
+        let mut routes = learned(&speaker.namespace)?;
+        routes.retain(|route| only.is_none_or(|prefix| prefix == route.prefix));
+        Ok(routes)
+    }
+
+    // Its file cannot say what it announces.
+    fn originate(&self, speaker: &Speaker, announced: &[IpNet], withdrawn: &[IpNet]) -> Result<()> {
+        for prefix in announced {
+            let mut command = rib("add", prefix)?;
+            write_attributes(&mut command, prefix, &speaker.config);
+            speaker.ask(command)?;
+        }
+        withdrawn.iter().try_for_each(|prefix| speaker.ask(rib("del", prefix)?).map(drop))
+    }
+
+    fn shut_down(&self, speaker: &Speaker, peer: IpAddr, message: &str) -> Result<()> {
+        speaker.ask(gobgp(&["neighbor", &peer.to_string(), "shutdown", "--reason", message])?).map(drop)
+    }
 }
 
 fn configuration(config: &SpeakerConfig) -> String {
     let mut text = format!("[global.config]\nas = {}\nrouter-id = \"{}\"\n", config.asn, config.router_id);
     for neighbor in &config.neighbors {
-        let hold = neighbor.hold_time;
-        let _ = writeln!(
-            text,
-            "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{}\"\npeer-as = {}",
-            neighbor.address, neighbor.asn
-        );
-        if let Some(password) = &neighbor.password {
-            let _ = writeln!(text, "auth-password = \"{password}\"");
-        }
-        let _ = writeln!(
-            text,
-            "[neighbors.timers.config]\nhold-time = {hold}\nkeepalive-interval = {}\nconnect-retry = 1\n\
-             idle-hold-time-after-reset = 1",
-            hold / 3
-        );
-        let _ = writeln!(text, "[neighbors.transport.config]\npassive-mode = {}", neighbor.passive);
-        if let Some(local) = neighbor.local_address {
-            let _ = writeln!(text, "local-address = \"{local}\"");
-        }
-        for (family, wanted) in [("ipv4", neighbor.ipv4), ("ipv6", neighbor.ipv6)] {
-            if wanted {
-                let _ = writeln!(
-                    text,
-                    "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}-unicast\""
-                );
-            }
-        }
+        write_neighbor(&mut text, neighbor);
     }
     text
 }
 
-pub(super) fn established(speaker: &Speaker) -> Result<Vec<IpAddr>> {
-    let answer = ask(&speaker.namespace, &["neighbor"])?;
-    let neighbors = answer.as_array().into_iter().flatten().map(|neighbor| &neighbor["state"]);
-    // 6 is Established in its API.
-    let established = neighbors.filter(|state| state["session_state"] == 6);
-    Ok(established.filter_map(|state| state["neighbor_address"].as_str()?.parse().ok()).collect())
+fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
+    let hold = neighbor.hold_time;
+    let _ = writeln!(
+        text,
+        "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{}\"\npeer-as = {}",
+        neighbor.address, neighbor.asn
+    );
+    if let Some(password) = &neighbor.password {
+        let _ = writeln!(text, "auth-password = \"{password}\"");
+    }
+    let _ = writeln!(
+        text,
+        "[neighbors.timers.config]\nhold-time = {hold}\nkeepalive-interval = {}\nconnect-retry = 1\n\
+         idle-hold-time-after-reset = 1",
+        hold / 3
+    );
+    let _ = writeln!(text, "[neighbors.transport.config]\npassive-mode = {}", neighbor.passive);
+    if let Some(local) = neighbor.local_address {
+        let _ = writeln!(text, "local-address = \"{local}\"");
+    }
+    if neighbor.ttl_security {
+        text.push_str("[neighbors.ttl-security.config]\nenabled = true\nttl-min = 255\n");
+    }
+    for family in neighbor.families() {
+        let _ = writeln!(
+            text,
+            "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}-unicast\""
+        );
+    }
 }
 
-pub(super) fn routes(speaker: &Speaker) -> Result<Vec<LearnedRoute>> {
-    learned(&speaker.namespace)
+/// The words that say what a route of ours carries.
+fn write_attributes(command: &mut Command, prefix: &IpNet, config: &SpeakerConfig) {
+    if let (IpNet::V6(_), Some(hop)) = (prefix, config.ipv6_next_hop) {
+        command.arg("nexthop").arg(hop.to_string());
+    }
+    let communities = &config.communities;
+    for (what, values) in [("community", &communities.standard), ("large-community", &communities.large)] {
+        if !values.is_empty() {
+            command.arg(what).arg(values.join(","));
+        }
+    }
+    for (what, value) in communities.extended.iter().filter_map(|value| value.split_once(':')) {
+        command.args([what, value]);
+    }
 }
 
 fn learned(namespace: &Namespace) -> Result<Vec<LearnedRoute>> {
     let mut routes = Vec::new();
     for family in ["ipv4", "ipv6"] {
         let answer = ask(namespace, &["global", "rib", "-a", family])?;
-        let destinations = answer.as_object().into_iter().flatten();
-        for (prefix, paths) in destinations {
+        for (prefix, paths) in answer.as_object().into_iter().flatten() {
             let prefix = prefix.parse().with_context(|| format!("GoBGP told of the prefix {prefix}"))?;
-            routes.extend(paths.as_array().into_iter().flatten().map(|path| learned_route(prefix, path)));
+            let learned = paths.as_array().into_iter().flatten().filter(|path| is_learned(path));
+            routes.extend(learned.map(|path| learned_route(prefix, path)));
         }
     }
-    // What it originates has an unspecified next hop.
-    routes.retain(|route| route.next_hop.is_some_and(|hop| !hop.is_unspecified()));
     Ok(routes)
 }
 
-/// Reads a path; attributes carry their code (RFC 4271 §5, 1997, 4760, 8092) as `type`.
+/// What it originates has no neighbor.
+fn is_learned(path: &Value) -> bool {
+    path["neighbor-ip"].as_str().is_some_and(|neighbor| neighbor.parse::<IpAddr>().is_ok())
+}
+
+/// Reads a path; attributes carry their code (RFC 4271 §5, 1997, 4360, 4760, 8092) as `type`.
 fn learned_route(prefix: IpNet, path: &Value) -> LearnedRoute {
-    let mut route = LearnedRoute { prefix, next_hop: None, as_path: Vec::new(), communities: Vec::new() };
+    let mut route = LearnedRoute::to(prefix);
     for attribute in path["attrs"].as_array().into_iter().flatten() {
-        let numbers = |value: &Value| -> Vec<u32> {
-            let list = value.as_array().into_iter().flatten();
-            list.filter_map(|number| u32::try_from(number.as_u64()?).ok()).collect()
-        };
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default().into_iter();
+        let number = |value: Value| u32::try_from(value.as_u64()?).ok();
         match attribute["type"].as_u64() {
             Some(2) => {
-                let segments = attribute["as_paths"].as_array().into_iter().flatten();
-                route.as_path = segments.flat_map(|segment| numbers(&segment["asns"])).collect();
+                let segments = list(&attribute["as_paths"]);
+                route.as_path =
+                    segments.flat_map(|segment| list(&segment["asns"])).filter_map(number).collect();
             }
             Some(3 | 14) => {
                 route.next_hop = attribute["nexthop"].as_str().and_then(|hop| hop.parse().ok());
             }
             Some(8) => {
-                let values = numbers(&attribute["communities"]).into_iter();
-                route.communities.extend(values.map(|value| format!("{}:{}", value >> 16, value & 0xffff)));
+                let values = list(&attribute["communities"]).filter_map(number);
+                route.communities.standard =
+                    values.map(|value| format!("{}:{}", value >> 16, value & 0xffff)).collect();
+            }
+            Some(16) => {
+                let targets = list(&attribute["value"]).filter(|value| value["subtype"] == 2);
+                route.communities.extended =
+                    targets.filter_map(|value| Some(format!("rt:{}", value["value"].as_str()?))).collect();
             }
             Some(32) => {
-                let values = attribute["value"].as_array().into_iter().flatten();
-                route.communities.extend(values.map(|value| {
-                    format!("{}:{}:{}", value["ASN"], value["LocalData1"], value["LocalData2"])
-                }));
+                let values = list(&attribute["value"]);
+                route.communities.large = values
+                    .map(|value| format!("{}:{}:{}", value["ASN"], value["LocalData1"], value["LocalData2"]))
+                    .collect();
             }
-            _ => {}
+            _ => {
+                let _ = writeln!(route.other, "{attribute}");
+            }
         }
     }
     route
 }
 
 fn gobgp(arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(find_program("gobgp")?);
+    let mut command = command("gobgp")?;
     command.args(arguments);
     Ok(command)
+}
+
+fn rib(verb: &str, prefix: &IpNet) -> Result<Command> {
+    gobgp(&["global", "rib", verb, "-a", family_of(prefix), &prefix.to_string()])
 }
 
 fn ask(namespace: &Namespace, arguments: &[&str]) -> Result<Value> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bgp::{Family, FamilySet, HoldTime};
 
+use super::bfd;
 use super::node::{Known, asn, name};
 use super::password;
 use super::policy::Policies;
@@ -86,6 +87,7 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
     let multihop = table.optional("multihop", |value| multihop(value, ttl_security.as_ref(), is_internal));
     set(&mut peer.multihop, multihop);
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
+    set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, around.directory)));
     peer.password = table.optional("password-file", |value| password::read(value, around.directory));
     set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Intent, PeerIntent};
+use super::{Bfd, Intent, PeerIntent};
 
 /// What changing a setting costs, the cheapest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +82,11 @@ pub enum Change {
         /// What changed.
         why: Vec<KeyChange>,
     },
+    /// The intervals of BFD sessions; those that are up stay up.
+    Bfd {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
     /// Settings of a peer that only a new session can have. All its other settings change with it.
     ResetPeer {
         /// The name of the peer.
@@ -146,6 +151,9 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("fib.max-paths", Refresh, fib.max_paths),
     key!("decision.multipath-relax", Refresh, decision.multipath_relax),
     key!("decision.always-compare-med", Refresh, decision.always_compare_med),
+    key!("bfd.min-tx", Soft, bfd.min_tx, millis),
+    key!("bfd.min-rx", Soft, bfd.min_rx, millis),
+    key!("bfd.multiplier", Soft, bfd.multiplier),
     key!("control.socket", Restart, control_socket, |path: &PathBuf| path.display().to_string()),
     key!("metrics.listen", Soft, metrics, optional),
 ];
@@ -166,6 +174,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.families", SessionReset, families, |set: &bgp::FamilySet| list(set.iter())),
     key!("peer.ttl-security", SessionReset, ttl_security, optional),
     key!("peer.multihop", SessionReset, multihop),
+    key!("peer.bfd", Soft, bfd, |bfd: &Option<Bfd>| bfd.map_or("false".to_owned(), |bfd| bfd.to_string())),
     key!("peer.max-prefixes", Soft, max_prefixes, optional),
     key!("peer.max-length-ipv4", Refresh, max_length_ipv4),
     key!("peer.max-length-ipv6", Refresh, max_length_ipv6),
@@ -210,6 +219,7 @@ impl Change {
             }
             Self::Listen { .. }
             | Self::Metrics(_)
+            | Self::Bfd { .. }
             | Self::Blocks { .. }
             | Self::PeerSettings { .. }
             | Self::Password { .. }
@@ -225,7 +235,7 @@ fn changed<T>(keys: &[Key<T>], old: &T, new: &T) -> Vec<(Effect, KeyChange)> {
 
 fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -> Vec<Change> {
     let mut changes = Vec::new();
-    let mut decision = Vec::new();
+    let (mut decision, mut bfd) = (Vec::new(), Vec::new());
     for (effect, change) in changed {
         match (change.key, effect) {
             (_, Effect::Restart) => changes.push(Change::Restart(change)),
@@ -238,12 +248,16 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
                 added: difference(&new.node.blocks, &old.node.blocks),
                 removed: difference(&old.node.blocks, &new.node.blocks),
             }),
+            ("bfd.min-tx" | "bfd.min-rx" | "bfd.multiplier", _) => bfd.push(change),
             ("metrics.listen", _) => changes.push(Change::Metrics(change)),
             _ => changes.push(Change::Setting(change)),
         }
     }
     if !decision.is_empty() {
         changes.push(Change::Decision { why: decision });
+    }
+    if !bfd.is_empty() {
+        changes.push(Change::Bfd { why: bfd });
     }
     changes
 }
@@ -312,6 +326,10 @@ fn seconds(duration: &Duration) -> String {
     duration.as_secs().to_string()
 }
 
+fn millis(duration: &Duration) -> String {
+    duration.as_millis().to_string()
+}
+
 fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     format!("[{}]", items.join(", "))
@@ -347,7 +365,7 @@ impl Change {
         match self {
             Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => part(change).to_owned(),
             Self::Listen { .. } | Self::Blocks { .. } => "node".to_owned(),
-            Self::Decision { why } => why.first().map_or("node", part).to_owned(),
+            Self::Decision { why } | Self::Bfd { why } => why.first().map_or("node", part).to_owned(),
             Self::RemovePeer { peer }
             | Self::AddPeer { peer }
             | Self::Password { peer, .. }
@@ -366,7 +384,7 @@ impl Change {
             Self::Blocks { added, removed } => format!("node.blocks{}", Delta { added, removed }),
             Self::RemovePeer { peer } => format!("remove peer {peer}"),
             Self::AddPeer { peer } => format!("add peer {peer}"),
-            Self::Decision { why } => Why(why).to_string(),
+            Self::Decision { why } | Self::Bfd { why } => Why(why).to_string(),
             Self::Password { peer, why } => format!("peer {peer}: {why}"),
             Self::ResetPeer { peer, why }
             | Self::PeerPolicy { peer, why }

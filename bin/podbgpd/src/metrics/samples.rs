@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ::control::{Family, PeerState, PeerView, RoutesView, StatusView};
+use ::control::{BfdState, DiscardedView, Family, PeerState, PeerView, RoutesView, StatusView};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -34,6 +34,7 @@ impl Collector for Snapshot {
         let mut page = Page(encoder);
         self.node(&mut page)?;
         self.sessions(&mut page)?;
+        self.bfd(&mut page)?;
         self.prefixes(&mut page)?;
         self.fib(&mut page)?;
         self.config(&mut page)
@@ -100,6 +101,28 @@ impl Snapshot {
         page.counter("podbgp_peer_malformed_updates", help, malformed)?;
         let rtt = self.peers.iter().filter_map(|peer| Some((labels(peer), peer.rtt_seconds?)));
         page.gauge("podbgp_peer_rtt", "The round-trip time TCP measured", Some(Unit::Seconds), rtt)
+    }
+
+    fn bfd(&self, page: &mut Page) -> fmt::Result {
+        let sessions = || self.peers.iter().filter_map(|peer| Some((peer, peer.bfd.as_ref()?)));
+        let up = sessions().map(|(peer, bfd)| (labels(peer), u64::from(bfd.state == BfdState::Up)));
+        page.gauge("podbgp_bfd_up", "Whether the BFD session is up", None, up)?;
+        let times = sessions().filter_map(|(peer, bfd)| Some((labels(peer), bfd.detection_time_seconds?)));
+        let help = "How long the peer may be silent";
+        page.gauge("podbgp_bfd_detection_time", help, Some(Unit::Seconds), times)?;
+        let failures = sessions().map(|(peer, bfd)| (labels(peer), bfd.failures));
+        page.counter("podbgp_bfd_failures", "BFD sessions that were up and failed", failures)?;
+        let packets = sessions().flat_map(|(peer, bfd)| {
+            let of = |direction| with(peer, &[("direction", direction)]);
+            [(of("received"), bfd.received), (of("sent"), bfd.sent)]
+        });
+        page.counter("podbgp_bfd_packets", "BFD packets by direction", packets)?;
+        let summary = &self.status.bfd;
+        let of = |discarded: &DiscardedView| vec![("reason", discarded.code.clone())];
+        let discarded = summary.discarded.iter().map(|discarded| (of(discarded), discarded.count));
+        page.counter("podbgp_bfd_discarded_packets", "BFD packets dropped", discarded)?;
+        let help = "BFD packets the kernel did not take";
+        page.counter("podbgp_bfd_send_failures", help, alone(summary.send_failures))
     }
 
     fn prefixes(&self, page: &mut Page) -> fmt::Result {

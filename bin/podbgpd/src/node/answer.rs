@@ -14,7 +14,7 @@ use crate::config::{self, Facts, LoadError};
 use crate::control::{ControlRequest, Response};
 use crate::intent::{Change, Effect};
 use crate::kernel_views;
-use crate::speaker::{Acted, Surroundings};
+use crate::speaker::{Acted, Input, Surroundings};
 
 /// Where the configuration came from, and how reading it went.
 pub(super) struct ConfigRecord {
@@ -62,6 +62,8 @@ impl ConfigRecord {
 impl Node {
     /// Answers an operator.
     pub(super) fn answer(&mut self, ControlRequest { request, reply }: ControlRequest) {
+        // News come by themselves; this is for the counters.
+        self.input(Input::Bfd(self.bfd.report()));
         let now = Instant::now();
         let result = match request {
             Request::Routes(query) => match self.routes(&query, now) {

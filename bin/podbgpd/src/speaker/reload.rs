@@ -70,7 +70,11 @@ impl Speaker {
             Change::Blocks { .. } => self.originate(now),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
             // The sockets are not ours, and the new value of a setting is in the intent.
-            Change::Listen { .. } | Change::Metrics(_) | Change::Setting(_) | Change::Restart(_) => {}
+            Change::Bfd { .. }
+            | Change::Listen { .. }
+            | Change::Metrics(_)
+            | Change::Setting(_)
+            | Change::Restart(_) => {}
         }
     }
 

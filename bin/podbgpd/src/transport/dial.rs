@@ -26,7 +26,7 @@ pub(super) async fn dial(endpoint: &Endpoint) -> io::Result<TcpStream> {
 }
 
 /// Marks what goes out as network control (DSCP CS6), as routers do, so that a full link lets it through.
-pub(super) fn mark_as_routing(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+pub(crate) fn mark_as_routing(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     const CS6: u32 = 0xC0;
     match address {
         SocketAddr::V4(_) => socket.set_tos_v4(CS6),

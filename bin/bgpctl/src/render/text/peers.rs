@@ -1,9 +1,9 @@
 //! Peers: a line for each, or one in full.
 
-use control::{PeerState, PeerView, TimersView};
+use control::{BfdView, PeerState, PeerView, TimersView};
 
 use super::table::{Column, Table, numbers, texts, words};
-use super::words::{duration, family, last_error, moment, or_dash, peer_state, yes};
+use super::words::{bfd_state, duration, family, last_error, millis, moment, or_dash, peer_state, yes};
 use super::{Screen, fact, finish, one_line};
 
 /// Renders `show peers`: a line for each.
@@ -56,7 +56,7 @@ fn totals(peer: &PeerView) -> [u64; 4] {
     ]
 }
 
-fn wide_columns() -> [Column; 10] {
+fn wide_columns() -> [Column; 11] {
     [
         numbers("LOCAL-AS"),
         words("ROUTER-ID"),
@@ -67,11 +67,12 @@ fn wide_columns() -> [Column; 10] {
         numbers("MSGS-RX"),
         numbers("MSGS-TX"),
         words("MD5"),
+        words("BFD"),
         words("DESCRIPTION"),
     ]
 }
 
-fn wide_cells(peer: &PeerView) -> [String; 10] {
+fn wide_cells(peer: &PeerView) -> [String; 11] {
     [
         peer.local_asn.to_string(),
         or_dash(peer.router_id),
@@ -82,6 +83,7 @@ fn wide_cells(peer: &PeerView) -> [String; 10] {
         peer.messages.received.total().to_string(),
         peer.messages.sent.total().to_string(),
         yes(peer.md5).to_owned(),
+        or_dash(peer.bfd.as_ref().map(|bfd| bfd_state(bfd.state))),
         or_dash(peer.description.as_deref().map(one_line)),
     ]
 }
@@ -148,6 +150,46 @@ fn session(text: &mut String, peer: &PeerView) {
         let said = format!("UPDATEs: {withdrawn} taken as withdrawal, {discarded} lost an attribute");
         fact(text, "Malformed", said);
     }
+    if let Some(bfd) = &peer.bfd {
+        watched(text, bfd);
+    }
+}
+
+/// Says how BFD sees the path.
+fn watched(text: &mut String, bfd: &BfdView) {
+    let mut said = format!("{} for {}", bfd_state(bfd.state), duration(bfd.state_seconds));
+    if bfd.multihop {
+        said.push_str(", multihop");
+    }
+    if bfd.diagnostic != "none" {
+        said.push_str(&format!(", {}", bfd.diagnostic));
+    }
+    fact(text, "BFD", said);
+    let mut intervals = format!("send {}", millis(bfd.transmit_interval_seconds));
+    if let Some(receive) = bfd.receive_interval_seconds {
+        intervals.push_str(&format!(", receive {}", millis(receive)));
+    }
+    if let Some(time) = bfd.detection_time_seconds {
+        intervals.push_str(&format!(", down after {} of silence", millis(time)));
+    }
+    fact(text, "BFD intervals", intervals);
+    if let Some(remote) = &bfd.remote {
+        let mut said = bfd_state(remote.state);
+        if remote.diagnostic != "none" {
+            said.push_str(&format!(", {}", one_line(&remote.diagnostic)));
+        }
+        let (tx, rx) = (millis(remote.min_tx_seconds), millis(remote.min_rx_seconds));
+        said.push_str(&format!(", tx {tx}, rx {rx}, multiplier {}", remote.multiplier));
+        if remote.control_plane_independent {
+            said.push_str(", C bit");
+        }
+        fact(text, "BFD peer", said);
+    }
+    let failures = match &bfd.last_failure {
+        Some(failure) => format!("{}, the last: {}", bfd.failures, last_error(failure)),
+        None => bfd.failures.to_string(),
+    };
+    fact(text, "BFD failures", failures);
 }
 
 fn timers(timers: &TimersView, state: PeerState) -> String {

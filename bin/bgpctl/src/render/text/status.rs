@@ -1,6 +1,8 @@
 //! The node as a whole, and the answers to what was asked to be done.
 
-use control::{ActionView, ConfigErrorView, Effect, FibView, ReloadView, StatusView, Verdict};
+use control::{
+    ActionView, BfdSummaryView, ConfigErrorView, Effect, FibView, ReloadView, StatusView, Verdict,
+};
 
 use super::table::{Table, numbers, texts, words};
 use super::words::{count, duration, family, last_error};
@@ -33,6 +35,7 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
     fact(&mut text, "Daemon", format!("podbgpd {}, running for {uptime}", view.version));
     configuration(&mut text, view);
     kernel(&mut text, &view.fib);
+    bfd(&mut text, &view.bfd);
 
     let mut table = Table::new(vec![
         words("FAMILY"),
@@ -91,6 +94,16 @@ fn kernel(text: &mut String, fib: &FibView) {
     if let Some(error) = &fib.last_error {
         fact(text, "Last refusal", last_error(error));
     }
+}
+
+fn bfd(text: &mut String, bfd: &BfdSummaryView) {
+    if bfd.sessions == 0 {
+        return;
+    }
+    let discarded = bfd.discarded.iter().map(|discarded| discarded.count).sum();
+    let troubles = [(discarded, "packets dropped"), (bfd.send_failures, "packets not sent")];
+    let sessions = format!("of {} up", count(bfd.sessions, "session"));
+    fact(text, "BFD", nonzero(bfd.up, &sessions, &troubles));
 }
 
 /// Lists the first count in any case, and the others that are not zero.

@@ -1,6 +1,6 @@
 //! Numbers and states as people say them.
 
-use control::{Family, KernelState, LastErrorView, NextHopView, PeerState};
+use control::{BfdState, Family, KernelState, LastErrorView, NextHopView, PeerState};
 
 use super::{Tone, one_line, say};
 
@@ -45,6 +45,21 @@ pub(super) fn peer_state(state: PeerState, administratively_down: bool) -> Strin
         PeerState::Connect => say(Tone::Bad, "Connect"),
         PeerState::Idle => say(Tone::Bad, "Idle"),
     }
+}
+
+/// Says the state of a BFD session.
+pub(super) fn bfd_state(state: BfdState) -> String {
+    match state {
+        BfdState::Up => say(Tone::Good, "Up"),
+        BfdState::Init => say(Tone::Warning, "Init"),
+        BfdState::Down => say(Tone::Bad, "Down"),
+        BfdState::AdminDown => say(Tone::Quiet, "AdminDown"),
+    }
+}
+
+/// Says a short duration: `300ms`.
+pub(super) fn millis(seconds: f64) -> String {
+    format!("{:.0}ms", seconds * 1000.0)
 }
 
 /// Says how a route stands with the kernel, in one word.

@@ -52,6 +52,7 @@ impl Speaker {
             peers,
             routes: Family::ALL.into_iter().map(|family| self.routes_view(family)).collect(),
             fib,
+            bfd: self.bfd_summary(),
             config: around.config,
         }
     }

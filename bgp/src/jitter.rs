@@ -4,22 +4,22 @@ use std::time::Duration;
 
 /// A stream of factors between three quarters and one (RFC 4271 §10), the same for the same seed.
 #[derive(Debug)]
-pub(super) struct Jitter(u64);
+pub(crate) struct Jitter(u64);
 
 impl Jitter {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Shortens a duration by up to a quarter.
-    pub(super) fn shorten(&mut self, duration: Duration) -> Duration {
+    pub(crate) fn shorten(&mut self, duration: Duration) -> Duration {
         let share = u32::try_from(self.draw() >> 40).unwrap_or_default();
         let quarter = duration / 4;
         duration - quarter.mul_f64(f64::from(share) / f64::from(1_u32 << 24))
     }
 
     /// SplitMix64: a step and three mixes, enough to spread timers.
-    fn draw(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,0 +1,121 @@
+//! What a speaker is told, whichever program it is.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+/// What a speaker is told; the same for every program.
+#[derive(Clone, Debug)]
+pub struct SpeakerConfig {
+    /// Its own AS.
+    pub asn: u32,
+    /// Its BGP Identifier.
+    pub router_id: Ipv4Addr,
+    /// Whom it talks to.
+    pub neighbors: Vec<Neighbor>,
+    /// What it originates.
+    pub announce: Vec<IpNet>,
+    /// What its own routes carry.
+    pub communities: Communities,
+    /// What it names as next hop of its own IPv6 routes in a session over IPv4, for programs that do not find out.
+    pub ipv6_next_hop: Option<Ipv6Addr>,
+    /// Whether it writes what it learns to its kernel.
+    pub install: bool,
+    /// Whether it passes on what it learns, as a TOR does; a node announces only its own.
+    pub transit: bool,
+}
+
+impl SpeakerConfig {
+    /// A node that is alone, has nothing to say, and leaves its kernel alone.
+    #[must_use]
+    pub fn new(asn: u32, router_id: Ipv4Addr) -> Self {
+        Self {
+            asn,
+            router_id,
+            neighbors: Vec::new(),
+            announce: Vec::new(),
+            communities: Communities::default(),
+            ipv6_next_hop: None,
+            install: false,
+            transit: false,
+        }
+    }
+}
+
+/// A peer as the speaker sees it.
+#[derive(Clone, Debug)]
+pub struct Neighbor {
+    /// What we call it; only podbgp cares.
+    pub name: String,
+    /// The peer's address.
+    pub address: IpAddr,
+    /// Our end, when it matters.
+    pub local_address: Option<IpAddr>,
+    /// The peer's AS.
+    pub asn: u32,
+    /// TCP MD5 (RFC 2385).
+    pub password: Option<String>,
+    /// Accepts packets from the link only (RFC 5082).
+    pub ttl_security: bool,
+    /// Takes the peer to be behind a router.
+    pub multihop: bool,
+    /// Watches the peer by BFD; BIRD and FRR can.
+    pub bfd: Option<Bfd>,
+    /// The hold time to offer, in seconds; a third of it is the keepalive interval.
+    pub hold_time: u16,
+    /// Never dials, only answers.
+    pub passive: bool,
+    /// Whether IPv4 unicast is negotiated; over IPv6 its next hops are IPv6 (RFC 8950).
+    pub ipv4: bool,
+    /// Whether IPv6 unicast is negotiated.
+    pub ipv6: bool,
+}
+
+impl Neighbor {
+    /// A peer for the family of its own address, with a hold time of nine seconds.
+    #[must_use]
+    pub fn new(address: impl Into<IpAddr>, asn: u32) -> Self {
+        let address = address.into();
+        Self {
+            name: address.to_string(),
+            address,
+            local_address: None,
+            asn,
+            password: None,
+            ttl_security: false,
+            multihop: false,
+            bfd: None,
+            hold_time: 9,
+            passive: false,
+            ipv4: address.is_ipv4(),
+            ipv6: address.is_ipv6(),
+        }
+    }
+
+    /// The families negotiated, as most programs write them.
+    #[must_use]
+    pub fn families(&self) -> Vec<&'static str> {
+        let families = [("ipv4", self.ipv4), ("ipv6", self.ipv6)];
+        families.iter().filter(|(_, wanted)| *wanted).map(|(name, _)| *name).collect()
+    }
+}
+
+/// How a peer is watched by BFD (RFC 5880), with a detection multiplier of three.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bfd {
+    /// The interval in milliseconds, in both directions.
+    pub interval: u16,
+    /// The key of meticulous keyed SHA1, with the identifier 7; BIRD has it.
+    pub key: Option<String>,
+}
+
+/// The communities of a route, in the order of its attributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Communities {
+    /// `65001:7` (RFC 1997).
+    pub standard: Vec<String>,
+    /// Route targets as `rt:65001:5` (RFC 4360).
+    pub extended: Vec<String>,
+    /// `65001:7:9` (RFC 8092).
+    pub large: Vec<String>,
+}
