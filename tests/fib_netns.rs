@@ -567,6 +567,38 @@ fn twenty_thousand_routes_are_written_while_commands_are_heard() {
 }
 
 #[test]
+fn lost_notifications_are_noticed_and_made_good() {
+    in_namespace("lost_notifications_are_noticed_and_made_good", || {
+        two_links();
+        let mut fib = Fib::start(FibSettings::default());
+        fib.want("192.0.2.0/24", via(&["10.0.1.2"]));
+        fib.wait_until_installed("192.0.2.0/24");
+        // More than the ears of the thread hold, while it is busy with wishes that come to nothing. The last of
+        // it is about a route of ours.
+        let burst = (0..60_000_u32).map(|number| {
+            let [_, a, b, c] = number.to_be_bytes();
+            format!("route add blackhole 30.{a}.{b}.{c}/32 table 77\n")
+        });
+        let burst: String = burst.chain(["route del 192.0.2.0/24 proto 179\n".to_owned()]).collect();
+        let file = std::env::temp_dir().join(format!("podbgp-burst-{}", std::process::id()));
+        std::fs::write(&file, burst).unwrap();
+        let prefix = "192.0.3.0/24".parse().unwrap();
+        let wish =
+            |number: u32| Change { prefix, target: number.is_multiple_of(2).then_some(Target::Blackhole) };
+        let mut batch = Process::new("ip").arg("-batch").arg(&file).spawn().unwrap();
+        while batch.try_wait().unwrap().is_none() {
+            fib.send(Command::Apply((0..200_000).map(wish).collect()));
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert!(batch.wait().unwrap().success());
+        until(4 * PATIENCE, "the loss is noticed", || fib.snapshot(Filter::Stats).stats.overruns > 0);
+        until(4 * PATIENCE, "the route is back", || kernel("192.0.2.0/24").contains("proto 179"));
+        until(PATIENCE, "the table agrees", || fib.snapshot(Filter::Stats).stats.installed == 1);
+        assert_eq!(fib.snapshot(Filter::Stats).stats.drift_deleted, 1);
+    });
+}
+
+#[test]
 fn without_the_capability_the_error_says_what_to_do() {
     if geteuid().is_root() {
         let test = "without_the_capability_the_error_says_what_to_do";

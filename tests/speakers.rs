@@ -5,6 +5,8 @@
 mod bfd;
 #[path = "speakers/convergence.rs"]
 mod convergence;
+#[path = "speakers/explained.rs"]
+mod explained;
 #[path = "speakers/flow.rs"]
 mod flow;
 #[path = "speakers/operators.rs"]

@@ -107,8 +107,6 @@ pub enum Filter {
     Page(Option<IpNet>, usize),
     /// Those that cover this address.
     Address(IpAddr),
-    /// Those the kernel does not hold as wanted.
-    Troubled,
 }
 
 /// Wish and reality at one moment.

@@ -32,12 +32,6 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// Tells whether packets can be sent to the next hop.
-    #[must_use]
-    pub fn is_reachable(&self) -> bool {
-        matches!(self, Self::OnLink { .. } | Self::Via { .. })
-    }
-
     /// Tells whether packets for the next hop may leave by this interface.
     pub(crate) fn leaves_by(&self, index: u32) -> bool {
         match self {

@@ -5,7 +5,7 @@
 
 mod outbox;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -43,6 +43,8 @@ pub(crate) struct Keeper {
     tracked: Tracked,
     next_hops: BTreeMap<std::net::IpAddr, Resolution>,
     links: BTreeMap<u32, Link>,
+    /// Those of them whose loss was worth a line in the log.
+    lost: BTreeSet<u32>,
     /// When to compare the table with the kernel.
     resync_at: Option<Instant>,
     /// When to try again what failed.
@@ -77,6 +79,7 @@ impl Keeper {
             tracked: Tracked::default(),
             next_hops: BTreeMap::new(),
             links: BTreeMap::new(),
+            lost: BTreeSet::new(),
             resync_at: None,
             retry_at: None,
             resolve_at: None,
@@ -88,7 +91,7 @@ impl Keeper {
     /// Works until told to stop, until nobody listens any more, or until netlink fails.
     pub(crate) async fn run(mut self, monitor: Monitor, inbox: mpsc::Receiver<Command>) {
         if let Err(error) = self.work(monitor, inbox).await {
-            error!(%error, "kernel routes are no longer kept");
+            error!(target: "fib", %error, "kernel routes are no longer kept");
             // If nobody listens there is nobody to tell, and whoever joins us must not wait for ever.
             let _ = self.events.send_timeout(Event::Failed(error.to_string()), FAREWELL).await;
         }
@@ -134,7 +137,13 @@ impl Keeper {
             self.resync()?;
         }
         let adopted = self.table.stats().leftovers;
-        info!(adopted, install = self.settings.install, "kernel routes read");
+        match (self.settings.install, adopted) {
+            (false, _) => info!(target: "fib", "no kernel route is written: install is false"),
+            (true, 0) => {}
+            (true, count) => {
+                info!(target: "fib", count, "found routes of an earlier run; they stay in use until peers had their say")
+            }
+        }
         self.outbox.ready(adopted);
         Ok(())
     }
@@ -177,7 +186,9 @@ impl Keeper {
             }
             Command::Converged => {
                 let leftovers = self.table.converged();
-                info!(leftovers, "unclaimed kernel routes of an earlier run are deleted");
+                if leftovers > 0 {
+                    info!(target: "fib", count = leftovers, "deleting what an earlier run left and no peer announced");
+                }
                 self.outbox.swept(leftovers);
             }
             Command::Snapshot(filter, reply) => {
@@ -226,16 +237,16 @@ impl Keeper {
             Notification::Route(event) => return Ok(self.notice_route(&event, now)),
             Notification::Link(link) => self.notice_link(link, now)?,
             Notification::LinkGone(link) => {
-                info!(interface = link.name, "interface is gone");
                 self.links.remove(&link.index);
-                self.interface_lost(link.index, now)?;
+                self.interface_lost(&link, "gone", now)?;
+                self.lost.remove(&link.index);
                 self.outbox.link(link);
             }
             Notification::AddressAdded => self.surroundings_improved(now),
             // With the last address of an interface go all IPv4 routes over it.
             Notification::AddressGone => self.surroundings_changed(now),
             Notification::Overrun => {
-                warn!("kernel notifications were lost; reading everything again");
+                warn!(target: "fib", "kernel notifications were lost; reading everything again");
                 self.overruns += 1;
                 self.read_links()?;
                 self.surroundings_changed(now);
@@ -249,9 +260,11 @@ impl Keeper {
         if before.as_ref() == Some(&link) {
             return Ok(());
         }
-        info!(interface = link.name, up = link.up, "interface changed");
+        if link.up && self.lost.remove(&link.index) {
+            info!(target: "fib", interface = link.name, "interface is up again");
+        }
         match before {
-            Some(before) if before.up && !link.up => self.interface_lost(link.index, now)?,
+            Some(before) if before.up && !link.up => self.interface_lost(&link, "down", now)?,
             Some(before) if (before.enabled, before.up) != (link.enabled, link.up) => {
                 self.surroundings_changed(now);
             }
@@ -283,9 +296,16 @@ impl Keeper {
 
     /// What is reached over this interface has to find another way now, while packets are being lost; the other
     /// consequences may gather.
-    fn interface_lost(&mut self, index: u32, now: Instant) -> Result<(), Error> {
-        let affected = self.next_hops.iter().filter(|(_, resolution)| resolution.leaves_by(index));
-        for address in affected.map(|(&address, _)| address).collect::<Vec<_>>() {
+    ///
+    /// Interfaces of pods come and go all day: only what next hops are reached by is worth a line.
+    fn interface_lost(&mut self, link: &Link, state: &str, now: Instant) -> Result<(), Error> {
+        let affected = self.next_hops.iter().filter(|(_, resolution)| resolution.leaves_by(link.index));
+        let affected: Vec<_> = affected.map(|(&address, _)| address).collect();
+        if !affected.is_empty() {
+            warn!(target: "fib", interface = link.name, next_hops = affected.len(), "interface is {state}");
+            self.lost.insert(link.index);
+        }
+        for address in affected {
             self.resolve(address)?;
         }
         self.surroundings_changed(now);
@@ -335,7 +355,7 @@ impl Keeper {
             match &outcome {
                 Outcome::Confirmed => confirmed += 1,
                 Outcome::Refused(error) => {
-                    debug!(%op, %error, "the kernel refused a route");
+                    debug!(target: "fib", %op, %error, "the kernel refused a route");
                     self.last_refusal = Some(Refusal { prefix: op.prefix, error: error.clone(), at: now });
                 }
                 Outcome::Unknown => lost = true,
@@ -344,7 +364,7 @@ impl Keeper {
         }
         self.outbox.applied(confirmed);
         if lost {
-            warn!("the kernel's answers were lost; reading everything again");
+            warn!(target: "fib", "the kernel's answers were lost; reading everything again");
             self.overruns += 1;
             self.resync()?;
         }
@@ -371,7 +391,7 @@ impl Keeper {
         let is_dark = |interface: u32| self.links.get(&interface).is_some_and(|link| !link.up);
         let resolution = self.netlink.resolve(address)?.without(is_dark);
         if self.tracked.resolved(address, &resolution) {
-            debug!(%address, %resolution, "next hop resolved");
+            debug!(target: "fib", %address, %resolution, "next hop resolved");
             self.next_hops.insert(address, resolution.clone());
             self.outbox.resolved(address, resolution);
         }
@@ -403,12 +423,16 @@ impl Keeper {
         }
         for drift in drifts.iter().take(NAMED) {
             match drift {
-                Drift::Deleted(prefix) => warn!(%prefix, "a route of ours was missing; repairing"),
-                Drift::Changed(prefix) => warn!(%prefix, "a route of ours was changed; repairing"),
+                Drift::Deleted(prefix) => {
+                    warn!(target: "fib", %prefix, "a route of ours was missing; repairing")
+                }
+                Drift::Changed(prefix) => {
+                    warn!(target: "fib", %prefix, "a route of ours was changed; repairing")
+                }
             }
         }
         if drifts.len() > NAMED {
-            warn!(count = drifts.len(), "routes of ours were missing or changed; repairing all");
+            warn!(target: "fib", count = drifts.len(), "routes of ours were missing or changed; repairing all");
         }
         self.outbox.drift(drifts);
     }

@@ -179,6 +179,7 @@ impl Table {
             (_, false, false) => None,
         }
     }
+
     /// Starts to compare with all the kernel has; [`observe`](Self::observe) each route, then
     /// [`end_resync`](Self::end_resync).
     pub fn begin_resync(&mut self) {
@@ -444,10 +445,6 @@ impl Table {
             }
             Filter::Address(address) => {
                 self.entries.covering(*address).into_iter().filter_map(find).collect()
-            }
-            Filter::Troubled => {
-                let unfinished = self.entries.iter().filter(|(_, entry)| self.is_unfinished(*entry));
-                unfinished.map(|(prefix, entry)| self.status(prefix, entry)).collect()
             }
         }
     }

@@ -55,6 +55,8 @@ pub(crate) struct AdjRibOut {
     pub(crate) asked_again: FamilySet,
     /// Those among the advertised that are to be said again though nothing changed.
     pub(crate) again: Pending,
+    /// Those that should be advertised, but no message can hold their attributes.
+    pub(crate) oversized: Pending,
     /// The families whose End-of-RIB is still owed, and below which number all destinations must have been
     /// told of first.
     pub(crate) owed: FamilySet,

@@ -56,25 +56,46 @@ pub enum Withheld {
     NoNextHopSelf,
     /// The next hop is of a family this peer does not take with these routes (RFC 8950).
     NextHopFamily,
+    /// Its attributes do not fit into a message (RFC 4271 §9.2).
+    Oversized,
+    /// Nothing holds it back: it is about to go out.
+    Pending,
+}
+
+impl Withheld {
+    /// Returns the reason in one word, for programs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Returns a word for programs and words for people.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NoBestPath => ("no_best_path", "there is no best path"),
+            Self::Family => ("family", "the session does not carry the family"),
+            Self::OwnPath => ("own_path", "the best path is its own"),
+            Self::Internal => ("internal", "an internal path does not go to an internal peer"),
+            Self::NoAdvertise => ("no_advertise", "the path carries no-advertise"),
+            Self::NoExport => ("no_export", "the path carries no-export"),
+            Self::NoExportSubconfed => ("no_export_subconfed", "the path carries no-export-subconfed"),
+            Self::NotOriginated => ("not_originated", "we do not originate it"),
+            Self::ExportNone => ("export_none", "export lets nothing out to this peer"),
+            Self::Policy(_) => ("policy", "a rule of the export policy rejects it"),
+            Self::PolicyDefault => ("policy_default", "no rule of the export policy accepts it"),
+            Self::NoNextHopSelf => {
+                ("no_next_hop_self", "our own address on the session is not known for this family")
+            }
+            Self::NextHopFamily => ("next_hop_family", "the peer takes no next hop of the other family"),
+            Self::Oversized => ("oversized", "its attributes do not fit into a message"),
+            Self::Pending => ("pending", "it is about to go out"),
+        }
+    }
 }
 
 impl fmt::Display for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoBestPath => "there is no best path",
-            Self::Family => "the session does not carry the family",
-            Self::OwnPath => "the best path is from this peer",
-            Self::Internal => "an internal path does not go to an internal peer",
-            Self::NoAdvertise => "the path carries no-advertise",
-            Self::NoExport => "the path carries no-export",
-            Self::NoExportSubconfed => "the path carries no-export-subconfed",
-            Self::NotOriginated => "only what we originate goes out",
-            Self::ExportNone => "nothing goes out to this peer",
-            Self::Policy(_) => "a rule of the policy rejects it",
-            Self::PolicyDefault => "no rule of the policy lets it out",
-            Self::NoNextHopSelf => "our own address on the session is not known for this family",
-            Self::NextHopFamily => "the peer takes no next hop of the other family",
-        })
+        f.write_str(self.words().1)
     }
 }
 

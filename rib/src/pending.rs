@@ -1,4 +1,4 @@
-//! Pending sets: which destinations a consumer has yet to hear about.
+//! Sets of destinations, above all of those a consumer has yet to hear about.
 
 /// A set of destination numbers, taken out in a rotating order so that none waits for ever.
 #[derive(Debug, Default)]

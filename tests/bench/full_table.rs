@@ -1,4 +1,4 @@
-//! A full table through `podbgpd` and through BIRD 2, and a large one into the kernel, side by side:
+//! A full table through `podbgpd` and through BIRD 2, and a large cluster's into the kernel, side by side:
 //! `cargo bench -p podbgp-tests`.
 //!
 //! `-- --prefixes N` for another size than a million, `--learned N` for another than a hundred thousand in the
@@ -24,7 +24,9 @@ fn main() -> Result<()> {
     let subjects = [("podbgpd", Subject::Podbgpd), ("bird", Subject::Bird)];
     let chosen = |name: &str| only.as_ref().is_none_or(|only| only == name);
     let measure = |count: usize, job: fn(Subject, usize) -> Result<Cost>| -> Result<()> {
-        println!("daemon    elapsed s  processor s  peak MiB  of that idle  bytes/prefix  UPDATEs out");
+        println!(
+            "daemon    elapsed s  processor s  peak MiB  at rest MiB  before MiB  bytes/prefix  UPDATEs out"
+        );
         for _ in 0..rounds {
             for (name, subject) in subjects.into_iter().filter(|(name, _)| chosen(name)) {
                 let cost = job(subject, count).with_context(|| name.to_owned())?;
@@ -35,17 +37,20 @@ fn main() -> Result<()> {
     };
     println!("\n{prefixes} IPv4 prefixes from one eBGP peer through the daemon to another, no kernel routes");
     measure(prefixes, pass_through)?;
-    println!("\n{learned} IPv4 prefixes from each of two eBGP peers into the kernel, two next hops a route");
+    println!(
+        "\n{learned} blocks of a large cluster from each of two uplinks into the kernel, two next hops a route"
+    );
     measure(learned, learn)
 }
 
 fn row(name: &str, cost: Cost, prefixes: usize) -> String {
     let grown = (cost.peak_resident - cost.idle_resident) * 1024;
     format!(
-        "{name:<8} {:>10.2} {:>12.2} {:>9.1} {:>13.1} {:>13} {:>12}",
+        "{name:<8} {:>10.2} {:>12.2} {:>9.1} {:>12.1} {:>11.1} {:>13} {:>12}",
         cost.elapsed.as_secs_f64(),
         cost.processor.as_secs_f64(),
         mebibytes(cost.peak_resident),
+        mebibytes(cost.resident),
         mebibytes(cost.idle_resident),
         grown / prefixes.max(1) as u64,
         cost.updates

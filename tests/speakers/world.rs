@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bgp::fsm::{Cause, State};
 use bytes::Bytes;
-use control::{AdvertisedView, ConfigView, ErrorView, FibView, PeerView, RouteQuery, RouteView, StatusView};
+use control::{
+    AdvertisedView, ConfigView, ErrorView, FibView, PeerView, RouteQuery, RouteView, Selection, StatusView,
+};
 use fib::Command;
 use ipnet::IpNet;
 use podbgpd::addresses::LocalEnd;
@@ -231,6 +233,13 @@ impl World {
     pub(crate) fn rejected(&self, number: u8, peer: u8) -> Vec<RouteView> {
         let speaker = &self.nodes[&number].speaker;
         all(|query| speaker.rejected(query, Some(&crate::name(peer)), self.now))
+    }
+
+    /// What a node says of one prefix.
+    pub(crate) fn route(&self, number: u8, prefix: IpNet) -> RouteView {
+        let query = RouteQuery { selection: Selection::Prefix(prefix), ..RouteQuery::default() };
+        let page = self.nodes[&number].speaker.loc_rib(&query, None, self.now);
+        page.expect("no peer is named").items.remove(0)
     }
 
     pub(crate) fn advertised(&self, number: u8, peer: u8) -> Vec<AdvertisedView> {

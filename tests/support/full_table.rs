@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use lab::process::Process;
 use nix::unistd::{SysconfVar, sysconf};
 
+use crate::cluster;
 use crate::internet;
 use crate::podbgpd::binary;
 use crate::puppet::Puppet;
@@ -57,6 +58,8 @@ pub struct Cost {
     pub peak_resident: u64,
     /// The most memory it had resident before the first route, in KiB.
     pub idle_resident: u64,
+    /// The memory it had resident when the work was done, in KiB.
+    pub resident: u64,
     /// UPDATEs that reached the receiver.
     pub updates: usize,
 }
@@ -77,7 +80,7 @@ pub fn pass_through(subject: Subject, prefixes: usize) -> Result<Cost> {
     bgp::wire::pack::end_of_rib(bgp::Family::Ipv4, sender.context(), &mut end);
     stream.extend_from_slice(&end);
 
-    let idle_resident = memory(daemon.id())?;
+    let idle_resident = memory(daemon.id(), Memory::Peak)?;
     let processor = processor_time(daemon.id())?;
     let start = Instant::now();
     let (sent, arrivals) = std::thread::scope(|scope| {
@@ -91,13 +94,14 @@ pub fn pass_through(subject: Subject, prefixes: usize) -> Result<Cost> {
         Err(_) => bail!("the sender panicked"),
     }
     let processor = processor_time(daemon.id())?.saturating_sub(processor);
-    let peak_resident = memory(daemon.id())?;
+    let peak_resident = memory(daemon.id(), Memory::Peak)?;
+    let resident = memory(daemon.id(), Memory::Now)?;
     let elapsed = arrivals.check(&table)?.duration_since(start);
-    Ok(Cost { elapsed, processor, peak_resident, idle_resident, updates: arrivals.updates })
+    Ok(Cost { elapsed, processor, peak_resident, idle_resident, resident, updates: arrivals.updates })
 }
 
-/// Has two uplinks announce the same table to the daemon, which installs it in the kernel with two next hops a
-/// route: the daily job of a node, in large.
+/// Has two uplinks announce the blocks of a large cluster to the daemon, which installs them in the kernel with
+/// two next hops a route: the daily job of a node, in large.
 ///
 /// # Errors
 /// The daemon did not start, or the kernel does not have the whole table in time.
@@ -108,10 +112,10 @@ pub fn learn(subject: Subject, prefixes: usize) -> Result<Cost> {
     for (uplink, asn) in [(0, SENDER), (1, RECEIVER)] {
         let sender = Puppet::connect(&rack.theirs[uplink], our_address(uplink, Transport::V4), asn, 0);
         let IpAddr::V4(next_hop) = their_address(uplink, Transport::V4) else { bail!("an IPv4 address") };
-        let stream = internet::encode(&internet::table(prefixes, asn, next_hop), sender.context());
+        let stream = internet::encode(&cluster::table(prefixes, asn, next_hop), sender.context());
         uplinks.push((sender, stream));
     }
-    let idle_resident = memory(daemon.id())?;
+    let idle_resident = memory(daemon.id(), Memory::Peak)?;
     let processor = processor_time(daemon.id())?;
     let start = Instant::now();
     for (sender, stream) in &mut uplinks {
@@ -122,8 +126,9 @@ pub fn learn(subject: Subject, prefixes: usize) -> Result<Cost> {
     Ok(Cost {
         elapsed: done.duration_since(start),
         processor: processor_time(daemon.id())?.saturating_sub(processor),
-        peak_resident: memory(daemon.id())?,
+        peak_resident: memory(daemon.id(), Memory::Peak)?,
         idle_resident,
+        resident: memory(daemon.id(), Memory::Now)?,
         updates: 0,
     })
 }
@@ -291,10 +296,20 @@ fn bird_config(near: IpAddr, far: IpAddr, job: Job) -> String {
     )
 }
 
-/// The most resident memory so far, in KiB.
-fn memory(id: u32) -> Result<u64> {
+/// Which figure of resident memory.
+enum Memory {
+    Peak,
+    Now,
+}
+
+/// The resident memory of a process, in KiB.
+fn memory(id: u32, which: Memory) -> Result<u64> {
+    let name = match which {
+        Memory::Peak => "VmHWM:",
+        Memory::Now => "VmRSS:",
+    };
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context(name)?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 

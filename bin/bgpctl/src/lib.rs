@@ -9,7 +9,8 @@
 //! |---|---|
 //! | 0 | done, and all is well |
 //! | 1 | not done: no daemon, a wrong argument, a refused request |
-//! | 2 | done, but the answer to `show status` or `show peers` is that something is down |
+//! | 2 | done, but something is wrong: `show status` or `show peers` says that something is down, or `reload` that |
+//! |   | something in the new file cannot be had |
 
 mod args;
 pub mod client;
@@ -127,7 +128,11 @@ impl Session {
             Request::Reload => {
                 let view: ReloadView = self.ask(request)?;
                 self.print(&view, text::reload)?;
-                Ok(if view.applied { FINE } else { ERROR })
+                Ok(match (view.applied, view.errors.is_empty()) {
+                    (false, _) => ERROR,
+                    (true, false) => DEGRADED,
+                    (true, true) => FINE,
+                })
             }
             Request::PeerAction { .. } => {
                 let view: ActionView = self.ask(request)?;

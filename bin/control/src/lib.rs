@@ -18,7 +18,8 @@
 //! | `POST /v1/peers/NAME/ACTION` | [`ActionView`] | `up`, `down`, `reset` or `refresh` |
 //!
 //! Any route query takes `prefix=`, `address=` (the longest match), `family=ipv4` or `ipv6`, and `after=PREFIX`,
-//! which starts behind that prefix in the order of the answer. The body of an action is the text that travels to
+//! which starts behind that prefix in the order of the answer. One prefix or address of the Loc-RIB also says, for
+//! each peer with a session, whether it was told and if not why. The body of an action is the text that travels to
 //! the peer when the session is shut down (RFC 9003), in UTF-8, at most [`SHUTDOWN_MESSAGE_MAX`] octets.
 //! Every answer with a status of 400 or more, but for a refused reload, is an [`ErrorView`].
 //!
@@ -50,7 +51,7 @@ pub use request::{
 };
 pub use route::{
     AdvertisedView, AttributesView, Family, KernelRouteView, KernelState, NextHopView, PathView, RouteKind,
-    RouteView, Standing,
+    RouteView, Standing, ToldView,
 };
 pub use status::{
     ConfigView, ErrorCode, ErrorView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView,

@@ -7,13 +7,14 @@ use crate::PeerAction;
 /// The answer to `POST /v1/reload`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadView {
-    /// Whether the file was taken over. A file with a mistake changes nothing.
+    /// Whether the file was taken over. A file with a mistake changes nothing; one that asks for something the node
+    /// does not have now, such as the use of an address, is taken over all the same.
     pub applied: bool,
     /// The file read.
     pub file: String,
     /// What changed, with its effect; empty when nothing did.
     pub changes: Vec<ChangeView>,
-    /// Every mistake in the file; empty when it was taken over.
+    /// Every mistake in the file; when it was taken over, what of it could not be had.
     pub errors: Vec<ConfigErrorView>,
 }
 

@@ -59,6 +59,20 @@ pub struct RouteView {
     pub age_seconds: Option<u64>,
     /// Every path, the best first. With `view=received` those of the peer, with `rejected=true` the rejected.
     pub candidates: Vec<PathView>,
+    /// Who was told of it and who was not, a peer with a session each, in the order of the names; `null` unless
+    /// the Loc-RIB is asked for one prefix or address.
+    pub told: Option<Vec<ToldView>>,
+}
+
+/// Whether a peer was told of a prefix, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldView {
+    /// The name of the peer.
+    pub peer: String,
+    /// Whether it was told.
+    pub advertised: bool,
+    /// Why not; `null` when it was told.
+    pub reason: Option<ReasonView>,
 }
 
 /// One path to a prefix.
@@ -74,8 +88,8 @@ pub struct PathView {
     pub age_seconds: u64,
     /// What became of it.
     pub standing: Standing,
-    /// Why: the step that decided against it, the policy that refused it, what is unreachable. A best path has the
-    /// step that made it the best, or `null` if it was the only one.
+    /// Why it is not used: the step that decided against it, the rule that refused it, what is unreachable. `null`
+    /// for a path that is used: the reasons of the others say what it won by.
     pub reason: Option<ReasonView>,
 }
 

@@ -38,6 +38,7 @@ fn the_json_of_routes_stays() {
 #[test]
 fn the_json_of_actions_stays() {
     keeps::<ReloadView>(include_str!("../golden/reload.json"));
+    keeps::<ReloadView>(include_str!("../golden/reload_degraded.json"));
     keeps::<ReloadView>(include_str!("../golden/reload_refused.json"));
     keeps::<ActionView>(include_str!("../golden/action.json"));
     keeps::<ErrorView>(include_str!("../golden/error.json"));

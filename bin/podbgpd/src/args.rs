@@ -26,7 +26,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub log_format: Format,
 
-    /// What to log: a level, or levels per part, such as `info,podbgpd::transport=debug`
+    /// What to log: a level, or levels per part, such as `info,session=debug`;
+    /// the parts are node, session, bfd, config, control and fib
     /// [default: $PODBGP_LOG, then info].
     #[arg(long, value_name = "LEVELS")]
     pub log_level: Option<String>,

@@ -71,7 +71,7 @@ pub(crate) async fn serve<D: Door>(door: Arc<D>) {
                     connections.spawn(serve_connection(door.clone(), stream, caller));
                 }
                 Err(error) => {
-                    warn!(%error, "accepting a connection failed");
+                    warn!(target: "control", %error, "accepting a connection failed");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -92,8 +92,8 @@ async fn serve_connection<D: Door>(door: Arc<D>, stream: D::Stream, caller: D::C
         .serve_connection(TokioIo::new(stream), service);
     match tokio::time::timeout(CONNECTION_DEADLINE, connection).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "a control or metrics connection ended early"),
-        Err(_) => debug!("a control or metrics connection took too long"),
+        Ok(Err(error)) => debug!(target: "control", %error, "a control or metrics connection ended early"),
+        Err(_) => debug!(target: "control", "a control or metrics connection took too long"),
     }
 }
 

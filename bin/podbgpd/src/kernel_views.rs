@@ -164,3 +164,6 @@ impl InterfaceNames {
         self.0.entry(index).or_insert_with(ask).clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

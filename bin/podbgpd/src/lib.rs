@@ -83,11 +83,11 @@ fn serve(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
     };
     logging::start(args.log_format, args.log_level.as_deref())?;
     for warning in config.warnings.lines() {
-        warn!("{warning}");
+        warn!(target: "config", "{warning}");
     }
     let node = &config.intent.node;
     info!(
-        version = env!("CARGO_PKG_VERSION"),
+        target: "node", version = env!("CARGO_PKG_VERSION"),
         name = node.name,
         asn = %node.asn,
         router_id = %node.router_id,
@@ -102,7 +102,7 @@ fn serve(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
     match outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
-            error!("{error:#}");
+            error!(target: "node", "{error:#}");
             Ok(ExitCode::FAILURE)
         }
     }

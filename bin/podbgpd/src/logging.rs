@@ -1,4 +1,15 @@
 //! Where log lines go and which ones.
+//!
+//! A line names the part of the daemon it is from, so that scripts can choose and levels can differ:
+//!
+//! | part | tells of |
+//! |---|---|
+//! | `node` | start, listening sockets, stop |
+//! | `session` | peers: every change of state with whence, whither and why; what was wrong with UPDATEs |
+//! | `config` | warnings of the file, each change of a reload |
+//! | `control` | what operators did; broken connections of operators and collectors |
+//! | `bfd` | what BFD says of peers, and why it cannot |
+//! | `fib` | kernel routes found, repaired and deleted; interfaces next hops are reached by |
 
 use std::io::IsTerminal;
 
@@ -97,8 +108,8 @@ mod tests {
         let writer = page.clone();
         let subscriber = subscriber(format, targets(levels).unwrap(), move || writer.clone(), false);
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(target: "podbgpd::node", peer = "tor-a", from = "idle", "state changed");
-            tracing::debug!(target: "podbgpd::node", "a detail");
+            tracing::info!(target: "node", peer = "tor-a", from = "idle", "state changed");
+            tracing::debug!(target: "node", "a detail");
         });
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
     }
@@ -107,7 +118,7 @@ mod tests {
     fn a_line_has_time_level_part_message_and_fields() {
         let line = logged(Format::Text, "info");
         assert!(line.starts_with("20"), "{line}");
-        for part in ["INFO", "podbgpd::node", "state changed", "peer=\"tor-a\"", "from=\"idle\""] {
+        for part in ["INFO", "node", "state changed", "peer=\"tor-a\"", "from=\"idle\""] {
             assert!(line.contains(part), "{part} in {line}");
         }
         assert_eq!(line.lines().count(), 1);
@@ -124,13 +135,13 @@ mod tests {
 
     #[test]
     fn each_part_has_its_own_level() {
-        assert_eq!(logged(Format::Text, "info,podbgpd::node=debug").lines().count(), 2);
-        assert_eq!(logged(Format::Text, "debug,podbgpd::node=error"), "");
+        assert_eq!(logged(Format::Text, "info,node=debug").lines().count(), 2);
+        assert_eq!(logged(Format::Text, "debug,node=error"), "");
     }
 
     #[test]
     fn levels_that_make_no_sense_are_refused_with_the_words_that_do() {
-        let error = targets("podbgpd=loud").unwrap_err().to_string();
+        let error = targets("node=loud").unwrap_err().to_string();
         assert!(error.contains("loud") && error.contains("debug"), "{error}");
     }
 }

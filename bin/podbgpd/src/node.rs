@@ -111,7 +111,16 @@ impl Node {
         };
         // The keys of the peers first: a socket that listens without them lets in who cannot sign.
         node.carry_out();
-        node.listeners.listen(&node.speaker.intent().node.listen)?;
+        let intent = node.speaker.intent();
+        node.listeners.listen(&intent.node.listen)?;
+        info!(
+            target: "node",
+            peers = intent.peers.len(),
+            listen = ?intent.node.listen,
+            control = %intent.control_socket.display(),
+            metrics = intent.metrics.map(tracing::field::display),
+            "started"
+        );
         Ok(node)
     }
 
@@ -151,7 +160,7 @@ impl Node {
     async fn stop(mut self, stop: Stop) -> anyhow::Result<()> {
         let result = match stop {
             Stop::Signal(signal) => {
-                info!(signal, "stopping; routes stay in the kernel");
+                info!(target: "node", signal, "stopping; kernel routes stay as they are");
                 Ok(())
             }
             Stop::Kernel(why) => Err(anyhow::anyhow!("the kernel cannot be kept true to BGP: {why}")),
@@ -252,7 +261,7 @@ impl Node {
                 self.input(Input::Accepted(from, end));
             }
             // It was gone before we looked.
-            Err(error) => debug!(%error, "an incoming connection vanished"),
+            Err(error) => debug!(target: "session", %error, "an incoming connection vanished"),
         }
     }
 
@@ -311,7 +320,7 @@ impl Node {
     fn accept(&mut self, key: Key, endpoint: &Endpoint) {
         let Some((stream, from)) = self.offered.take() else { return };
         if let Err(error) = self.transport.open(key, stream, Some(endpoint)) {
-            warn!(%from, %error, "cannot use an incoming connection");
+            warn!(target: "session", %from, %error, "cannot use an incoming connection");
             let closed = Input::Closed(key, error.to_string());
             self.speaker.handle(closed, Instant::now(), &mut self.outputs);
         }
@@ -329,7 +338,7 @@ impl Node {
     fn password(&mut self, address: IpAddr, password: Option<&Secret>) {
         let listening = self.listeners.set_password(address, password);
         if let Err(error) = listening.and(self.transport.rekey(address, password)) {
-            error!(%address, %error, "cannot set the MD5 key; sessions with this peer will not come up");
+            error!(target: "session", %address, %error, "cannot set the MD5 key; sessions with this peer will not come up");
         }
     }
 }

@@ -23,6 +23,7 @@ use bgp::Family;
 use bgp::fsm::{Action, Cause, ConnId, Event, State, StopReason};
 use bgp::wire::Offence;
 use bytes::Bytes;
+use ipnet::IpNet;
 use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
@@ -121,6 +122,15 @@ pub enum Notice {
         peer: String,
         /// What was wrong and what was done about it.
         offence: Offence,
+    },
+    /// A peer is not told of prefixes: their attributes do not fit into a message.
+    Oversized {
+        /// The peer's name.
+        peer: String,
+        /// One of the prefixes.
+        example: IpNet,
+        /// How many there are.
+        prefixes: usize,
     },
     /// A peer announced more prefixes than it may.
     MaxPrefixes {

@@ -1,7 +1,8 @@
 //! Handing out: to peers what they should be told, to the kernel what it should do.
 
-use bgp::{Family, Nlri};
+use bgp::{Family, Nlri, PathAttributes};
 use hashbrown::HashMap;
+use ipnet::IpNet;
 
 use super::Rib;
 use crate::adj_rib_out::{AdjRibOut, Adverts, Grouping};
@@ -37,7 +38,8 @@ impl Rib {
 
     /// Looks at up to `limit` pending destinations and returns what the peer is to be told of them.
     ///
-    /// What is returned counts as advertised, so it must be sent, or the session ended.
+    /// What is returned counts as advertised, so it must be sent, [withheld](Self::withhold), or the session
+    /// ended.
     pub fn pull(&mut self, id: PeerId, limit: usize) -> Adverts {
         let Some(&slot) = self.slots.get(&id) else { return Adverts::default() };
         let Some(peer) = self.peer_mut(slot) else { return Adverts::default() };
@@ -61,6 +63,25 @@ impl Rib {
             peer.out = out;
         }
         adverts
+    }
+
+    /// Takes note that prefixes just pulled were not advertised, but withdrawn: no message can hold their
+    /// attributes. It is tried again when the best path, a policy or the session changes.
+    pub fn withhold(&mut self, id: PeerId, nlri: &[Nlri]) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        for nlri in nlri {
+            let Some(destination) = self.destinations.find(&nlri.prefix) else { continue };
+            let Some(peer) = self.peer_mut(slot) else { return };
+            let told = peer.out.record(destination, AttrId::NONE);
+            if told == AttrId::NONE {
+                continue;
+            }
+            peer.out.oversized.insert(destination);
+            peer.counts[Family::of(&nlri.prefix) as usize].advertised -= 1;
+            self.stats.advertised -= 1;
+            self.stats.unadvertised += 1;
+            self.pool.release(told);
+        }
     }
 
     /// Tells whether there are forwarding changes to pull.
@@ -97,6 +118,7 @@ impl Rib {
         let wanted = self.exported(slot, id, memo).unwrap_or(AttrId::NONE);
         let told = out.advertised(id);
         let again = out.again.remove(id);
+        out.oversized.remove(id);
         if wanted == told && !(again && wanted != AttrId::NONE) {
             self.pool.release(wanted);
             return;
@@ -162,12 +184,25 @@ impl Rib {
         }
     }
 
-    /// Says what a peer should know of a destination, or why nothing; for explaining, not for sending.
+    /// Says what a peer was told of a prefix, or why nothing: the record, never a
+    /// recomputation.
     ///
     /// # Errors
     ///
-    /// Returns why the peer is told nothing.
-    pub fn explain_export(&self, id: PeerId, prefix: &ipnet::IpNet) -> Result<bgp::PathAttributes, Withheld> {
+    /// Returns why the peer was told nothing.
+    pub fn explain_export(&self, id: PeerId, prefix: &IpNet) -> Result<&PathAttributes, Withheld> {
+        if let Some(told) = self.advertised_of(id, prefix) {
+            return Ok(told);
+        }
+        self.export_afresh(id, prefix)?;
+        let oversized = self.slots.get(&id).and_then(|&slot| self.peer(slot)).is_some_and(|peer| {
+            self.destinations.find(prefix).is_some_and(|destination| peer.out.oversized.contains(destination))
+        });
+        Err(if oversized { Withheld::Oversized } else { Withheld::Pending })
+    }
+
+    /// Works out what a peer should know of a prefix, whatever it was told.
+    pub(crate) fn export_afresh(&self, id: PeerId, prefix: &IpNet) -> Result<PathAttributes, Withheld> {
         let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot)).ok_or(Withheld::Family)?;
         let id = self.destinations.find(prefix).ok_or(Withheld::NoBestPath)?;
         let best = self.destinations[id].best().ok_or(Withheld::NoBestPath)?;

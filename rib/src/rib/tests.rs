@@ -299,6 +299,39 @@ fn a_route_is_never_told_back_to_who_told_it() {
 }
 
 #[test]
+fn what_no_message_can_hold_is_withheld_until_it_changes() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.peer_up(TOR_B, peer(TOR_B));
+    let ten = prefix("10.1.0.0/16");
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["10.1.0.0/16"]), 1);
+    rib.settle();
+    assert_eq!(rib.explain_export(TOR_B, &ten), Err(Withheld::Pending));
+    rib.pull(TOR_B, 10);
+    assert!(rib.explain_export(TOR_B, &ten).is_ok());
+
+    rib.withhold(TOR_B, &[Nlri::from(ten), Nlri::from(prefix("10.2.0.0/16"))]);
+    rib.withhold(TOR_B, &[Nlri::from(ten)]);
+    assert_eq!(rib.explain_export(TOR_B, &ten), Err(Withheld::Oversized));
+    assert_eq!(rib.advertised(TOR_B, Family::Ipv4).count(), 0);
+    assert_eq!((rib.stats().advertised, rib.stats().unadvertised), (0, 1));
+    rib.audit().unwrap();
+    rib.refresh(TOR_B, Family::Ipv4);
+    assert!(rib.pull(TOR_B, 10).announced.is_empty(), "the same would overfill the same message");
+
+    rib.update(TOR_A, announce(attributes(&[65001, 65009], "192.0.2.1"), &["10.1.0.0/16"]), 2);
+    rib.settle();
+    assert_eq!(rib.pull(TOR_B, 10).announced.len(), 1);
+    assert!(rib.explain_export(TOR_B, &ten).is_ok());
+    rib.update(TOR_A, withdraw(&["10.1.0.0/16"]), 3);
+    rib.settle();
+    assert_eq!(rib.explain_export(TOR_B, &ten).err(), None, "told until it is taken back");
+    rib.pull(TOR_B, 10);
+    assert_eq!(rib.explain_export(TOR_B, &ten), Err(Withheld::NoBestPath));
+    rib.audit().unwrap();
+}
+
+#[test]
 fn a_change_and_back_before_the_pull_is_nothing() {
     let mut rib = rib();
     rib.peer_up(TOR_A, peer(TOR_A));

@@ -76,7 +76,7 @@ impl Worker {
         loop {
             if let Err(error) = self.wait(housekeeping) {
                 // A thread that cannot wait would spin.
-                error!(%error, "BFD cannot wait for packets; all its sessions end");
+                error!(target: "bfd", %error, "BFD cannot wait for packets; all its sessions end");
                 return;
             }
             let before = self.landscape();
@@ -199,7 +199,7 @@ impl Worker {
         self.last_failures.retain(|remote, _| self.sessions.has(*remote));
         if complaint != self.complaint {
             if let Some(complaint) = &complaint {
-                error!("BFD {complaint}");
+                error!(target: "bfd", "BFD {complaint}");
             }
             self.complaint = complaint;
         }
@@ -225,9 +225,9 @@ impl Worker {
             let silence = if let Why::Silence(silence) = why { silence } else { Duration::ZERO };
             let heard = now.checked_sub(silence).unwrap_or(now);
             self.last_failures.insert(remote, Failure { at: now, heard, why });
-            warn!(%remote, %from, %to, %why, "BFD session state");
+            warn!(target: "bfd", %remote, %from, %to, %why, "BFD session state");
         } else {
-            info!(%remote, %from, %to, %why, "BFD session state");
+            info!(target: "bfd", %remote, %from, %to, %why, "BFD session state");
         }
     }
 

@@ -60,7 +60,7 @@ async fn write<T: Entry>(
             chunk.extend_from_slice(separator);
             separator = b",\n";
             if let Err(error) = serde_json::to_writer(&mut chunk, item) {
-                debug!(%error, "a list cannot be written as JSON");
+                debug!(target: "control", %error, "a list cannot be written as JSON");
                 return sender.abort(CutShort);
             }
         }
@@ -86,7 +86,7 @@ async fn next_page<T: Entry>(owner: &Owner, request: &mut Request, after: ipnet:
     match owner.ask(request.clone()).await {
         Ok(response) => T::page(response),
         Err(error) => {
-            debug!(error = error.error, "a list was cut short");
+            debug!(target: "control", error = error.error, "a list was cut short");
             None
         }
     }

@@ -136,7 +136,7 @@ impl Node {
         now: Instant,
     ) -> Result<Response, ErrorView> {
         let message = message.unwrap_or_default();
-        info!(peer, action = action.name(), text = message, "an operator acts on a peer");
+        info!(target: "control", peer, action = action.name(), text = message, "an operator acts on a peer");
         let out = &mut self.outputs;
         let acted = match action {
             PeerAction::Up => self.speaker.peer_up(&peer, now, out),
@@ -169,7 +169,7 @@ impl Node {
         match config::load(&self.config.file, &Facts::gather()) {
             Ok(config) => self.go_over(file, config),
             Err(error) => {
-                warn!(file, %error, "reload refused; nothing has changed");
+                warn!(target: "config", file, %error, "reload refused; nothing has changed");
                 self.config.failed(error.to_string());
                 ReloadView { applied: false, file, changes: Vec::new(), errors: errors(&error) }
             }
@@ -178,13 +178,13 @@ impl Node {
 
     fn go_over(&mut self, file: String, config: config::Config) -> ReloadView {
         for warning in config.warnings.lines() {
-            warn!("{warning}");
+            warn!(target: "config", "{warning}");
         }
         match self.speaker.reload(config.intent, Instant::now(), &mut self.outputs) {
             Ok(changes) => {
                 self.carry_out();
-                changes.iter().for_each(|change| info!(%change, "reload"));
-                info!(file, changes = changes.len(), "reloaded");
+                changes.iter().for_each(|change| info!(target: "config", %change, "reload"));
+                info!(target: "config", file, changes = changes.len(), "reloaded");
                 self.config.succeeded();
                 let errors = self.open_sockets();
                 let changes = changes.iter().map(change_view).collect();
@@ -193,7 +193,7 @@ impl Node {
             Err(changes) => {
                 let keys: Vec<_> = changes.iter().map(Change::subject).collect();
                 let why = format!("{} can only change with a restart of podbgpd", keys.join(", "));
-                warn!(file, why, "reload refused; nothing has changed");
+                warn!(target: "config", file, why, "reload refused; nothing has changed");
                 self.config.failed(why);
                 let error = |change: &Change| ConfigErrorView {
                     line: None,
@@ -219,7 +219,7 @@ impl Node {
         for (key, result) in opened {
             let Err(error) = result else { continue };
             let problem = format!("{error:#}");
-            warn!(key, problem, "the configuration is in force but for this");
+            warn!(target: "config", key, problem, "the configuration is in force but for this");
             self.config.failed(problem.clone());
             let hint = Some("reload when the address is free".to_owned());
             errors.push(ConfigErrorView { line: None, key: Some(key.to_owned()), problem, hint });
@@ -260,3 +260,6 @@ fn errors(error: &LoadError) -> Vec<ConfigErrorView> {
     };
     mistakes.errors.iter().map(view).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ pub(super) struct Log {
     /// By the peer's name.
     offences: BTreeMap<String, Allowance>,
     strangers: Allowance,
+    oversized: Allowance,
 }
 
 impl Log {
@@ -30,9 +31,9 @@ impl Log {
                 // Up, down and refused are news; the steps of trying are for those who look closer.
                 let refused = *to == State::Idle && *from > State::Active;
                 if *from == State::Established || *to == State::Established || refused {
-                    info!(peer, %from, %to, %cause, "session state");
+                    info!(target: "session", peer, %from, %to, %cause, "session state");
                 } else {
-                    debug!(peer, %from, %to, %cause, "session state");
+                    debug!(target: "session", peer, %from, %to, %cause, "session state");
                 }
             }
             Notice::Offence { peer, offence } => {
@@ -41,21 +42,29 @@ impl Log {
                 }
                 let allowance = self.offences.get_mut(peer);
                 if let Some(left_out) = allowance.and_then(|allowance| allowance.take(now)) {
-                    warn!(peer, attribute = offence.attribute, error = %offence.error,
+                    warn!(target: "session", peer, attribute = offence.attribute, error = %offence.error,
                         disposition = ?offence.disposition, left_out, "malformed attribute in an UPDATE");
                 }
             }
+            Notice::Oversized { peer, example, prefixes } => {
+                if let Some(left_out) = self.oversized.take(now) {
+                    warn!(target: "session", peer, %example, prefixes, left_out,
+                        "not advertised: the attributes do not fit into a message");
+                }
+            }
             Notice::MaxPrefixes { peer, limit } => {
-                warn!(peer, limit, "too many prefixes; the session stays down until `bgpctl peer NAME up`");
+                warn!(target: "session", peer, limit, "too many prefixes; the session stays down until `bgpctl peer NAME up`");
             }
             Notice::Stranger(from) => {
                 if let Some(left_out) = self.strangers.take(now) {
-                    warn!(%from, left_out, "refused a connection: no peer has this address");
+                    warn!(target: "session", %from, left_out, "refused a connection: no peer has this address");
                 }
             }
-            Notice::Converged { deadline: false } => info!("every peer has sent End-of-RIB"),
+            Notice::Converged { deadline: false } => {
+                info!(target: "session", "every peer has sent End-of-RIB")
+            }
             Notice::Converged { deadline: true } => {
-                warn!("not every peer has sent End-of-RIB; leftovers in the kernel go all the same");
+                warn!(target: "session", "not every peer has sent End-of-RIB; leftovers in the kernel go all the same");
             }
         }
     }

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use bgp::wire::{CodecContext, pack};
 use bytes::BytesMut;
-use rib::Adverts;
+use rib::{Advert, Adverts};
 
-use super::{Output, Speaker};
+use super::{Notice, Output, Speaker};
 
 /// How many destinations are looked at for one write. Enough to fill UPDATEs well, few enough to overshoot
 /// the room of a connection only a little.
@@ -23,7 +23,14 @@ impl Speaker {
                 let Some(session) = peering.machine.session() else { break };
                 let adverts = self.rib.pull(id, BATCH);
                 let mut octets = BytesMut::new();
-                encode(&adverts, &session.context, &mut octets);
+                for unsaid in encode(&adverts, &session.context, &mut octets) {
+                    self.rib.withhold(id, &unsaid.nlri);
+                    if let Some(example) = unsaid.nlri.first() {
+                        let (peer, prefixes) = (peering.name(), unsaid.nlri.len());
+                        let notice = Notice::Oversized { peer, example: example.prefix, prefixes };
+                        out.push(Output::Notice(notice));
+                    }
+                }
                 if let Some(session) = &mut peering.session {
                     adverts.end_of_rib.iter().for_each(|&family| session.end_of_rib_sent.insert(family));
                 }
@@ -39,8 +46,10 @@ impl Speaker {
     }
 }
 
-/// Writes adverts as UPDATEs. Withdrawals go first: what replaces them may need their room in a table.
-fn encode(adverts: &Adverts, context: &CodecContext, octets: &mut BytesMut) {
+/// Writes adverts as UPDATEs and returns those no message can hold, which it withdraws. Withdrawals go first:
+/// what replaces them may need their room in a table.
+fn encode<'a>(adverts: &'a Adverts, context: &CodecContext, octets: &mut BytesMut) -> Vec<&'a Advert> {
+    let mut unsaid = Vec::new();
     for (family, nlri) in &adverts.withdrawn {
         pack::withdraw(*family, nlri, context, octets);
     }
@@ -50,9 +59,11 @@ fn encode(adverts: &Adverts, context: &CodecContext, octets: &mut BytesMut) {
             // The attributes alone overfill a message. What cannot be said must not stay said (RFC 4271 §9.2).
             octets.truncate(before);
             pack::withdraw(advert.family, &advert.nlri, context, octets);
+            unsaid.push(advert);
         }
     }
     for &family in &adverts.end_of_rib {
         pack::end_of_rib(family, context, octets);
     }
+    unsaid
 }

@@ -70,15 +70,11 @@ impl Speaker {
         if let Some(command) = self.tracking.pop_front() {
             return Some(command);
         }
-        let change = |change: rib::ForwardingChange| fib::Change {
-            prefix: change.prefix,
-            target: change.forwarding.and_then(super::peering::target),
-        };
         while self.rib.has_pending_forwarding() {
             // Of those that are pending, some may have come back to what the kernel has.
             let changes = self.rib.pull_forwarding(limit);
             if !changes.is_empty() {
-                return Some(fib::Command::Apply(changes.into_iter().map(change).collect()));
+                return Some(fib::Command::Apply(kernel_changes(changes)));
             }
         }
         if matches!(self.convergence, Convergence::Draining) {
@@ -87,6 +83,18 @@ impl Speaker {
         }
         None
     }
+}
+
+/// Says what changes mean to the kernel. Most of them lead the same way and share the words for it.
+fn kernel_changes(changes: Vec<rib::ForwardingChange>) -> Vec<fib::Change> {
+    let mut last: (Option<rib::Forwarding>, Option<fib::Target>) = (None, None);
+    let change = |rib::ForwardingChange { prefix, forwarding }| {
+        if forwarding != last.0 {
+            last = (forwarding.clone(), forwarding.and_then(super::peering::target));
+        }
+        fib::Change { prefix, target: last.1.clone() }
+    };
+    changes.into_iter().map(change).collect()
 }
 
 fn names_somebody(command: &fib::Command) -> bool {

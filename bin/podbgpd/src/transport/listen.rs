@@ -121,7 +121,7 @@ async fn accept(listener: TcpListener, address: SocketAddr, events: mpsc::Sender
             }
             Err(error) => {
                 // Out of descriptors, most likely: wait for some to come back rather than spin.
-                warn!(%address, %error, "cannot accept a connection");
+                warn!(target: "node", %address, %error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }

@@ -124,7 +124,7 @@ fn exported(
     rib.peer_up(to_id, to);
     rib.update(from, announce(said, &[text]), 1);
     rib.settle();
-    rib.explain_export(to_id, &prefix(text))
+    rib.export_afresh(to_id, &prefix(text))
 }
 
 #[test]

@@ -241,7 +241,7 @@ impl World {
         }
         for peer in peers {
             let fresh = PREFIXES.iter().map(|text| prefix(text));
-            let fresh = fresh.filter_map(|p| Some((p, self.rib.explain_export(PeerId(peer), &p).ok()?)));
+            let fresh = fresh.filter_map(|p| Some((p, self.rib.export_afresh(PeerId(peer), &p).ok()?)));
             let fresh: Told = fresh.collect();
             assert_eq!(self.told[&peer], fresh, "what peer {peer} believes");
             let record = Family::ALL.into_iter().flat_map(|f| self.rib.advertised(PeerId(peer), f));

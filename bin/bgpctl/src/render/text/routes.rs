@@ -2,7 +2,7 @@
 
 use control::{
     AdvertisedView, AttributesView, KernelRouteView, KernelState, PathView, RouteKind, RouteQuery,
-    RouteTable, RouteView, Selection, Standing,
+    RouteTable, RouteView, Selection, Standing, ToldView,
 };
 
 use super::table::{Table, numbers, texts, words};
@@ -216,7 +216,17 @@ fn explain(route: &RouteView) -> String {
         text.push('\n');
         candidate(&mut text, path);
     }
+    if let Some(told) = route.told.as_ref().filter(|told| !told.is_empty()) {
+        text.push('\n');
+        told.iter().for_each(|told| text.push_str(&telling(told)));
+    }
     text
+}
+
+fn telling(told: &ToldView) -> String {
+    let reason = told.reason.as_ref().map(|reason| format!(": {}", one_line(&reason.text)));
+    let word = if told.advertised { "told to" } else { "not told to" };
+    format!("  {word} {}{}\n", told.peer, reason.unwrap_or_default())
 }
 
 fn candidate(text: &mut String, path: &PathView) {

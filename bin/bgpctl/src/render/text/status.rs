@@ -1,6 +1,8 @@
 //! The node as a whole, and the answers to what was asked to be done.
 
-use control::{ActionView, BfdSummaryView, Effect, FibView, ReloadView, StatusView, Verdict};
+use control::{
+    ActionView, BfdSummaryView, ConfigErrorView, Effect, FibView, ReloadView, StatusView, Verdict,
+};
 
 use super::table::{Table, numbers, texts, words};
 use super::words::{count, duration, family, last_error};
@@ -118,28 +120,37 @@ pub(crate) fn reload(view: &ReloadView, screen: &Screen) -> String {
         let mistakes = count(view.errors.len() as u64, "mistake");
         let mut text =
             format!("{}: {mistakes} in {}, nothing is changed\n", say(Tone::Bad, "REFUSED"), view.file);
-        for error in &view.errors {
-            let line = error.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            let key = error.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
-            text.push_str(&format!("  - {line}{key}{}\n", one_line(&error.problem)));
-            if let Some(hint) = &error.hint {
-                text.push_str(&format!("    hint: {}\n", one_line(hint)));
-            }
+        view.errors.iter().for_each(|error| config_error(&mut text, error));
+        return finish(&text, screen);
+    }
+    let mut text = match view.errors.len() as u64 {
+        0 => format!("{}: {}", say(Tone::Good, "APPLIED"), view.file),
+        missing => {
+            let problems = count(missing, "problem");
+            format!("{}: {}, with {problems}", say(Tone::Warning, "APPLIED"), view.file)
         }
-        return finish(&text, screen);
-    }
-    let mut text = format!("{}: {}", say(Tone::Good, "APPLIED"), view.file);
+    };
+    text.push_str(if view.changes.is_empty() { ", nothing was different\n" } else { "\n" });
+    view.errors.iter().for_each(|error| config_error(&mut text, error));
     if view.changes.is_empty() {
-        text.push_str(", nothing was different\n");
         return finish(&text, screen);
     }
-    text.push_str("\n\n");
+    text.push('\n');
     let mut table = Table::new(vec![words("WHAT"), texts("CHANGE"), words("EFFECT")]);
     for change in &view.changes {
         table.row(vec![change.subject.clone(), one_line(&change.change), effect(change.effect)]);
     }
     text.push_str(&table.render(screen, ""));
     finish(&text, screen)
+}
+
+fn config_error(text: &mut String, error: &ConfigErrorView) {
+    let line = error.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    let key = error.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
+    text.push_str(&format!("  - {line}{key}{}\n", one_line(&error.problem)));
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("    hint: {}\n", one_line(hint)));
+    }
 }
 
 fn effect(effect: Effect) -> String {

@@ -106,6 +106,7 @@ fn status_is_a_verdict_in_a_line_and_the_facts() {
 #[test]
 fn a_reload_says_what_changed_or_every_mistake() {
     at_every_width("reload", |screen| reload(&view("reload"), screen));
+    at_every_width("reload_degraded", |screen| reload(&view("reload_degraded"), screen));
     at_every_width("reload_refused", |screen| reload(&view("reload_refused"), screen));
     expect("action", &action(&view("action"), &columns(80)));
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 use bgp::{Family, NextHop, PathAttributes};
 use control::{
     AdvertisedView, AttributesView, ErrorView, KernelState, NextHopView, PathView, RouteQuery, RouteView,
-    Selection, Standing,
+    Selection, Standing, ToldView,
 };
+use ipnet::IpNet;
 use rib::{DestinationView, Forwarding, PeerId, Source};
 
 use super::super::Speaker;
@@ -41,7 +42,9 @@ impl Speaker {
         let peer = peer.map(|name| self.id_of(name)).transpose()?;
         Ok(self.page(query, |destination| {
             let announced = |peer| destination.paths().any(|path| path.source() == Source::Peer(peer));
-            peer.is_none_or(announced).then(|| self.route(destination, Keep::All, now))
+            let mut route = peer.is_none_or(announced).then(|| self.route(destination, Keep::All, now))?;
+            route.told = (query.selection != Selection::All).then(|| self.told(&route.prefix));
+            Some(route)
         }))
     }
 
@@ -153,7 +156,20 @@ impl Speaker {
             },
             age_seconds: best.map(|path| seconds.saturating_sub(path.since()).into()),
             candidates: kept.map(|path| self.path(&path, best.as_ref(), as_received, seconds)).collect(),
+            told: None,
         }
+    }
+
+    /// Says of every peer with a session whether it was told of a prefix, and if not, why.
+    fn told(&self, prefix: &IpNet) -> Vec<ToldView> {
+        let up = |(name, id): (&String, &PeerId)| Some((name.clone(), *id, self.peerings.get(id)?));
+        let up = self.by_name.iter().filter_map(up).filter(|(_, _, peering)| peering.session.is_some());
+        up.map(|(peer, id, peering)| {
+            let withheld = self.rib.explain_export(id, prefix).err();
+            let reason = withheld.map(|withheld| words::withheld(withheld, &peering.intent.export));
+            ToldView { peer, advertised: reason.is_none(), reason }
+        })
+        .collect()
     }
 
     fn path(
@@ -167,6 +183,10 @@ impl Speaker {
             Some(accepted) if !as_received => accepted,
             _ => path.received(),
         };
+        let peering = match path.source() {
+            Source::Local => None,
+            Source::Peer(id) => self.peerings.get(&id),
+        };
         let (standing, reason) = match path.standing() {
             rib::Standing::Best => (Standing::Best, None),
             rib::Standing::Multipath => (Standing::Multipath, None),
@@ -175,20 +195,19 @@ impl Speaker {
                 let winner = best.and_then(rib::PathView::accepted);
                 (Standing::Lost, Some(words::lost(reason, attributes, winner)))
             }
-            rib::Standing::Rejected(reason) => (Standing::Rejected, Some(words::rejected(reason))),
+            rib::Standing::Rejected(reason) => {
+                let import = peering.map(|peering| &peering.intent.import);
+                (Standing::Rejected, Some(words::rejected_by(reason, path.import_rule(), import)))
+            }
             // Views are made between batches, and a batch ends with a decision.
             rib::Standing::Undecided => (Standing::Lost, Some(words::undecided())),
         };
         let mut attributes = attributes_view(attributes);
-        let peer = match path.source() {
-            Source::Local => {
-                attributes.next_hop = None;
-                None
-            }
-            Source::Peer(id) => self.peerings.get(&id).map(|peering| peering.intent.name.clone()),
-        };
+        if path.source() == Source::Local {
+            attributes.next_hop = None;
+        }
         PathView {
-            peer,
+            peer: peering.map(|peering| peering.intent.name.clone()),
             path_id: (path.path_id() != 0).then(|| path.path_id()),
             attributes,
             age_seconds: seconds.saturating_sub(path.since()).into(),

@@ -3,7 +3,9 @@
 use bgp::PathAttributes;
 use control::ReasonView;
 use rib::decision::DEFAULT_LOCAL_PREF;
-use rib::{Reason, RejectReason};
+use rib::{Policy, Reason, RejectReason, Withheld};
+
+use crate::intent::{Export, Import};
 
 /// Says why a path lost, with the numbers that decided where the two sets of attributes have them.
 pub(super) fn lost(reason: Reason, loser: &PathAttributes, best: Option<&PathAttributes>) -> ReasonView {
@@ -33,9 +35,39 @@ fn number(reason: Reason, of: &PathAttributes) -> Option<u64> {
     }
 }
 
-/// Says why import refused a path.
+/// Says why import refuses paths.
 pub(super) fn rejected(reason: RejectReason) -> ReasonView {
     ReasonView::new(reason.code(), reason.to_string())
+}
+
+/// Says why import refused a path; where that was by a policy, by which of its rules.
+pub(super) fn rejected_by(reason: RejectReason, rule: Option<usize>, import: Option<&Import>) -> ReasonView {
+    match (reason, import) {
+        (RejectReason::Policy | RejectReason::PolicyDefault, Some(Import::Policy(policy))) => {
+            ReasonView::new(reason.code(), ruling(policy, rule))
+        }
+        (reason, _) => rejected(reason),
+    }
+}
+
+/// Says why a peer is not told of a path; where that is by a policy, by which of its rules.
+pub(super) fn withheld(reason: Withheld, export: &Export) -> ReasonView {
+    let text = match (reason, export) {
+        (Withheld::Policy(rule), Export::Policy(policy)) => ruling(policy, Some(rule)),
+        (Withheld::PolicyDefault, Export::Policy(policy)) => ruling(policy, None),
+        (reason, _) => reason.to_string(),
+    };
+    ReasonView::new(reason.code(), text)
+}
+
+/// Names the rule that rejects a path, by its place if it has no name. Without one, no rule accepts the path.
+fn ruling(policy: &Policy, rule: Option<usize>) -> String {
+    let name = &policy.name;
+    match rule.map(|place| (place + 1, policy.rules.get(place).map_or("", |rule| &rule.name))) {
+        Some((number, "")) => format!("rule {number} of policy '{name}' rejects it"),
+        Some((_, rule)) => format!("rule '{rule}' of policy '{name}' rejects it"),
+        None => format!("no rule of policy '{name}' accepts it"),
+    }
 }
 
 pub(super) fn unreachable() -> ReasonView {
