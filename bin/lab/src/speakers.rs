@@ -10,7 +10,7 @@ mod gobgp;
 mod openbgpd;
 pub mod podbgp;
 
-pub use config::{Bfd, Communities, Neighbor, SpeakerConfig};
+pub use config::{Bfd, Communities, GracefulRestart, Neighbor, SpeakerConfig};
 pub use exabgp::Exabgp;
 
 use std::fs;
@@ -135,6 +135,11 @@ trait Dialect {
         bail!("{} has no BFD here", speaker.kind.name())
     }
 
+    /// Tells of a peer's graceful restart.
+    fn graceful_restart(&self, speaker: &Speaker, _peer: IpAddr) -> Result<String> {
+        bail!("{} is not asked here about graceful restart", speaker.kind.name())
+    }
+
     /// Has its BFD say AdminDown to every peer.
     fn shut_bfd_down(&self, speaker: &Speaker) -> Result<()> {
         bail!("{} has no BFD here", speaker.kind.name())
@@ -180,6 +185,7 @@ pub struct Speaker {
     directory: PathBuf,
     config: SpeakerConfig,
     processes: Vec<Process>,
+    is_restart: bool,
     follower: Option<gobgp::FibFollower>,
 }
 
@@ -202,10 +208,22 @@ impl Speaker {
             directory: directory.to_owned(),
             config: config.clone(),
             processes: Vec::new(),
+            is_restart: false,
             follower: None,
         };
         kind.dialect().start(&mut speaker)?;
         Ok(speaker)
+    }
+
+    /// Starts it again after [`Speaker::kill`], as one that restarts gracefully if it is told to do that at all.
+    ///
+    /// # Errors
+    /// As [`Speaker::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        self.kill();
+        self.processes.clear();
+        self.is_restart = self.config.graceful_restart.is_some();
+        self.kind.dialect().start(self)
     }
 
     /// Which program it is.
@@ -309,6 +327,14 @@ impl Speaker {
     /// It is not up; the text has the speaker's own account.
     pub fn bfd(&self, peer: IpAddr) -> Result<BfdSession> {
         self.kind.dialect().bfd(self, peer)
+    }
+
+    /// What it says of a peer's graceful restart, in its own words.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn graceful_restart(&self, peer: IpAddr) -> Result<String> {
+        self.kind.dialect().graceful_restart(self, peer)
     }
 
     /// Has its BFD say AdminDown to every peer.

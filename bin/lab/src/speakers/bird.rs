@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use ipnet::IpNet;
 
 use super::{
-    Bfd, BfdSession, Communities, Dialect, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
+    Bfd, BfdSession, Communities, Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
     is_of,
 };
 
@@ -19,6 +19,9 @@ impl Dialect for Bird {
         let mut command = command("bird")?;
         command.arg("-f").arg("-c").arg(file).arg("-s").arg(speaker.directory.join("bird.ctl"));
         command.arg("-P").arg(speaker.directory.join("bird.pid"));
+        if speaker.is_restart {
+            command.arg("-R");
+        }
         speaker.launch_listening("bird", command, &speaker.directory.join("bird.ctl"))
     }
 
@@ -46,6 +49,10 @@ impl Dialect for Bird {
 
     fn refresh(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
         ask(speaker, &["reload", "in", &protocol(speaker, peer)?]).map(drop)
+    }
+
+    fn graceful_restart(&self, speaker: &Speaker, peer: IpAddr) -> Result<String> {
+        ask(speaker, &["show", "protocols", "all", &protocol(speaker, peer)?])
     }
 
     fn bfd(&self, speaker: &Speaker, peer: IpAddr) -> Result<BfdSession> {
@@ -126,6 +133,9 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
     if let Some(password) = &neighbor.password {
         let _ = writeln!(text, "  password \"{password}\";");
     }
+    if let Some(restart) = &config.graceful_restart {
+        write_graceful_restart(text, restart);
+    }
     for family in neighbor.families() {
         let next_hop = match (family, neighbor.address, config.ipv6_next_hop) {
             ("ipv6", IpAddr::V4(_), Some(hop)) => format!("next hop address {hop};"),
@@ -135,6 +145,14 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
         let _ = writeln!(text, "  {family} {{ import all; export {exported}; {next_hop} }};");
     }
     text.push_str("}\n");
+}
+
+/// BIRD 2.0 has not heard of RFC 8538.
+fn write_graceful_restart(text: &mut String, restart: &GracefulRestart) {
+    let _ = writeln!(text, "  graceful restart on;\n  graceful restart time {};", restart.restart_time);
+    if let Some(time) = restart.long_lived {
+        let _ = writeln!(text, "  long lived graceful restart on;\n  long lived stale time {time};");
+    }
 }
 
 /// The statements that add these to a route.

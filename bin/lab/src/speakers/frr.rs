@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde_json::{Deserializer, Value};
 
 use super::{
-    Bfd, BfdSession, Communities, Dialect, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
+    Bfd, BfdSession, Communities, Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
     family_of, is_of,
 };
 
@@ -42,6 +42,10 @@ impl Dialect for Frr {
             command.args(["-u", "root", "-g", "root", "-P", "0"]);
             if name == "bgpd" && !speaker.config.install {
                 command.arg("--no_kernel");
+            }
+            if let ("zebra", Some(restart)) = (name, &speaker.config.graceful_restart) {
+                // Until then it leaves the kernel as it found it.
+                command.arg("-K").arg(restart.restart_time.to_string());
             }
             if name == "bfdd" {
                 command.arg("--bfdctl").arg(speaker.directory.join("bfdd.sock"));
@@ -108,6 +112,10 @@ impl Dialect for Frr {
             .try_for_each(|family| vtysh(speaker, &[format!("clear bgp {family} {peer} soft in")]).map(drop))
     }
 
+    fn graceful_restart(&self, speaker: &Speaker, peer: IpAddr) -> Result<String> {
+        vtysh(speaker, &[format!("show bgp neighbors {peer} graceful-restart")])
+    }
+
     fn bfd(&self, speaker: &Speaker, peer: IpAddr) -> Result<BfdSession> {
         let answer = vtysh_of(speaker, "bfdd", &["show bfd peers json".to_owned()])?;
         let peers: Value = serde_json::from_str(&answer).with_context(|| answer.clone())?;
@@ -138,6 +146,9 @@ fn configuration(config: &SpeakerConfig) -> String {
          no bgp default ipv4-unicast\n no bgp network import-check\n bgp bestpath as-path multipath-relax",
         config.asn, config.router_id
     );
+    if let Some(restart) = &config.graceful_restart {
+        write_graceful_restart(&mut text, restart);
+    }
     for neighbor in &config.neighbors {
         write_neighbor(&mut text, neighbor);
     }
@@ -194,6 +205,21 @@ fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
     // With the capability, FRR 8.4 takes the peer for one on a link-local address, and its BFD hears nothing of it.
     if neighbor.ipv4 && address.is_ipv6() && neighbor.bfd.is_none() {
         let _ = writeln!(text, " neighbor {address} capability extended-nexthop");
+    }
+}
+
+fn write_graceful_restart(text: &mut String, restart: &GracefulRestart) {
+    let _ = writeln!(
+        text,
+        " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n \
+         bgp graceful-restart restart-time {}",
+        restart.restart_time
+    );
+    if let Some(time) = restart.long_lived {
+        let _ = writeln!(text, " bgp long-lived-graceful-restart stale-time {time}");
+    }
+    if restart.notification {
+        text.push_str(" bgp graceful-restart notification\n");
     }
 }
 

@@ -129,6 +129,10 @@ fn configuration(speaker: &Speaker) -> Result<String> {
             let file = speaker.write(&format!("{}.password", neighbor.name), password)?;
             let _ = writeln!(text, "password-file = \"{}\"", file.display());
         }
+        if let Some(bfd) = &neighbor.bfd {
+            ensure!(bfd.key.is_none(), "the lab gives podbgp no BFD key");
+            let _ = writeln!(text, "bfd = {{ interval = {}, multiplier = 3 }}", bfd.interval);
+        }
         if neighbor.ttl_security {
             text.push_str("ttl-security = 1\n");
         }
