@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
 use control::{AdvertisedView, PeerState, PeerView, ReloadView, RouteView, StatusView};
@@ -44,6 +44,18 @@ impl Podbgpd {
     #[must_use]
     pub fn start_again(self) -> Self {
         let process = launch(&self.namespace, &self.directory);
+        Self { process, ..self }.ready()
+    }
+
+    /// As [`Podbgpd::start_again`], with another executable and more arguments.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn start_again_as(self, program: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.arg("--config").arg(self.directory.join("podbgpd.toml")).args(arguments);
+        let process = start(&self.namespace, &self.directory, command);
         Self { process, ..self }.ready()
     }
 
@@ -232,7 +244,12 @@ pub fn binary(name: &str) -> PathBuf {
 
 fn launch(namespace: &Namespace, directory: &Path) -> Process {
     let mut command = podbgp::podbgpd(directory).expect("there is a podbgpd");
-    command.args(["--log-level", "debug"]).env("NO_COLOR", "1");
+    command.args(["--log-level", "debug"]);
+    start(namespace, directory, command)
+}
+
+fn start(namespace: &Namespace, directory: &Path, mut command: Command) -> Process {
+    command.env("NO_COLOR", "1");
     Process::start(namespace, "podbgpd", command, directory).expect("podbgpd starts")
 }
 
