@@ -83,6 +83,10 @@ fn capability(capability: &Capability) -> String {
                 restart.families.iter().map(|(code, kept)| (code.afi, *kept)).collect::<Vec<_>>(),
             )
         }
+        Capability::LongLivedGracefulRestart(families) => {
+            let kept = families.iter().map(|kept| (kept.family.afi, kept.forwarding, kept.stale_time));
+            format!("long-lived {:?}", kept.collect::<Vec<_>>())
+        }
         Capability::FourOctetAsn(asn) => format!("as4 {asn}"),
         Capability::Unknown { code, .. } => format!("({code})"),
     }

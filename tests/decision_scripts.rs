@@ -173,6 +173,7 @@ impl World {
             import: Arc::new(Import::All),
             export: Arc::new(Export::None),
             max_prefixes: None,
+            long_lived: FamilySet::NONE,
             enforce_first_as: true,
         };
         self.rib.peer_up(peer, info);

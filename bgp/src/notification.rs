@@ -268,15 +268,39 @@ impl Notification {
         Self { error: NotificationError::Cease(reason), data: data.into() }
     }
 
-    /// Returns the operator's words in a cease, with what is unprintable or no UTF-8 replaced; `None` when
+    /// Wraps a notification so that it ends a graceful restart too (RFC 8538 §3).
+    #[must_use]
+    pub fn hard_reset(inner: &Self) -> Self {
+        let (code, subcode) = inner.error.codes();
+        let data = [&[code, subcode][..], &inner.data].concat();
+        Self { error: NotificationError::Cease(Cease::HardReset), data: data.into() }
+    }
+
+    /// Tells whether routes must not be kept over this, whatever was negotiated.
+    #[must_use]
+    pub fn is_hard_reset(&self) -> bool {
+        self.error == NotificationError::Cease(Cease::HardReset)
+    }
+
+    /// Returns the notification inside a Hard Reset, if there is one. It may be a Hard Reset again: nobody
+    /// should follow that down, for a message holds thousands of them.
+    #[must_use]
+    pub fn encapsulated(&self) -> Option<Self> {
+        let [code, subcode, ..] = *self.data else { return None };
+        let error = NotificationError::from_codes(code, subcode);
+        self.is_hard_reset().then(|| Self { error, data: self.data.slice(2..) })
+    }
+
+    /// Returns the operator's words in a cease, hard or not, with what is unprintable or no UTF-8 replaced; `None` when
     /// there are none or their length is wrong (RFC 9003 §2: malformed text never hurts).
     #[must_use]
     pub fn shutdown_message(&self) -> Option<String> {
-        let NotificationError::Cease(Cease::AdministrativeShutdown | Cease::AdministrativeReset) = self.error
+        let Self { error, data } = self.encapsulated().unwrap_or_else(|| self.clone());
+        let NotificationError::Cease(Cease::AdministrativeShutdown | Cease::AdministrativeReset) = error
         else {
             return None;
         };
-        let (&length, text) = self.data.split_first()?;
+        let (&length, text) = data.split_first()?;
         let text = text.get(..usize::from(length)).filter(|text| !text.is_empty())?;
         let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         Some(String::from_utf8_lossy(text).chars().map(printable).collect())
@@ -292,6 +316,9 @@ impl From<NotificationError> for Notification {
 impl fmt::Display for Notification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)?;
+        if let Some(inner) = self.encapsulated() {
+            write!(f, ": {}", inner.error)?;
+        }
         match self.shutdown_message() {
             Some(message) => write!(f, " (\"{message}\")"),
             None => Ok(()),

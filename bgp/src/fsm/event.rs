@@ -84,6 +84,26 @@ impl StopReason {
         }
     }
 
+    /// Tells whether both sides keep each other's routes over a stop for this reason; see
+    /// [`DownReason::keeps_routes`](super::DownReason::keeps_routes). What does not is said as a Hard Reset.
+    ///
+    /// RFC 8538 §5.1 advises Hard Reset for 6/1, 6/2 and 6/3, which are meant to last, and leaves 6/4 to the
+    /// user. An administrative reset is hard here: who asks for a session anew distrusts what the old one left,
+    /// and who only wants routes again asks for a refresh. A change of configuration is over in a moment and
+    /// should cost no packet; what it makes wrong (a family gone, another AS) does not survive the new OPEN.
+    pub(super) fn keeps_routes(&self, notification_keeps: bool) -> bool {
+        match self {
+            Self::AdminDown { .. } | Self::AdminReset { .. } | Self::Deconfigured | Self::MaxPrefixes => {
+                false
+            }
+            // The path is dead and both sides know (RFC 9384). That BFD may have died with the control plane
+            // only (the C bit, RFC 5882 §4.3) is for the caller to know.
+            Self::BfdDown => false,
+            Self::OtherConfigurationChange => notification_keeps,
+            Self::Restart => true,
+        }
+    }
+
     pub(super) fn label(&self) -> &'static str {
         match self {
             Self::AdminDown { .. } => "admin_down",

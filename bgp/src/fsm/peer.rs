@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use super::collision::{Opener, Rival};
+use super::collision::{Opener, Rival, Standing};
 use super::connection::{Connection, Ended, Scope, Step};
 use super::deadlines::Deadlines;
 use super::{
@@ -320,7 +320,8 @@ impl Peer {
         let rival = |other: &Connection| other.id() != id && is_past_open(other);
         if let Some(at) = self.connections.iter().position(rival) {
             let loser = self.connections.swap_remove(at);
-            self.bury(loser.end(DownReason::Collision), now, out);
+            let over = if loser.session().is_some() { DownReason::Superseded } else { DownReason::Collision };
+            self.bury(loser.end(over), now, out);
         }
         if self.reached() == State::Established {
             self.deadlines.stop(Timer::ConnectRetry);
@@ -379,8 +380,11 @@ impl Peer {
 
     /// Says the last word on a connection.
     fn bury(&mut self, ended: Ended, now: Instant, out: &mut Vec<Action>) {
-        let Ended { id, since, reason, .. } = ended;
-        if let Some(notification) = reason.notification() {
+        let Ended { id, since, notification_keeps, reason, .. } = ended;
+        if let Some(mut notification) = reason.notification() {
+            if notification_keeps && reason.is_hard() {
+                notification = Notification::hard_reset(&notification);
+            }
             self.stats.sent.notification += 1;
             out.push(Action::Transmit(id, last_words(notification)));
         }
@@ -437,7 +441,7 @@ impl Peer {
             settings: &self.settings,
             stats: &mut self.stats,
             jitter: &mut self.jitter,
-            rival: rival.map(|rival| Rival { opener: rival.opener, established: rival.session().is_some() }),
+            rival: rival.map(|rival| Rival { opener: rival.opener, standing: standing(rival) }),
             now,
             out,
         }
@@ -471,6 +475,15 @@ impl Peer {
 
 fn is_past_open(connection: &Connection) -> bool {
     connection.state() > State::OpenSent
+}
+
+/// Tells what would be lost with a connection. A Graceful Restart capability without families promises only
+/// End-of-RIB (RFC 4724 §3).
+fn standing(connection: &Connection) -> Standing {
+    let Some(session) = connection.session() else { return Standing::Confirming };
+    let restart = session.negotiated.graceful_restart.as_ref();
+    let preserves = restart.is_some_and(|restart| !restart.families.is_empty());
+    if preserves { Standing::Restartable } else { Standing::Established }
 }
 
 /// Writes a NOTIFICATION. Data that does not fit the message is left out rather than the message.

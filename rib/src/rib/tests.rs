@@ -62,6 +62,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         import: Arc::new(Import::All),
         export: Arc::new(Export::All),
         max_prefixes: None,
+        long_lived: FamilySet::NONE,
         enforce_first_as: true,
     }
 }

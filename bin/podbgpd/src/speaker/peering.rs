@@ -96,6 +96,7 @@ impl Peering {
             import: Arc::new(import(&self.intent)),
             export: Arc::new(export(&self.intent)),
             max_prefixes: self.intent.max_prefixes,
+            long_lived: FamilySet::NONE,
             enforce_first_as: true,
         }
     }

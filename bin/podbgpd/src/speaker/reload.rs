@@ -69,6 +69,7 @@ impl Speaker {
             | Change::Password { peer, .. } => self.adjust_peer(peer, now, out),
             Change::Blocks { .. } => self.originate(now),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
+            Change::GracefulRestart { .. } => self.announce_restarts(now),
             // The sockets are not ours, and the new value of a setting is in the intent.
             Change::Bfd { .. }
             | Change::Listen { .. }

@@ -183,6 +183,10 @@ fn capability(capability: &Capability) -> String {
                 false => format!("graceful restart {} s: {}", restart.restart_time, kept.join(", ")),
             }
         }
+        Capability::LongLivedGracefulRestart(families) => {
+            let kept = families.iter().map(|kept| format!("{} {} s", code(kept.family), kept.stale_time));
+            format!("long-lived graceful restart: {}", kept.collect::<Vec<_>>().join(", "))
+        }
         Capability::FourOctetAsn(asn) => format!("4-octet AS {asn}"),
         Capability::Unknown { code, value } => format!("code {code}, {} octets", value.len()),
     }

@@ -25,7 +25,8 @@ fn number(reason: Reason, of: &PathAttributes) -> Option<u64> {
         Reason::AsPathLength => Some(of.as_path.length() as u64),
         Reason::Med => Some(of.med.unwrap_or(0).into()),
         Reason::ClusterList => Some(of.rare.cluster_list.len() as u64),
-        Reason::Local
+        Reason::Stale
+        | Reason::Local
         | Reason::Origin
         | Reason::External
         | Reason::IgpCost
