@@ -24,7 +24,8 @@ pub struct Podbgpd {
 }
 
 impl Podbgpd {
-    /// Starts it on this configuration, without the `[control]` table, which is added; waits until it answers.
+    /// Starts it on this configuration, to which the socket and the state directory are added; waits until it
+    /// answers.
     ///
     /// # Panics
     /// When it does not.
@@ -254,7 +255,13 @@ fn start(namespace: &Namespace, directory: &Path, mut command: Command) -> Proce
 }
 
 fn write_config(directory: &Path, config: &str) {
-    let text = format!("{config}\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display());
+    const RESTART: &str = "[graceful-restart]\n";
+    let state = format!("{RESTART}state-directory = \"{}\"\n", directory.join("state").display());
+    let mut text = match config.contains(RESTART) {
+        true => config.replace(RESTART, &state),
+        false => format!("{config}\n{state}"),
+    };
+    text.push_str(&format!("\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display()));
     fs::write(directory.join("podbgpd.toml"), text).expect("the configuration is written");
 }
 

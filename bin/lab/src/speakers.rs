@@ -125,6 +125,11 @@ trait Dialect {
         bail!("{} is not told here to end a session", speaker.kind.name())
     }
 
+    /// Ends the session with a peer by a NOTIFICATION, to begin another.
+    fn reset(&self, speaker: &Speaker, _peer: IpAddr) -> Result<()> {
+        bail!("{} is not told here to reset a session", speaker.kind.name())
+    }
+
     /// Sends a peer ROUTE-REFRESH for all that the session carries.
     fn refresh(&self, speaker: &Speaker, _peer: IpAddr) -> Result<()> {
         bail!("{} has no command that sends ROUTE-REFRESH", speaker.kind.name())
@@ -244,6 +249,11 @@ impl Speaker {
         &self.config
     }
 
+    /// What it is told when it is started next.
+    pub fn config_mut(&mut self) -> &mut SpeakerConfig {
+        &mut self.config
+    }
+
     /// Its processes.
     #[must_use]
     pub fn processes(&self) -> &[Process] {
@@ -311,6 +321,14 @@ impl Speaker {
     pub fn shut_down(&self, message: &str) -> Result<()> {
         let mut peers = self.config.neighbors.iter();
         peers.try_for_each(|peer| self.kind.dialect().shut_down(self, peer.address, message))
+    }
+
+    /// Ends every session with a NOTIFICATION, to begin another.
+    ///
+    /// # Errors
+    /// It refuses.
+    pub fn reset(&self) -> Result<()> {
+        self.config.neighbors.iter().try_for_each(|peer| self.kind.dialect().reset(self, peer.address))
     }
 
     /// Asks every peer to send everything again (RFC 2918).

@@ -105,6 +105,10 @@ impl Dialect for Frr {
         configure(speaker, &[&format!("neighbor {peer} shutdown message {message}")])
     }
 
+    fn reset(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
+        vtysh(speaker, &[format!("clear bgp {peer}")]).map(drop)
+    }
+
     fn refresh(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
         let neighbor = speaker.config.neighbors.iter().find(|neighbor| neighbor.address == peer);
         let mut families = neighbor.map(Neighbor::families).unwrap_or_default().into_iter();
@@ -219,7 +223,8 @@ fn write_graceful_restart(text: &mut String, restart: &GracefulRestart) {
         let _ = writeln!(text, " bgp long-lived-graceful-restart stale-time {time}");
     }
     if restart.notification {
-        text.push_str(" bgp graceful-restart notification\n");
+        // What an operator resets is a Hard Reset otherwise.
+        text.push_str(" bgp graceful-restart notification\n no bgp hard-administrative-reset\n");
     }
 }
 

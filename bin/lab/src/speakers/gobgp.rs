@@ -61,6 +61,10 @@ impl Dialect for Gobgp {
         speaker.ask(gobgp(&["neighbor", &peer.to_string()])?)
     }
 
+    fn reset(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
+        speaker.ask(gobgp(&["neighbor", &peer.to_string(), "reset"])?).map(drop)
+    }
+
     fn shut_down(&self, speaker: &Speaker, peer: IpAddr, message: &str) -> Result<()> {
         speaker.ask(gobgp(&["neighbor", &peer.to_string(), "shutdown", "--reason", message])?).map(drop)
     }
