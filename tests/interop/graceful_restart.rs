@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use control::PeerState;
 use lab::speakers::{GracefulRestart, Kind};
 use support::puppet::Puppet;
@@ -117,8 +117,7 @@ pub(crate) fn the_peer_keeps_our_blocks_while_we_restart(kind: Kind) {
     throughout(AWAY, "our blocks at the peer", || {
         [OUR_V4, OUR_V6].iter().try_for_each(|prefix| pair.foreign.route(net(prefix)).map(drop))
     });
-    let us = pair.foreign.config().neighbors[0].address;
-    expect_words(&pair.foreign.graceful_restart(us).expect("an answer"), waits_for_us(kind));
+    eventually(SOON, "the peer to wait for us", || expect_words(&pair, waits_for_us(kind)));
 
     pair.daemon = pair.daemon.start_again();
     eventually(SOON, "the session", || {
@@ -126,7 +125,7 @@ pub(crate) fn the_peer_keeps_our_blocks_while_we_restart(kind: Kind) {
         pair.daemon.established("peer0")?;
         pair.foreign.expect_established()
     });
-    expect_words(&pair.foreign.graceful_restart(us).expect("an answer"), heard_of_us(kind));
+    eventually(SOON, "the peer's account of our restart", || expect_words(&pair, heard_of_us(kind)));
     throughout(AWAY, "our blocks at the peer", || {
         [OUR_V4, OUR_V6].iter().try_for_each(|prefix| pair.foreign.route(net(prefix)).map(drop))
     });
@@ -136,17 +135,20 @@ pub(crate) fn the_peer_keeps_our_blocks_while_we_restart(kind: Kind) {
     assert_eq!(witness.deleted().expect("a whole account").into_iter().collect::<Vec<_>>(), []);
 }
 
-fn expect_words(said: &str, wanted: &[&str]) {
-    let flat: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    for words in wanted {
-        assert!(flat.contains(words), "no {words:?} in: {said}");
-    }
+/// Checks that the peer says all this of our restarts, whatever its spacing.
+fn expect_words(pair: &Pair, wanted: &[&str]) -> Result<()> {
+    let us = pair.foreign.config().neighbors[0].address;
+    let said = pair.foreign.graceful_restart(us)?;
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let missing = wanted.iter().find(|words| !flat.contains(**words));
+    missing.map_or(Ok(()), |words| bail!("no {words:?} in: {said}"))
 }
 
 /// What the peer says while it waits for us.
 fn waits_for_us(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Bird => &["Neighbor graceful restart active"],
+        Kind::Frr => &["Restart Time Remaining(sec)"],
         _ => &[],
     }
 }
@@ -155,8 +157,35 @@ fn waits_for_us(kind: Kind) -> &'static [&'static str] {
 fn heard_of_us(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Bird => &["Restart recovery AF supported: ipv4 ipv6 AF preserved: ipv4 ipv6"],
-        _ => &[],
+        // The last word is our End-of-RIB, which comes after our routes.
+        Kind::Frr => &[
+            "Remote GR Mode: Restart R bit: True N bit: True",
+            "IPv4 Unicast: F bit: True",
+            "IPv6 Unicast: F bit: True",
+            "End-of-RIB received: Yes",
+        ],
+        Kind::Gobgp => &[
+            "restart flag set, notification flag set ipv4-unicast, forward flag set ipv6-unicast, forward flag set",
+        ],
+        Kind::Openbgpd | Kind::Podbgp => &[],
     }
+}
+
+/// We help: a peer that ends the session with a NOTIFICATION may come back as if the connection had been lost.
+pub(crate) fn a_notification_is_no_worse_than_a_lost_connection(kind: Kind) {
+    let pair = start(kind, GracefulRestart { notification: true, ..PATIENT });
+    let witness = witness(&pair);
+    pair.foreign.reset().expect("it does");
+    eventually(SOON, "the session to end", || {
+        let peer = pair.daemon.peer("peer0")?;
+        ensure!(peer.flaps == 1, "{} flaps", peer.flaps);
+        Ok(())
+    });
+    let error = pair.daemon.peer("peer0").expect("an answer").last_error.expect("a reason");
+    assert_eq!(error.code, "notification_received", "{error:?}");
+    exchanged(&pair);
+    throughout(AWAY, "the routes of the peer", || pair.learned(THEIR_V4).map(drop));
+    assert_eq!(witness.deleted().expect("a whole account").into_iter().collect::<Vec<_>>(), []);
 }
 
 /// A path that is stale for long loses to any other, and serves when there is no other.

@@ -66,21 +66,27 @@ against! {
     }
 }
 
-// OpenBGPD 7.7 helps others over a restart and never restarts so itself.
-mod restarting {
-    against! {
-        bird = super::Kind::Bird;
-        frr = super::Kind::Frr;
-        gobgp = super::Kind::Gobgp;
-        => {
-            graceful_restart::{
-                the_routes_of_a_peer_that_restarts_stay,
-                what_did_not_come_back_goes_with_end_of_rib,
-                a_peer_that_stays_away_is_forgotten_in_time,
-                the_peer_keeps_our_blocks_while_we_restart,
-                a_long_lived_stale_route_is_the_last_resort,
-            };
-        }
+// OpenBGPD 7.7 helps others over a restart, but its own are none.
+against! {
+    bird_restarting = super::Kind::Bird;
+    frr_restarting = super::Kind::Frr;
+    gobgp_restarting = super::Kind::Gobgp;
+    => {
+        graceful_restart::{
+            the_routes_of_a_peer_that_restarts_stay,
+            what_did_not_come_back_goes_with_end_of_rib,
+            a_peer_that_stays_away_is_forgotten_in_time,
+            the_peer_keeps_our_blocks_while_we_restart,
+            a_long_lived_stale_route_is_the_last_resort,
+        };
     }
-    use super::{Kind, graceful_restart};
+}
+
+// BIRD 2.0 has not heard of RFC 8538.
+against! {
+    frr_notifying = super::Kind::Frr;
+    gobgp_notifying = super::Kind::Gobgp;
+    => {
+        graceful_restart::{ a_notification_is_no_worse_than_a_lost_connection };
+    }
 }

@@ -117,7 +117,8 @@ impl Dialect for Frr {
     }
 
     fn graceful_restart(&self, speaker: &Speaker, peer: IpAddr) -> Result<String> {
-        vtysh(speaker, &[format!("show bgp neighbors {peer} graceful-restart")])
+        let family = if peer.is_ipv4() { "ipv4" } else { "ipv6" };
+        vtysh(speaker, &[format!("show bgp {family} neighbors {peer} graceful-restart")])
     }
 
     fn bfd(&self, speaker: &Speaker, peer: IpAddr) -> Result<BfdSession> {
