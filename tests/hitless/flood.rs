@@ -22,10 +22,7 @@ impl Flood {
         let [one, other] = &rack.nodes;
         let (one, other) = (&one.pods[0], &other.pods[0]);
         let probe = |from, to| Probe::start(from, to, FLOWS, RATE).expect("a probe");
-        Self([
-            probe(&one.namespace, other.addresses[0]),
-            probe(&other.namespace, one.addresses[1]),
-        ])
+        Self([probe(&one.namespace, other.addresses[0]), probe(&other.namespace, one.addresses[1])])
     }
 
     pub(crate) fn mark(&self) -> [Mark; 2] {

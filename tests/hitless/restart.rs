@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::rack::plan::NodeId;
+use lab::rack::plan::{NodeId, TorId};
 use lab::speakers::Kind;
 use support::podbgpd::binary;
 
@@ -53,13 +53,14 @@ pub(crate) fn a_daemon_replaced_by_another_executable_loses_no_packet(kind: Kind
 pub(crate) fn an_unrelated_change_loses_no_packet(kind: Kind) {
     let mut world = World::start(kind, Options::default());
     world.without_loss("a reload", |world| {
-        let another = "\n[[peer]]\nname = \"another\"\naddress = \"192.0.2.99\"\nasn = 65099\nshutdown = true\n";
-        world.daemon().configure(&configuration(NodeId::A, Options::default(), another));
+        let lines =
+            "\n[[peer]]\nname = \"another\"\naddress = \"192.0.2.99\"\nasn = 65099\nshutdown = true\n";
+        world.daemon().configure(&configuration(NodeId::A, Options { lines, ..Options::default() }));
         let reload = world.daemon().reload();
         assert!(reload.applied && reload.changes.len() == 1, "{reload:?}");
         world.await_whole();
     });
-    for peer in lab::rack::plan::TorId::BOTH.into_iter().flat_map(peers_of) {
+    for peer in TorId::BOTH.into_iter().flat_map(peers_of) {
         assert_eq!(world.daemon().established(&peer).expect("it stays").flaps, 0);
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct World {
 pub(crate) struct Options {
     /// The interval of BFD between nodes and switches.
     pub(crate) bfd: Option<u16>,
+    /// More lines of the nodes' files.
+    pub(crate) lines: &'static str,
 }
 
 impl World {
@@ -69,7 +71,7 @@ impl World {
             let node = &rack.nodes[id as usize - 1];
             let place = directory.0.join(format!("{}-daemon", id.name()));
             std::fs::create_dir_all(&place).expect("a directory");
-            Some(Podbgpd::start(&node.router.namespace, place, &configuration(id, options, "")))
+            Some(Podbgpd::start(&node.router.namespace, place, &configuration(id, options)))
         });
         for node in &rack.nodes {
             eventually(WHILE, "the routes in the kernel", || whole(node));
@@ -127,9 +129,9 @@ impl World {
 
     /// Waits until the first node has every session, and its kernel all and only what is right.
     pub(crate) fn await_whole(&self) {
-        eventually(WHILE, "every session", || peers().iter().try_for_each(|peer| {
-            self.daemon().established(peer).map(drop)
-        }));
+        eventually(WHILE, "every session", || {
+            peers().iter().try_for_each(|peer| self.daemon().established(peer).map(drop))
+        });
         eventually(WHILE, "the kernel to be right", || {
             let fib = self.daemon().status()?.fib;
             ensure!(fib.leftovers == 0, "{fib:?}");
@@ -256,9 +258,8 @@ fn learned() -> Vec<IpNet> {
         let start = u32::from(Ipv4Addr::new(10, 64, 0, 0)) + (u32::from(index) << 8);
         IpNet::V4(Ipv4Net::new_assert(start.into(), 24))
     });
-    let v6 = (0..v6).map(|index| {
-        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfd50, index, 0, 0, 0, 0, 0, 0), 64))
-    });
+    let v6 = (0..v6)
+        .map(|index| IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfd50, index, 0, 0, 0, 0, 0, 0), 64)));
     v4.chain(v6).collect()
 }
 
@@ -272,8 +273,8 @@ pub(crate) fn peers_of(tor: TorId) -> [String; 2] {
     ["v4", "v6"].map(|family| format!("{}-{family}", tor.name()))
 }
 
-/// The file of a node, with these lines at the end.
-pub(crate) fn configuration(id: NodeId, options: Options, lines: &str) -> String {
+/// The file of a node.
+pub(crate) fn configuration(id: NodeId, options: Options) -> String {
     let blocks: Vec<_> = id.blocks().iter().map(ToString::to_string).collect();
     let mut text = format!(
         "[node]\nname = \"{}\"\nasn = {}\nrouter-id = \"{}\"\nblocks = {blocks:?}\n",
@@ -297,7 +298,7 @@ pub(crate) fn configuration(id: NodeId, options: Options, lines: &str) -> String
             }
         }
     }
-    text + lines
+    text + options.lines
 }
 
 /// A directory of a world's own.

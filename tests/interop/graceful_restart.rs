@@ -60,16 +60,12 @@ pub(crate) fn the_routes_of_a_peer_that_restarts_stay(kind: Kind) {
     pair.foreign.kill();
     eventually(SOON, "the session to end", || is_gone(&pair));
     throughout(AWAY, "the routes of the peer", || {
-        [THEIR_V4, THEIR_V6].iter().try_for_each(|prefix| {
-            pair.learned(prefix).map(drop)
-        })
+        [THEIR_V4, THEIR_V6].iter().try_for_each(|prefix| pair.learned(prefix).map(drop))
     });
     pair.foreign.start_again().expect("it starts again");
     pair.await_session();
     eventually(SOON, "fresh routes", || {
-        [THEIR_V4, THEIR_V6].iter().try_for_each(|prefix| {
-            pair.learned(prefix).map(drop)
-        })
+        [THEIR_V4, THEIR_V6].iter().try_for_each(|prefix| pair.learned(prefix).map(drop))
     });
     throughout(AWAY, "the routes of the peer", || pair.learned(THEIR_V4).map(drop));
     assert_eq!(witness.deleted().expect("a whole account").into_iter().collect::<Vec<_>>(), []);

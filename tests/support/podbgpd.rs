@@ -24,8 +24,7 @@ pub struct Podbgpd {
 }
 
 impl Podbgpd {
-    /// Starts it on this configuration, to which the socket and the state directory are added; waits until it
-    /// answers.
+    /// Starts it on this configuration, without the `[control]` table, which is added; waits until it answers.
     ///
     /// # Panics
     /// When it does not.
@@ -206,8 +205,15 @@ impl Podbgpd {
     /// # Panics
     /// When it is refused.
     pub fn peer_action(&self, name: &str, action: &[&str]) {
-        let arguments: Vec<_> = ["peer", name].iter().chain(action).copied().collect();
-        let output = self.bgpctl(&arguments);
+        self.command(&[&["peer", name], action].concat());
+    }
+
+    /// Has `bgpctl` do something.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn command(&self, arguments: &[&str]) {
+        let output = self.bgpctl(arguments);
         assert!(output.status.success(), "bgpctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -255,13 +261,7 @@ fn start(namespace: &Namespace, directory: &Path, mut command: Command) -> Proce
 }
 
 fn write_config(directory: &Path, config: &str) {
-    const RESTART: &str = "[graceful-restart]\n";
-    let state = format!("{RESTART}state-directory = \"{}\"\n", directory.join("state").display());
-    let mut text = match config.contains(RESTART) {
-        true => config.replace(RESTART, &state),
-        false => format!("{config}\n{state}"),
-    };
-    text.push_str(&format!("\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display()));
+    let text = format!("{config}\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display());
     fs::write(directory.join("podbgpd.toml"), text).expect("the configuration is written");
 }
 

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use ipnet::IpNet;
 
 use super::{
-    Bfd, BfdSession, Communities, Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
-    is_of,
+    Bfd, BfdSession, Communities, Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig,
+    as_path, command, is_of,
 };
 
 pub(super) struct Bird;

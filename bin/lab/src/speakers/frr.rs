@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use serde_json::{Deserializer, Value};
 
 use super::{
-    Bfd, BfdSession, Communities, Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
-    family_of, is_of,
+    Bfd, BfdSession, Communities, Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig,
+    as_path, command, family_of, is_of,
 };
 
 pub(super) const ZEBRA: &str = "/usr/lib/frr/zebra";

@@ -10,7 +10,9 @@ use anyhow::{Context, Result, ensure};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::{Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig, command, family_of, output_of};
+use super::{
+    Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig, command, family_of, output_of,
+};
 use crate::net::{Namespace, NextHop};
 
 pub(super) struct Gobgp;

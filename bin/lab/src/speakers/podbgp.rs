@@ -103,13 +103,12 @@ fn configuration(speaker: &Speaker) -> Result<String> {
     let blocks: Vec<_> = config.announce.iter().map(ToString::to_string).collect();
     let mut text = format!(
         "[node]\nname = \"{}\"\nasn = {}\nrouter-id = \"{}\"\nblocks = {blocks:?}\n\n[fib]\ninstall = {}\n\n\
-         [control]\nsocket = \"{}\"\n\n[graceful-restart]\nstate-directory = \"{}\"\n",
+         [control]\nsocket = \"{}\"\n",
         speaker.namespace.name(),
         config.asn,
         config.router_id,
         config.install,
-        socket(&speaker.directory).display(),
-        speaker.directory.join("state").display()
+        socket(&speaker.directory).display()
     );
     for neighbor in &config.neighbors {
         let _ = writeln!(
