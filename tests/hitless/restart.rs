@@ -35,8 +35,8 @@ pub(crate) fn a_daemon_killed_and_started_loses_no_packet(kind: Kind) {
     });
 }
 
-/// Another file, another command line; the code in it is the same. What another version may differ in is the
-/// snapshot, and one that cannot be read is tried beside it.
+/// Another file, another command line; the code in it is the same. What another version may differ in is what it
+/// remembers: the next scenario.
 pub(crate) fn a_daemon_replaced_by_another_executable_loses_no_packet(kind: Kind) {
     let mut world = World::start(kind, Options::default());
     let other = world.directory("other").join("podbgpd-next");
@@ -45,6 +45,24 @@ pub(crate) fn a_daemon_replaced_by_another_executable_loses_no_packet(kind: Kind
         world.change_daemon(|mut daemon| {
             daemon.stop();
             daemon.start_again_as(&other, &["--log-format", "json"])
+        });
+        world.await_whole();
+    });
+}
+
+/// What another version wrote, it may be unable to read; that must cost time at most.
+pub(crate) fn a_daemon_that_cannot_read_its_snapshot_loses_no_packet(kind: Kind) {
+    let mut world = World::start(kind, Options::default());
+    let state = world.state();
+    world.without_loss("a start without a snapshot", |world| {
+        world.change_daemon(|mut daemon| {
+            daemon.stop();
+            let files: Vec<_> = std::fs::read_dir(&state).expect("a directory").flatten().collect();
+            assert!(!files.is_empty(), "there is no snapshot in {}", state.display());
+            for file in files {
+                std::fs::write(file.path(), "from another world").expect("a file");
+            }
+            daemon.start_again()
         });
         world.await_whole();
     });

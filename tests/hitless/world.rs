@@ -69,7 +69,7 @@ impl World {
         }
         let daemons = NodeId::BOTH.map(|id| {
             let node = &rack.nodes[id as usize - 1];
-            let place = directory.0.join(format!("{}-daemon", id.name()));
+            let place = directory.0.join(place(id));
             std::fs::create_dir_all(&place).expect("a directory");
             Some(Podbgpd::start(&node.router.namespace, place, &configuration(id, options)))
         });
@@ -113,6 +113,11 @@ impl World {
     pub(crate) fn change_daemon(&mut self, change: impl FnOnce(Podbgpd) -> Podbgpd) {
         let [first, _] = &mut self.daemons;
         *first = first.take().map(change);
+    }
+
+    /// Where the first node's daemon keeps what a restart has to remember.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.directory.0.join(place(NodeId::A)).join("state")
     }
 
     /// A directory of its own for one thing.
@@ -206,6 +211,11 @@ impl World {
         assert!(lost.is_empty(), "{what}: the kernel deleted {lost:?} and perhaps more");
         reports
     }
+}
+
+/// The folder of a node's daemon.
+fn place(id: NodeId) -> String {
+    format!("{}-daemon", id.name())
 }
 
 /// Says that it is over when it goes.

@@ -20,7 +20,7 @@ pub(super) struct Gobgp;
 impl Dialect for Gobgp {
     fn start(&self, speaker: &mut Speaker) -> Result<()> {
         ensure!(speaker.config.transit, "GoBGP passes on whatever it learns");
-        let file = speaker.write("gobgpd.toml", &configuration(&speaker.config))?;
+        let file = speaker.write("gobgpd.toml", &configuration(&speaker.config, speaker.is_restart))?;
         let mut command = command("gobgpd")?;
         command.args(["-t", "toml", "--api-hosts", "127.0.0.1:50051", "--pprof-disable", "-f"]).arg(file);
         if speaker.is_restart {
@@ -29,6 +29,11 @@ impl Dialect for Gobgp {
         let namespace = speaker.namespace.clone();
         speaker.launch("gobgpd", command, move || ask(&namespace, &["global"]).map(drop))?;
         self.originate(speaker, &speaker.config.announce, &[])?;
+        if speaker.is_restart {
+            for neighbor in &speaker.config.neighbors {
+                speaker.ask(gobgp(&["neighbor", &neighbor.address.to_string(), "enable"])?)?;
+            }
+        }
         if speaker.config.install {
             speaker.follower = Some(FibFollower::start(&speaker.namespace)?);
         }
@@ -72,19 +77,25 @@ impl Dialect for Gobgp {
     }
 }
 
-fn configuration(config: &SpeakerConfig) -> String {
+/// After a restart no session may begin before its routes are there: End-of-RIB would sweep them elsewhere.
+fn configuration(config: &SpeakerConfig, is_restart: bool) -> String {
     let mut text = format!("[global.config]\nas = {}\nrouter-id = \"{}\"\n", config.asn, config.router_id);
     for neighbor in &config.neighbors {
-        write_neighbor(&mut text, neighbor, config.graceful_restart.as_ref());
+        write_neighbor(&mut text, neighbor, config.graceful_restart.as_ref(), is_restart);
     }
     text
 }
 
-fn write_neighbor(text: &mut String, neighbor: &Neighbor, restart: Option<&GracefulRestart>) {
+fn write_neighbor(
+    text: &mut String,
+    neighbor: &Neighbor,
+    restart: Option<&GracefulRestart>,
+    is_disabled: bool,
+) {
     let hold = neighbor.hold_time;
     let _ = writeln!(
         text,
-        "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{}\"\npeer-as = {}",
+        "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{}\"\npeer-as = {}\nadmin-down = {is_disabled}",
         neighbor.address, neighbor.asn
     );
     if let Some(password) = &neighbor.password {
