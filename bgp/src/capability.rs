@@ -236,6 +236,35 @@ mod tests {
     }
 
     #[test]
+    fn routes_survive_a_notification_only_when_both_set_the_n_bit() {
+        let restart = |notification| {
+            let (restarted, restart_time, families) = (false, 120, vec![]);
+            Capability::GracefulRestart(GracefulRestart { restarted, notification, restart_time, families })
+        };
+        let keeps = |ours, theirs| Negotiated::between(&open(1, ours), &open(2, theirs)).notification_keeps;
+        assert!(keeps(vec![restart(true)], vec![restart(true)]));
+        assert!(!keeps(vec![restart(true)], vec![restart(false)]));
+        assert!(!keeps(vec![restart(false)], vec![restart(true)]));
+        assert!(!keeps(vec![restart(true)], vec![]));
+        assert!(!keeps(vec![], vec![restart(true)]));
+    }
+
+    #[test]
+    fn long_lived_restart_counts_only_beside_graceful_restart() {
+        let kept = LongLived { family: Family::Ipv4.code(), forwarding: true, stale_time: 3600 };
+        let long_lived = Capability::LongLivedGracefulRestart(vec![kept]);
+        let restart = Capability::GracefulRestart(GracefulRestart {
+            restarted: false,
+            notification: false,
+            restart_time: 0,
+            families: vec![],
+        });
+        let of = |theirs| Negotiated::between(&open(1, vec![]), &open(2, theirs)).long_lived;
+        assert_eq!(of(vec![long_lived.clone(), restart]), [kept]);
+        assert_eq!(of(vec![long_lived]), []);
+    }
+
+    #[test]
     fn ipv4_over_ipv6_needs_both_sides() {
         let entry = ExtendedNextHop { family: Family::Ipv4.code(), next_hop_afi: 2 };
         let with = open(1, vec![Capability::ExtendedNextHop(vec![entry])]);

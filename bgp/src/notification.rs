@@ -349,6 +349,35 @@ mod tests {
     }
 
     #[test]
+    fn a_hard_reset_shows_what_is_inside() {
+        let said = Notification::shutdown(Cease::AdministrativeShutdown, "rack 12 is moving");
+        let hard = Notification::hard_reset(&said);
+        assert_eq!(hard.error.codes(), (6, 9));
+        assert_eq!(hard.data.get(..3), Some(&[6, 2, 17][..]));
+        assert_eq!(hard.encapsulated(), Some(said));
+        let shown = hard.to_string();
+        assert_eq!(shown, "cease: hard reset: cease: administrative shutdown (\"rack 12 is moving\")");
+    }
+
+    #[test]
+    fn a_hard_reset_may_hold_nothing_and_only_a_hard_reset_holds_another() {
+        let error = NotificationError::Cease(Cease::HardReset);
+        for data in [&[][..], &[6]] {
+            let hard = Notification { error, data: Bytes::copy_from_slice(data) };
+            assert_eq!((hard.encapsulated(), hard.to_string()), (None, String::from("cease: hard reset")));
+        }
+        let data = Bytes::from_static(&[6, 2]);
+        assert_eq!(Notification { error: NotificationError::HoldTimerExpired, data }.encapsulated(), None);
+    }
+
+    #[test]
+    fn hard_resets_inside_hard_resets_are_not_followed() {
+        let error = NotificationError::Cease(Cease::HardReset);
+        let nested = Notification { error, data: [6, 9].repeat(30_000).into() };
+        assert_eq!(nested.to_string(), "cease: hard reset: cease: hard reset");
+    }
+
+    #[test]
     fn a_malformed_shutdown_message_never_hurts() {
         for data in [&[][..], &[0], &[5, b'a'], &[255]] {
             let data = Bytes::copy_from_slice(data);

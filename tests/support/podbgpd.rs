@@ -24,7 +24,8 @@ pub struct Podbgpd {
 }
 
 impl Podbgpd {
-    /// Starts it on this configuration, without the `[control]` table, which is added; waits until it answers.
+    /// Starts it on this configuration, without the `[control]` table and the state directory, which are added; waits
+    /// until it answers.
     ///
     /// # Panics
     /// When it does not.
@@ -261,7 +262,13 @@ fn start(namespace: &Namespace, directory: &Path, mut command: Command) -> Proce
 }
 
 fn write_config(directory: &Path, config: &str) {
-    let text = format!("{config}\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display());
+    let mut text = format!("{config}\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display());
+    if !config.contains("[graceful-restart]") {
+        text.push_str("[graceful-restart]\n");
+    }
+    // One daemon must not take another's snapshot for its own.
+    let table = format!("[graceful-restart]\nstate-directory = \"{}\"", podbgp::state(directory).display());
+    let text = text.replacen("[graceful-restart]", &table, 1);
     fs::write(directory.join("podbgpd.toml"), text).expect("the configuration is written");
 }
 

@@ -100,7 +100,9 @@ impl Rib {
             address: peer.info.address,
         });
         let attributes = self.pool.attributes(path.accepted);
-        let long_lived = path.is_long_lived() || attributes.carries(Community::LLGR_STALE);
+        // Our own say it, if they do, for the receiver.
+        let said = neighbor.is_some() && attributes.carries(Community::LLGR_STALE);
+        let long_lived = path.is_long_lived() || said;
         Candidate { attributes, neighbor, long_lived, path_id: path.path_id, metric: self.metric(path) }
     }
 

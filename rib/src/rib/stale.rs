@@ -113,8 +113,11 @@ impl Rib {
         let destination = &mut self.destinations[id];
         let family = destination.family() as usize;
         let path = &mut destination.paths[place];
-        let before = std::mem::replace(&mut path.staleness, staleness);
-        let source = path.source;
+        let (before, source) = (path.staleness, path.source);
+        if before == staleness {
+            return;
+        }
+        path.staleness = staleness;
         if let Some(peer) = self.peer_mut(source) {
             peer.stale[family] += u32::from(staleness.is_some());
             peer.stale[family] -= u32::from(before.is_some());

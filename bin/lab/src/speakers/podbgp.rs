@@ -57,6 +57,12 @@ pub fn socket(directory: &Path) -> PathBuf {
     directory.join("podbgpd.sock")
 }
 
+/// Where the daemon of a directory remembers what a restart needs, if its configuration says so.
+#[must_use]
+pub fn state(directory: &Path) -> PathBuf {
+    directory.join("state")
+}
+
 fn program(name: &str, path: impl FnOnce(&Programs) -> &PathBuf) -> Result<Command> {
     if let Some(programs) = PROGRAMS.get() {
         return Ok(Command::new(path(programs)));
@@ -103,12 +109,13 @@ fn configuration(speaker: &Speaker) -> Result<String> {
     let blocks: Vec<_> = config.announce.iter().map(ToString::to_string).collect();
     let mut text = format!(
         "[node]\nname = \"{}\"\nasn = {}\nrouter-id = \"{}\"\nblocks = {blocks:?}\n\n[fib]\ninstall = {}\n\n\
-         [control]\nsocket = \"{}\"\n",
+         [control]\nsocket = \"{}\"\n\n[graceful-restart]\nstate-directory = \"{}\"\n",
         speaker.namespace.name(),
         config.asn,
         config.router_id,
         config.install,
-        socket(&speaker.directory).display()
+        socket(&speaker.directory).display(),
+        state(&speaker.directory).display()
     );
     for neighbor in &config.neighbors {
         let _ = writeln!(
