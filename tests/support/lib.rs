@@ -15,7 +15,6 @@ pub mod rack;
 pub mod script;
 pub mod session;
 mod skip;
-pub mod witness;
 
 pub use podbgpd::Podbgpd;
 pub use rack::Rack;
