@@ -174,6 +174,8 @@ impl World {
             export: Arc::new(Export::None),
             max_prefixes: None,
             enforce_first_as: true,
+            graceful_shutdown: true,
+            drain: None,
         };
         self.rib.peer_up(peer, info);
         Ok(())

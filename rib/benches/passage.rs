@@ -142,6 +142,8 @@ fn peer(id: u32) -> PeerInfo {
         export: Arc::new(Export::All),
         max_prefixes: None,
         enforce_first_as: true,
+        graceful_shutdown: true,
+        drain: None,
     }
 }
 

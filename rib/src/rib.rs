@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use crate::adj_rib_out::AdjRibOut;
 use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
+use crate::drain::lowered;
 use crate::export::Export;
 use crate::forwarding::ForwardingPool;
 use crate::import::{Import, RejectReason, sanitise};
@@ -25,6 +26,7 @@ use crate::pending::Pending;
 use crate::pool::{AttrId, AttributePool};
 
 mod audit;
+mod drain;
 mod pull;
 mod settle;
 
@@ -162,8 +164,7 @@ impl Rib {
         peer.info.import = import;
         peer.info.export = export;
         if import_changed {
-            let all: Vec<_> = self.destinations.ids().collect();
-            self.judge_again(&all, |other| other == slot);
+            self.judge_all_again(slot);
         }
         if export_changed {
             self.pend_all(slot);
@@ -322,6 +323,11 @@ impl Rib {
         self.pool.release(path.received);
     }
 
+    fn judge_all_again(&mut self, slot: Slot) {
+        let all: Vec<_> = self.destinations.ids().collect();
+        self.judge_again(&all, |other| other == slot);
+    }
+
     /// Judges the paths of some sources at these destinations again, from what was received.
     fn judge_again(&mut self, destinations: &[u32], of: impl Fn(Slot) -> bool) {
         let mut memo = Memo::default();
@@ -365,7 +371,10 @@ impl Rib {
         if memo.key != Some((slot, received)) || import.looks_at_prefixes() {
             let judged = sanitise(&peer.info, self.settings.router_id, self.pool.attributes(received))
                 .and_then(|clean| {
-                    let judged = import.judge(prefix, &clean)?;
+                    let mut judged = import.judge(prefix, &clean)?;
+                    if lowered(&peer.info, &clean).is_some() && judged.local_pref != Some(0) {
+                        judged.to_mut().local_pref = Some(0);
+                    }
                     Ok(if *judged == *self.pool.attributes(received) {
                         None
                     } else {

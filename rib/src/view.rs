@@ -6,6 +6,7 @@ use bgp::{Family, PathAttributes};
 use ipnet::IpNet;
 
 use crate::destinations::Destination;
+use crate::drain::{Lowered, lowered};
 use crate::forwarding::Forwarding;
 use crate::import::{Import, sanitise};
 use crate::path::{Path, PeerId, Source, Standing};
@@ -190,6 +191,12 @@ impl<'a> PathView<'a> {
         let Import::Policy(policy) = &*info.import else { return None };
         let clean = sanitise(info, self.rib.settings.router_id, self.received()).ok()?;
         policy.evaluate(Route { prefix: self.prefix, originated: false, attributes: &clean }).rule
+    }
+
+    /// Tells whether the path has the lowest preference because somebody is about to go, and who.
+    #[must_use]
+    pub fn lowered(&self) -> Option<Lowered> {
+        lowered(&self.rib.peer(self.path.source)?.info, self.received())
     }
 
     /// Returns how the path stands.

@@ -20,6 +20,7 @@ use crate::path::{PeerId, Source, Standing};
 use crate::peer::{NextHopSelf, PeerInfo};
 
 mod borders;
+mod drain;
 mod model;
 mod order;
 
@@ -63,6 +64,8 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         export: Arc::new(Export::All),
         max_prefixes: None,
         enforce_first_as: true,
+        graceful_shutdown: true,
+        drain: None,
     }
 }
 
