@@ -162,6 +162,12 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("bfd.min-tx", "min-tx = 310", "min-tx = 50"),
     ("bfd.min-rx", "min-rx = 320", "min-rx = 50"),
     ("bfd.multiplier", "multiplier = 4", "multiplier = 5"),
+    ("drain.announce", "announce = 10", "announce = 20"),
+    ("drain.withdraw", "withdraw = 2", "withdraw = 3"),
+    ("drain.deadline", "deadline = 60", "deadline = 30"),
+    ("drain.prepend", "prepend = 1", "prepend = 2"),
+    ("drain.med", "med = 100", ""),
+    ("drain.on-host-shutdown", "on-host-shutdown = true", "on-host-shutdown = false"),
     ("control.socket", "/run/podbgp/podbgpd.sock", "/run/podbgpd.sock"),
     ("metrics.listen", "127.0.0.1:9179", "127.0.0.1:9180"),
     ("peer.description", "description = \"left\"", "description = \"right\""),
@@ -184,6 +190,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.max-length-ipv6", "max-length-ipv6 = 128", "max-length-ipv6 = 64"),
     ("peer.import", "import = \"safe\"", "import = \"all\""),
     ("peer.export", "export = \"originated\"", "export = \"none\""),
+    ("peer.graceful-shutdown", "graceful-shutdown = true", "graceful-shutdown = false"),
     ("peer.shutdown", "shutdown = false", "shutdown = true"),
 ];
 

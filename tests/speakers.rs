@@ -5,6 +5,8 @@
 mod bfd;
 #[path = "speakers/convergence.rs"]
 mod convergence;
+#[path = "speakers/drain.rs"]
+mod drain;
 #[path = "speakers/explained.rs"]
 mod explained;
 #[path = "speakers/flow.rs"]
@@ -25,7 +27,7 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{BfdTiming, Decision, Export, Fib, Intent, Node, PeerIntent};
+use podbgpd::intent::{BfdTiming, Decision, Drain, Export, Fib, Intent, Node, PeerIntent};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.
@@ -43,6 +45,7 @@ fn node(number: u8) -> Intent {
         },
         fib: Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 },
         bfd: BfdTiming::default(),
+        drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),

@@ -5,6 +5,7 @@
 //! there is no TOML and no Kubernetes in this module, and every default is already applied.
 
 pub mod bfd;
+pub mod drain;
 pub mod reconcile;
 pub mod secret;
 
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 use rib::Policy;
 
 pub use bfd::{Bfd, BfdTiming};
+pub use drain::Drain;
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
 
@@ -42,6 +44,8 @@ pub struct Intent {
     pub decision: Decision,
     /// The intervals of BFD sessions whose peer has none of its own.
     pub bfd: BfdTiming,
+    /// How peers are left.
+    pub drain: Drain,
     /// The peers by name.
     pub peers: BTreeMap<String, PeerIntent>,
     /// The path of the unix socket operators talk to.
@@ -134,6 +138,8 @@ pub struct PeerIntent {
     pub import: Import,
     /// What we advertise.
     pub export: Export,
+    /// Whether routes an external peer marks with GRACEFUL_SHUTDOWN are the last resort (RFC 8326).
+    pub graceful_shutdown: bool,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -211,6 +217,7 @@ impl PeerIntent {
             max_length_ipv6: Family::Ipv6.bits(),
             import: Import::Safe,
             export: Export::Originated,
+            graceful_shutdown: true,
             shutdown: false,
         }
     }

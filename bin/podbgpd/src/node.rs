@@ -33,6 +33,8 @@ const INBOX: usize = 64;
 const BATCH: usize = 64;
 /// How many forwarding changes go to the kernel's thread at once.
 const CHANGES: usize = 1024;
+/// How long the answer to an operator who has us leave may take to get out.
+const LAST_ANSWER: Duration = Duration::from_millis(100);
 
 /// Everything the daemon is, while it runs.
 pub struct Node {
@@ -71,6 +73,8 @@ impl Kernel {
 /// Why the daemon stops.
 enum Stop {
     Signal(&'static str),
+    /// An operator wanted it, and every peer has been left.
+    Leave,
     Kernel(String),
 }
 
@@ -152,15 +156,23 @@ impl Node {
                 _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
             }
             self.settle();
+            if self.speaker.has_left() {
+                break Stop::Leave;
+            }
         };
         self.stop(stop).await
     }
 
     /// Says goodbye to every peer and leaves the kernel's routes where they are.
     async fn stop(mut self, stop: Stop) -> anyhow::Result<()> {
+        let leaves = matches!(stop, Stop::Leave);
         let result = match stop {
             Stop::Signal(signal) => {
                 info!(target: "node", signal, "stopping; kernel routes stay as they are");
+                Ok(())
+            }
+            Stop::Leave => {
+                info!(target: "node", "every peer has been left; kernel routes stay as they are");
                 Ok(())
             }
             Stop::Kernel(why) => Err(anyhow::anyhow!("the kernel cannot be kept true to BGP: {why}")),
@@ -171,6 +183,10 @@ impl Node {
         let Self { mut transport, mut sockets, kernel, listeners, bfd, .. } = self;
         drop(listeners);
         drop(bfd);
+        if leaves {
+            // Whoever asked for it is still to be answered.
+            tokio::time::sleep(LAST_ANSWER).await;
+        }
         // The writers report what they wrote; nobody need listen, but somebody must take it.
         tokio::select! {
             () = transport.drain() => {}

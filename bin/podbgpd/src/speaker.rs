@@ -11,6 +11,7 @@
 mod advertise;
 mod bfd;
 mod convergence;
+mod drain;
 mod peering;
 mod reload;
 mod views;
@@ -28,10 +29,12 @@ use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
+use crate::drain::Stage;
 use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
 use convergence::Convergence;
+use drain::Drains;
 use peering::Peering;
 pub use reload::Acted;
 pub use views::Surroundings;
@@ -47,6 +50,7 @@ pub struct Speaker {
     by_address: BTreeMap<IpAddr, PeerId>,
     next_id: u32,
     convergence: Convergence,
+    drains: Drains,
     /// The BFD sessions asked for, and how they stood last.
     bfd_wanted: Vec<Wanted>,
     bfd: Report,
@@ -141,6 +145,13 @@ pub enum Notice {
     },
     /// Somebody connected whom nobody configured.
     Stranger(IpAddr),
+    /// A drain came to its next stage.
+    Drain {
+        /// The peer's name; `None` for the node.
+        peer: Option<String>,
+        /// The stage.
+        stage: Stage,
+    },
     /// Every peer has said all it has to say, or is not waited for any longer.
     Converged {
         /// Whether the deadline decided.
@@ -160,6 +171,7 @@ impl Speaker {
             by_address: BTreeMap::new(),
             next_id: 0,
             convergence: Convergence::new(now),
+            drains: Drains::default(),
             bfd_wanted: Vec::new(),
             bfd: Report::default(),
             refreshes: BTreeSet::new(),
@@ -226,6 +238,11 @@ impl Speaker {
         }
         self.rib.settle();
         self.advertise(now, out);
+        // A drain goes on when everything has been said, and then there is something else to say.
+        while self.check_drains(now, out) {
+            self.rib.settle();
+            self.advertise(now, out);
+        }
         self.check_convergence(now, out);
     }
 
@@ -233,7 +250,7 @@ impl Speaker {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let machines = self.peerings.values().filter_map(|peering| peering.machine.next_deadline());
-        machines.chain(self.convergence.deadline()).min()
+        machines.chain(self.convergence.deadline()).chain(self.drains.next_deadline()).min()
     }
 
     /// Tells whether somebody at this address is a peer.
@@ -337,7 +354,8 @@ impl Speaker {
                 out.push(Output::Close((id, conn)));
             }
             Action::Established(negotiated) => {
-                let info = peering.established(&negotiated);
+                let mut info = peering.established(&negotiated);
+                info.drain = drain::of_tables(peering.drained, &self.intent.drain);
                 self.rib.peer_up(id, info);
             }
             Action::Update(update) => return self.receive(id, update, seconds, out),

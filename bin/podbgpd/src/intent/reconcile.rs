@@ -87,6 +87,11 @@ pub enum Change {
         /// What changed.
         why: Vec<KeyChange>,
     },
+    /// How peers are left; a drain that runs keeps its times.
+    Drain {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
     /// Settings of a peer that only a new session can have. All its other settings change with it.
     ResetPeer {
         /// The name of the peer.
@@ -154,6 +159,12 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("bfd.min-tx", Soft, bfd.min_tx, millis),
     key!("bfd.min-rx", Soft, bfd.min_rx, millis),
     key!("bfd.multiplier", Soft, bfd.multiplier),
+    key!("drain.announce", Soft, drain.announce, seconds),
+    key!("drain.withdraw", Soft, drain.withdraw, seconds),
+    key!("drain.deadline", Soft, drain.deadline, seconds),
+    key!("drain.prepend", Soft, drain.prepend),
+    key!("drain.med", Soft, drain.med, optional),
+    key!("drain.on-host-shutdown", Soft, drain.on_host_shutdown),
     key!("control.socket", Restart, control_socket, |path: &PathBuf| path.display().to_string()),
     key!("metrics.listen", Soft, metrics, optional),
 ];
@@ -180,6 +191,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.max-length-ipv6", Refresh, max_length_ipv6),
     key!("peer.import", Refresh, import),
     key!("peer.export", Refresh, export),
+    key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 
@@ -220,6 +232,7 @@ impl Change {
             Self::Listen { .. }
             | Self::Metrics(_)
             | Self::Bfd { .. }
+            | Self::Drain { .. }
             | Self::Blocks { .. }
             | Self::PeerSettings { .. }
             | Self::Password { .. }
@@ -235,7 +248,7 @@ fn changed<T>(keys: &[Key<T>], old: &T, new: &T) -> Vec<(Effect, KeyChange)> {
 
 fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -> Vec<Change> {
     let mut changes = Vec::new();
-    let (mut decision, mut bfd) = (Vec::new(), Vec::new());
+    let (mut decision, mut bfd, mut drain) = (Vec::new(), Vec::new(), Vec::new());
     for (effect, change) in changed {
         match (change.key, effect) {
             (_, Effect::Restart) => changes.push(Change::Restart(change)),
@@ -249,6 +262,7 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
                 removed: difference(&old.node.blocks, &new.node.blocks),
             }),
             ("bfd.min-tx" | "bfd.min-rx" | "bfd.multiplier", _) => bfd.push(change),
+            (key, _) if key.starts_with("drain.") => drain.push(change),
             ("metrics.listen", _) => changes.push(Change::Metrics(change)),
             _ => changes.push(Change::Setting(change)),
         }
@@ -258,6 +272,9 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
     }
     if !bfd.is_empty() {
         changes.push(Change::Bfd { why: bfd });
+    }
+    if !drain.is_empty() {
+        changes.push(Change::Drain { why: drain });
     }
     changes
 }
@@ -365,7 +382,9 @@ impl Change {
         match self {
             Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => part(change).to_owned(),
             Self::Listen { .. } | Self::Blocks { .. } => "node".to_owned(),
-            Self::Decision { why } | Self::Bfd { why } => why.first().map_or("node", part).to_owned(),
+            Self::Decision { why } | Self::Bfd { why } | Self::Drain { why } => {
+                why.first().map_or("node", part).to_owned()
+            }
             Self::RemovePeer { peer }
             | Self::AddPeer { peer }
             | Self::Password { peer, .. }
@@ -384,7 +403,7 @@ impl Change {
             Self::Blocks { added, removed } => format!("node.blocks{}", Delta { added, removed }),
             Self::RemovePeer { peer } => format!("remove peer {peer}"),
             Self::AddPeer { peer } => format!("add peer {peer}"),
-            Self::Decision { why } | Self::Bfd { why } => Why(why).to_string(),
+            Self::Decision { why } | Self::Bfd { why } | Self::Drain { why } => Why(why).to_string(),
             Self::Password { peer, why } => format!("peer {peer}: {why}"),
             Self::ResetPeer { peer, why }
             | Self::PeerPolicy { peer, why }

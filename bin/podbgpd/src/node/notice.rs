@@ -60,6 +60,10 @@ impl Log {
                     warn!(target: "session", %from, left_out, "refused a connection: no peer has this address");
                 }
             }
+            Notice::Drain { peer, stage } => {
+                let whom = peer.as_deref().unwrap_or("the node");
+                info!(target: "drain", whom, %stage, "drain");
+            }
             Notice::Converged { deadline: false } => {
                 info!(target: "session", "every peer has sent End-of-RIB")
             }

@@ -70,6 +70,9 @@ impl Speaker {
         if let Some(command) = self.tracking.pop_front() {
             return Some(command);
         }
+        if self.keeps_kernel() {
+            return None;
+        }
         while self.rib.has_pending_forwarding() {
             // Of those that are pending, some may have come back to what the kernel has.
             let changes = self.rib.pull_forwarding(limit);

@@ -11,6 +11,7 @@ use bgp::{Capability, Family, FamilySet, Negotiated, NextHop};
 use rib::{NextHopSelf, PeerInfo, RibSettings};
 
 use crate::addresses::LocalEnd;
+use crate::drain::Stage;
 use crate::intent::{Export, Import, Intent, PeerIntent};
 use crate::transport::Endpoint;
 
@@ -23,6 +24,8 @@ pub(super) struct Peering {
     pub(super) session: Option<Session>,
     /// Whether an operator holds the peer down, beyond what the intent says.
     pub(super) held_down: bool,
+    /// How far the peer is drained.
+    pub(super) drained: Option<Stage>,
     /// UPDATEs that were treated as withdrawals, and attributes that were discarded (RFC 7606 §2).
     pub(super) treated_as_withdraw: u64,
     pub(super) attributes_discarded: u64,
@@ -42,6 +45,7 @@ impl Peering {
             ends: BTreeMap::new(),
             session: None,
             held_down: false,
+            drained: None,
             treated_as_withdraw: 0,
             attributes_discarded: 0,
             intent,
@@ -54,7 +58,7 @@ impl Peering {
 
     /// Tells whether there should be a session.
     pub(super) fn is_wanted(&self) -> bool {
-        !(self.intent.shutdown || self.held_down)
+        !(self.intent.shutdown || self.held_down || self.drained == Some(Stage::Closed))
     }
 
     /// Tells whether the peer has sent End-of-RIB for every family of the session.
@@ -97,6 +101,8 @@ impl Peering {
             export: Arc::new(export(&self.intent)),
             max_prefixes: self.intent.max_prefixes,
             enforce_first_as: true,
+            graceful_shutdown: self.intent.graceful_shutdown,
+            drain: None,
         }
     }
 }

@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bgp::{Asn, BgpId};
 
 use super::*;
-use crate::intent::{BfdTiming, Decision, Fib, Import, Node, Secret};
+use crate::intent::{BfdTiming, Decision, Drain, Fib, Import, Node, Secret};
 
 fn intent(peers: &[&str]) -> Intent {
     let address = |index: usize| IpAddr::from([10, 0, 0, u8::try_from(index + 1).unwrap()]);
@@ -20,6 +20,7 @@ fn intent(peers: &[&str]) -> Intent {
         },
         fib: Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 },
         bfd: BfdTiming::default(),
+        drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: peers.collect(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
@@ -159,6 +160,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         max_length_ipv6,
         import,
         export,
+        graceful_shutdown,
         shutdown,
     });
     assert_eq!(PEER_KEYS.len(), fields - 1);
@@ -170,7 +172,8 @@ fn every_field_of_a_node_has_a_row() {
     let fib = count_fields!(Fib { install, protocol, metric, table, max_paths });
     let decision = count_fields!(Decision { multipath_relax, always_compare_med });
     let bfd = count_fields!(BfdTiming { min_tx, min_rx, multiplier });
-    let intent = count_fields!(Intent { node, fib, decision, bfd, peers, control_socket, metrics });
-    // Four fields of the intent are the structs above, and the peers have their own rows.
-    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + intent - 5);
+    let drain = count_fields!(Drain { announce, withdraw, deadline, prepend, med, on_host_shutdown });
+    let intent = count_fields!(Intent { node, fib, decision, bfd, drain, peers, control_socket, metrics });
+    // Five fields of the intent are the structs above, and the peers have their own rows.
+    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + drain + intent - 6);
 }
