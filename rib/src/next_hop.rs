@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use crate::forwarding::Gateway;
+use crate::path::Slot;
 
 /// Where a next hop leads, as the kernel's routes say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,6 +42,17 @@ impl Resolution {
     }
 }
 
+impl Resolution {
+    /// Returns whom packets for this next hop go to.
+    pub(crate) fn gateways(&self, address: IpAddr) -> SmallVec<[Gateway; 2]> {
+        match self {
+            Self::Unknown | Self::Unreachable => SmallVec::new(),
+            Self::OnLink { interface } => SmallVec::from_iter([Gateway { address, interface: *interface }]),
+            Self::Via { gateways, .. } => SmallVec::from_slice(gateways),
+        }
+    }
+}
+
 /// Which next hops somebody should resolve from now on, and which no longer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NextHopChanges {
@@ -59,6 +73,8 @@ struct Hop {
     names: u32,
     /// Accepted paths that need it resolved.
     users: u32,
+    /// The same for each source that has any.
+    shares: SmallVec<[(Slot, u32); 2]>,
     /// Whether whoever resolves has been told to.
     tracked: bool,
     resolution: Resolution,
@@ -90,6 +106,7 @@ impl NextHops {
             address,
             names: 1,
             users: 0,
+            shares: SmallVec::new(),
             tracked: false,
             resolution: Resolution::Unknown,
             changed: false,
@@ -115,22 +132,49 @@ impl NextHops {
         self.forget_if_unused(id.0);
     }
 
-    /// Counts an accepted path that needs it.
-    pub(crate) fn join(&mut self, id: HopId) {
+    /// Counts an accepted path of a source that needs it.
+    pub(crate) fn join(&mut self, id: HopId, source: Slot) {
         let hop = &mut self.hops[id.0 as usize];
         hop.users += 1;
+        match hop.shares.iter_mut().find(|(owner, _)| *owner == source) {
+            Some((_, count)) => *count += 1,
+            None => hop.shares.push((source, 1)),
+        }
         if hop.users == 1 {
             self.touched.insert(hop.address);
         }
     }
 
     /// Counts one less.
-    pub(crate) fn leave(&mut self, id: HopId) {
+    pub(crate) fn leave(&mut self, id: HopId, source: Slot) {
         let hop = &mut self.hops[id.0 as usize];
         hop.users -= 1;
+        if let Some(place) = hop.shares.iter().position(|(owner, _)| *owner == source) {
+            hop.shares[place].1 -= 1;
+            if hop.shares[place].1 == 0 {
+                hop.shares.swap_remove(place);
+            }
+        }
         if hop.users == 0 {
             self.touched.insert(hop.address);
         }
+    }
+
+    /// Returns whom packets go to by paths of this source and of no other, ascending.
+    pub(crate) fn sole_gateways(&self, source: Slot) -> BTreeSet<Gateway> {
+        let (mut own, mut shared) = (BTreeSet::new(), BTreeSet::new());
+        for hop in self.hops.iter().filter(|hop| hop.users > 0) {
+            let is_own = hop.shares.iter().any(|(owner, _)| *owner == source);
+            let is_shared = hop.shares.iter().any(|(owner, _)| *owner != source);
+            let gateways = hop.resolution.gateways(hop.address);
+            if is_shared {
+                shared.extend(gateways);
+            } else if is_own {
+                own.extend(gateways);
+            }
+        }
+        own.retain(|gateway| !shared.contains(gateway));
+        own
     }
 
     /// Learns where a next hop leads. Those nobody names are ignored.

@@ -41,6 +41,7 @@ pub struct Node {
     listeners: Listeners,
     kernel: Option<Kernel>,
     bfd: bfd::Handle,
+    watch: fib::Watch,
     sockets: mpsc::Receiver<SocketEvent>,
     fib_events: mpsc::Receiver<fib::Event>,
     doors: doors::Doors,
@@ -100,6 +101,7 @@ impl Node {
             listeners,
             kernel,
             bfd: bfd::spawn()?,
+            watch: fib::watch()?,
             sockets,
             fib_events,
             doors,
@@ -144,6 +146,7 @@ impl Node {
                         break stop;
                     }
                 }
+                Some(sights) = self.watch.next() => self.input(Input::Sighted(sights)),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
@@ -313,6 +316,9 @@ impl Node {
             Output::Close(key) => self.transport.close(key),
             Output::Password(address, password) => self.password(address, password.as_ref()),
             Output::Bfd(sessions) => self.bfd.want(sessions),
+            Output::Heed(neighbours) => self.watch.heed(neighbours),
+            // The routes themselves follow; until the kernel's thread can do it ahead of them, they are all there is.
+            Output::Lose(_) => {}
             Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
         }
     }
