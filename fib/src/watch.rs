@@ -6,9 +6,9 @@
 //! notification costs nothing but another reading, because only differences are told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::net::IpAddr;
 use std::thread;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +20,8 @@ use crate::netlink::{Ears, Heard};
 
 /// How many tellings may wait for the daemon; further ones wait in the socket.
 const TELLINGS: usize = 64;
+/// How long after its addresses a link may go down.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// Something that has just become true.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +108,7 @@ fn listen(
             reading = Reading::UnderWay;
         }
         let mut sights = Vec::new();
-        for heard in ears.hear(&mut buffer)? {
+        for heard in hear(&mut ears, &mut buffer)? {
             match heard {
                 Heard::LinksRead => ears.read_addresses()?,
                 // One reading has to end before another can begin.
@@ -124,6 +126,19 @@ fn listen(
         let _ = if sights.is_empty() { Ok(()) } else { telling.blocking_send(sights) };
     }
     Ok(())
+}
+
+/// Waits a little for what there is to hear. The IPv6 addresses of a link that is set down go a moment before it
+/// does; whoever is told of both at once can tell the cause from the consequence.
+fn hear(ears: &mut Ears, buffer: &mut Vec<u8>) -> Result<Vec<Heard>, Error> {
+    let mut all = ears.hear(buffer)?;
+    if all.iter().any(|heard| matches!(heard, Heard::AddressGone(_))) {
+        thread::sleep(MOMENT);
+        while let Some(more) = ears.hear_more(buffer)? {
+            all.extend(more);
+        }
+    }
+    Ok(all)
 }
 
 /// How far the reading of everything has come.
@@ -194,11 +209,6 @@ impl Known {
 
 fn gone(link: Link) -> Sight {
     Sight::LinkGone(Link { up: false, enabled: false, ..link })
-}
-
-/// Tells whether a wait ended only because it was long enough.
-pub(crate) fn is_pause(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

@@ -252,3 +252,55 @@ impl NextHops {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Slot = Slot(0);
+    const B: Slot = Slot(1);
+
+    fn on_link(hops: &mut NextHops, host: u8) -> (HopId, Gateway) {
+        let address = IpAddr::from([10, 0, 0, host]);
+        let id = hops.name(address);
+        hops.resolve(address, Resolution::OnLink { interface: Some(1) });
+        (id, Gateway { address, interface: Some(1) })
+    }
+
+    fn sole(hops: &NextHops, source: Slot) -> Vec<Gateway> {
+        hops.sole_gateways(source).into_iter().collect()
+    }
+
+    #[test]
+    fn a_gateway_is_solely_of_a_peer_until_another_leads_through_it() {
+        let mut hops = NextHops::default();
+        let (first, gateway) = on_link(&mut hops, 1);
+        let (other, _) = on_link(&mut hops, 2);
+        hops.join(first, A);
+        hops.join(first, A);
+        hops.join(other, B);
+        assert_eq!(sole(&hops, A), [gateway]);
+        hops.join(first, B);
+        assert_eq!(sole(&hops, A), []);
+        hops.leave(first, B);
+        hops.leave(first, A);
+        assert_eq!(sole(&hops, A), [gateway]);
+        hops.leave(first, A);
+        assert_eq!(sole(&hops, A), []);
+    }
+
+    #[test]
+    fn next_hops_behind_the_same_gateway_share_it() {
+        let mut hops = NextHops::default();
+        let (near, gateway) = on_link(&mut hops, 1);
+        let far = IpAddr::from([192, 0, 2, 1]);
+        let behind = hops.name(far);
+        hops.resolve(far, Resolution::Via { gateways: vec![gateway], metric: 1 });
+        hops.join(near, A);
+        hops.join(behind, B);
+        assert_eq!((sole(&hops, A), sole(&hops, B)), (vec![], vec![]));
+        hops.leave(behind, B);
+        hops.join(behind, A);
+        assert_eq!(sole(&hops, A), [gateway]);
+    }
+}

@@ -317,8 +317,11 @@ impl Node {
             Output::Password(address, password) => self.password(address, password.as_ref()),
             Output::Bfd(sessions) => self.bfd.want(sessions),
             Output::Heed(neighbours) => self.watch.heed(neighbours),
-            // The routes themselves follow; until the kernel's thread can do it ahead of them, they are all there is.
-            Output::Lose(_) => {}
+            Output::Lose(next_hops) => {
+                if let Some(kernel) = &self.kernel {
+                    kernel.handle.lose(next_hops);
+                }
+            }
             Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
         }
     }

@@ -33,7 +33,7 @@ use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
 use convergence::Convergence;
-use failover::Ground;
+use failover::{Ground, Losses};
 use peering::Peering;
 pub use reload::Acted;
 pub use views::Surroundings;
@@ -54,6 +54,7 @@ pub struct Speaker {
     bfd: Report,
     /// What sessions stand on.
     ground: Ground,
+    losses: Losses,
     /// What peers asked to have sent again since the last decision; asking more often makes no difference.
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
@@ -173,6 +174,7 @@ impl Speaker {
             bfd_wanted: Vec::new(),
             bfd: Report::default(),
             ground: Ground::default(),
+            losses: Losses::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
             actions: Vec::new(),

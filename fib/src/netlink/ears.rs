@@ -3,6 +3,7 @@
 //! It also carries the requests to read them, so that answers and notifications come in one order and none can
 //! be older than what is already known.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use super::{DATAGRAM, answer, append, link, options};
 use crate::error::Error;
 use crate::handle::Link;
-use crate::watch::{Address, is_pause};
+use crate::watch::Address;
 
 /// Room for some thousand notifications.
 const BUFFER: i32 = 2 << 20;
@@ -79,12 +80,21 @@ impl Ears {
 
     /// Waits a little for the next datagram.
     pub(crate) fn hear(&mut self, buffer: &mut Vec<u8>) -> Result<Vec<Heard>, Error> {
+        Ok(self.receive(buffer, 0)?.unwrap_or_default())
+    }
+
+    /// Takes the next datagram if there is one.
+    pub(crate) fn hear_more(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Vec<Heard>>, Error> {
+        self.receive(buffer, libc::MSG_DONTWAIT)
+    }
+
+    fn receive(&mut self, buffer: &mut Vec<u8>, flags: i32) -> Result<Option<Vec<Heard>>, Error> {
         buffer.clear();
         buffer.reserve(DATAGRAM);
-        match self.0.recv(buffer, 0) {
-            Ok(_) => answer::messages(buffer).filter_map(heard).collect(),
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(vec![Heard::Overrun]),
-            Err(error) if is_pause(&error) => Ok(Vec::new()),
+        match self.0.recv(buffer, flags) {
+            Ok(_) => answer::messages(buffer).filter_map(heard).collect::<Result<_, _>>().map(Some),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(Some(vec![Heard::Overrun])),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
             Err(error) => Err(Error::Socket(error)),
         }
     }

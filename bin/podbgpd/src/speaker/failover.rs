@@ -47,6 +47,36 @@ impl Ground {
     }
 }
 
+/// What the kernel's side has been told to leave, and has to be told again among the changes: behind those that are
+/// older, which may still name it, and ahead of those that follow from the loss.
+#[derive(Default)]
+pub(super) struct Losses {
+    /// Said ahead of the changes, not yet among them.
+    untold: Vec<fib::NextHop>,
+    /// Whether the changes that follow from a loss are still being told.
+    unsettled: bool,
+}
+
+impl Losses {
+    fn lose(&mut self, next_hops: Vec<fib::NextHop>) {
+        self.untold.extend(next_hops);
+    }
+
+    /// Returns what has to be said before the next changes.
+    pub(super) fn before_changes(&mut self) -> Option<fib::Command> {
+        if self.untold.is_empty() {
+            return None;
+        }
+        self.unsettled = true;
+        Some(fib::Command::Lose(std::mem::take(&mut self.untold)))
+    }
+
+    /// Returns what has to be said once no change is left.
+    pub(super) fn after_changes(&mut self) -> Option<fib::Command> {
+        std::mem::take(&mut self.unsettled).then_some(fib::Command::Settled)
+    }
+}
+
 impl Speaker {
     /// Ends the sessions that lost what they stand on, and looks at once for those that may come back.
     pub(super) fn follow_sights(&mut self, mut sights: Vec<Sight>, now: Instant, out: &mut Vec<Output>) {
@@ -93,10 +123,11 @@ impl Speaker {
 
     /// Stops forwarding over whom only this peer's paths lead through, ahead of the routes themselves: how long those
     /// take depends on how many there are. To be called while the tables still have the paths.
-    pub(super) fn lose_gateways(&self, id: PeerId, out: &mut Vec<Output>) {
+    pub(super) fn lose_gateways(&mut self, id: PeerId, out: &mut Vec<Output>) {
         let lost: Vec<_> = self.rib.sole_gateways(id).into_iter().map(peering::next_hop).collect();
         if !lost.is_empty() {
-            out.push(Output::Lose(lost));
+            out.push(Output::Lose(lost.clone()));
+            self.losses.lose(lost);
         }
     }
 
