@@ -6,6 +6,8 @@ mod collision;
 mod failover;
 #[path = "daemon/full_table.rs"]
 mod full_table;
+#[path = "daemon/hands.rs"]
+mod hands;
 #[path = "daemon/kernel.rs"]
 mod kernel;
 #[path = "daemon/reload.rs"]

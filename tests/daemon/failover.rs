@@ -15,6 +15,8 @@ use crate::{attributes, prefixes};
 
 const HOLD: u16 = 90;
 const AT_ONCE: Duration = Duration::from_millis(500);
+/// The first packet may go before the other end is ready for it, and TCP sends it again a second later.
+const SOON_BACK: Duration = Duration::from_secs(2);
 
 #[test]
 fn a_link_that_goes_down_ends_the_session_at_once_and_one_that_returns_brings_it_back() {
@@ -32,7 +34,7 @@ fn a_link_that_goes_down_ends_the_session_at_once_and_one_that_returns_brings_it
     let start = Instant::now();
     rack.ours.set_up(&link(0)).expect("the link comes up");
     let _puppet = established(&listener, &daemon);
-    assert!(start.elapsed() < Duration::from_secs(1), "after {:?}", start.elapsed());
+    assert!(start.elapsed() < SOON_BACK, "after {:?}", start.elapsed());
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn an_address_that_is_removed_ends_its_session_at_once() {
     let start = Instant::now();
     ip(&rack.ours, &format!("addr add {address}/24 dev {}", link(0)));
     let _puppet = established(&listener, &daemon);
-    assert!(start.elapsed() < Duration::from_secs(1), "after {:?}", start.elapsed());
+    assert!(start.elapsed() < SOON_BACK, "after {:?}", start.elapsed());
 }
 
 #[test]

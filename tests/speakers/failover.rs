@@ -160,7 +160,7 @@ fn a_lost_session_takes_its_next_hop_along_before_its_routes() {
     let mut world = pair(|_| ());
     let (before, told) = (world.node(1).kernel.changes, world.node(1).kernel.commands.len());
     sight(&mut world, [link(INTERFACE, false)]);
-    assert_eq!(world.node(1).kernel.commands[told..], ["lose", "apply", "settled", "untrack"]);
+    assert_eq!(world.node(1).kernel.commands[told..], ["lose", "untrack", "apply", "settled"]);
     let lost = world.node(1).lost.clone();
     assert!(!lost.is_empty());
     assert!(lost.contains(&(NextHop::via_interface(address(2), INTERFACE), before)), "{lost:?}");

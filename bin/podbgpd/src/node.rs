@@ -5,6 +5,7 @@
 
 mod answer;
 mod doors;
+mod hands;
 mod notice;
 
 use std::io;
@@ -42,6 +43,7 @@ pub struct Node {
     kernel: Option<Kernel>,
     bfd: bfd::Handle,
     watch: fib::Watch,
+    hands: hands::Hands,
     sockets: mpsc::Receiver<SocketEvent>,
     fib_events: mpsc::Receiver<fib::Event>,
     doors: doors::Doors,
@@ -102,6 +104,7 @@ impl Node {
             kernel,
             bfd: bfd::spawn()?,
             watch: fib::watch()?,
+            hands: hands::Hands::open()?,
             sockets,
             fib_events,
             doors,
@@ -146,7 +149,11 @@ impl Node {
                         break stop;
                     }
                 }
-                Some(sights) = self.watch.next() => self.input(Input::Sighted(sights)),
+                Some(sights) = self.watch.next() => {
+                    self.input(Input::Sighted(sights));
+                    self.follow_uplinks();
+                }
+                Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),

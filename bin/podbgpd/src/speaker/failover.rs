@@ -111,6 +111,16 @@ impl Speaker {
         }
     }
 
+    /// Returns the names of the interfaces that have peers on the link.
+    #[must_use]
+    pub fn uplinks(&self) -> Vec<String> {
+        let peers = || self.peerings.values().map(|peering| peering.intent.address);
+        let towards_peers = |address: &&Address| peers().any(|peer| address.on_link.contains(&peer));
+        let uplinks = self.ground.addresses.iter().filter(towards_peers).map(|address| address.interface);
+        let uplinks: BTreeSet<u32> = uplinks.collect();
+        uplinks.into_iter().map(|interface| self.ground.name(interface)).collect()
+    }
+
     /// Asks to be told of the neighbours whose failure matters, when they are others than before.
     pub(super) fn heed_neighbours(&mut self, out: &mut Vec<Output>) {
         let heeded = self.hasty().filter(|(_, peering)| peering.is_wanted());
