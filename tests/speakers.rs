@@ -9,6 +9,8 @@ mod convergence;
 mod drain;
 #[path = "speakers/explained.rs"]
 mod explained;
+#[path = "speakers/failover.rs"]
+mod failover;
 #[path = "speakers/flow.rs"]
 mod flow;
 #[path = "speakers/operators.rs"]
@@ -27,9 +29,7 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{
-    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Intent, Node, PeerIntent,
-};
+use podbgpd::intent::{BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Intent, Node, PeerIntent};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.

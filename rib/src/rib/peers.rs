@@ -59,8 +59,7 @@ impl Rib {
         peer.info.import = import;
         peer.info.export = export;
         if import_changed {
-            let all: Vec<_> = self.destinations.ids().collect();
-            self.judge_again(&all, |other| other == slot);
+            self.judge_all_again(slot);
         }
         if export_changed {
             self.pend_all(slot);
@@ -99,7 +98,7 @@ impl Rib {
     }
 
     /// Makes everything pending for a peer, if it is up.
-    fn pend_all(&mut self, slot: Slot) {
+    pub(super) fn pend_all(&mut self, slot: Slot) {
         let (peers, destinations) = (&mut self.peers, &self.destinations);
         let Some(peer) = peers[usize::from(slot.0)].as_mut().filter(|peer| !peer.lost) else { return };
         let families: FamilySet = peer.info.families;

@@ -1,5 +1,6 @@
 //! Views in, samples out. The table of all metrics is in the page of the module above.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ::control::{BfdState, DiscardedView, DrainStage, Family, PeerState, PeerView, RoutesView, StatusView};
@@ -59,7 +60,12 @@ impl Snapshot {
         page.gauge("podbgp_ready", "Whether the node can carry traffic", None, truth(status.ready))?;
         let stage = status.drain.as_ref().map(|drain| drain.stage);
         let stages = stages(stage).map(|(name, is)| (vec![("stage", name.to_owned())], is));
-        page.gauge("podbgp_drain_stage", "How far the node is drained", None, stages)
+        page.gauge("podbgp_drain_stage", "How far the node is drained", None, stages)?;
+        let kinds = status.wrong_hands.iter().map(|hand| hand.kind.as_str());
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        kinds.for_each(|kind| *counts.entry(kind).or_default() += 1);
+        let hands = counts.into_iter().map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
+        page.gauge("podbgp_wrong_hands", "What on this machine fights with the daemon", None, hands)
     }
 
     fn sessions(&self, page: &mut Page) -> fmt::Result {
