@@ -9,6 +9,8 @@ mod convergence;
 mod explained;
 #[path = "speakers/flow.rs"]
 mod flow;
+#[path = "speakers/graceful.rs"]
+mod graceful;
 #[path = "speakers/operators.rs"]
 mod operators;
 #[path = "speakers/reload.rs"]

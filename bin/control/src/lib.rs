@@ -35,6 +35,7 @@ mod bfd;
 mod peer;
 mod reload;
 mod request;
+mod restart;
 mod route;
 mod status;
 #[cfg(test)]
@@ -48,6 +49,10 @@ pub use peer::{
 pub use reload::{ActionView, ChangeView, ConfigErrorView, Effect, ReloadView};
 pub use request::{
     HttpRequest, Method, PeerAction, Request, RouteQuery, RouteTable, SHUTDOWN_MESSAGE_MAX, Selection,
+};
+pub use restart::{
+    AbsenceView, PeerRestartView, RestartNow, RestartTermsView, RestartView, RestartWaitView, ReturnedView,
+    Staleness,
 };
 pub use route::{
     AdvertisedView, AttributesView, Family, KernelRouteView, KernelState, NextHopView, PathView, RouteKind,

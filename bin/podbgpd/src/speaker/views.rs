@@ -4,6 +4,7 @@
 
 mod bfd;
 mod peers;
+mod restart;
 mod routes;
 mod status;
 mod words;
