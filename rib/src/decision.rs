@@ -72,7 +72,7 @@ impl Reason {
     /// Returns a word for programs and words for people.
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Stale => ("stale", "long-lived stale: kept for want of better only"),
+            Self::Stale => ("stale", "long-lived stale"),
             Self::Local => ("local", "we originate the prefix"),
             Self::LocalPref => ("local_pref", "lower LOCAL_PREF"),
             Self::AsPathLength => ("as_path_length", "longer AS path"),

@@ -81,6 +81,8 @@ impl Rib {
         let families = info.families;
         let out = AdjRibOut::owing(families, self.destinations.bound());
         let Some(peer) = self.peer_mut(slot) else { return };
+        // What tells equally good paths apart.
+        let renamed = (peer.info.bgp_id, peer.info.address) != (info.bgp_id, info.address);
         (peer.info, peer.out, peer.lost) = (info, out, false);
         let of_peer = |id: &u32| self.destinations[*id].paths.iter().any(|path| path.source == slot);
         let all: Vec<_> = self.destinations.ids().filter(of_peer).collect();
@@ -88,8 +90,9 @@ impl Rib {
             if !families.contains(self.destinations[destination].family()) {
                 self.forget_paths(destination, slot, |_| true);
             }
-            // Its identifier, which may be another, bears on the decision.
-            self.mark_dirty(destination);
+            if renamed {
+                self.mark_dirty(destination);
+            }
         }
         self.judge_again(&all, |other| other == slot);
         self.pend_all(slot);

@@ -22,6 +22,7 @@ use crate::peer::{NextHopSelf, PeerInfo};
 mod borders;
 mod model;
 mod order;
+mod staleness;
 
 const OURS: Asn = Asn(65000);
 const TOR_A: PeerId = PeerId(1);

@@ -190,7 +190,10 @@ fn capability(capability: &Capability) -> String {
         }
         Capability::LongLivedGracefulRestart(families) => {
             let kept = families.iter().map(|kept| format!("{} {} s", code(kept.family), kept.stale_time));
-            format!("long-lived graceful restart: {}", kept.collect::<Vec<_>>().join(", "))
+            match families.is_empty() {
+                true => "long-lived graceful restart: helper only".to_owned(),
+                false => format!("long-lived graceful restart: {}", kept.collect::<Vec<_>>().join(", ")),
+            }
         }
         Capability::FourOctetAsn(asn) => format!("4-octet AS {asn}"),
         Capability::Unknown { code, value } => format!("code {code}, {} octets", value.len()),
