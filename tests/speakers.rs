@@ -13,6 +13,8 @@ mod explained;
 mod failover;
 #[path = "speakers/flow.rs"]
 mod flow;
+#[path = "speakers/graceful.rs"]
+mod graceful;
 #[path = "speakers/operators.rs"]
 mod operators;
 #[path = "speakers/reload.rs"]

@@ -41,6 +41,7 @@ mod drain;
 mod peer;
 mod reload;
 mod request;
+mod restart;
 mod route;
 mod status;
 #[cfg(test)]
@@ -55,6 +56,10 @@ pub use peer::{
 pub use reload::{ActionView, ChangeView, ConfigErrorView, Effect, ReloadView};
 pub use request::{
     HttpRequest, Method, PeerAction, Request, RouteQuery, RouteTable, SHUTDOWN_MESSAGE_MAX, Selection,
+};
+pub use restart::{
+    AbsenceView, PeerRestartView, RestartNow, RestartTermsView, RestartView, RestartWaitView, ReturnedView,
+    Staleness,
 };
 pub use route::{
     AdvertisedView, AttributesView, Family, KernelRouteView, KernelState, NextHopView, PathView, RouteKind,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{BfdSummaryView, DrainView, Family, LastErrorView};
+use crate::{BfdSummaryView, DrainView, Family, LastErrorView, RestartView};
 
 /// The answer to `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct StatusView {
     pub routes: Vec<RoutesView>,
     /// The kernel's side.
     pub fib: FibView,
+    /// How this run of the daemon began.
+    pub restart: RestartView,
     /// All BFD sessions.
     pub bfd: BfdSummaryView,
     /// The drain of the whole node; `null` if there is none. A node that is drained is not ready.

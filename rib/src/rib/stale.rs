@@ -29,7 +29,7 @@ impl Rib {
             self.forget_paths(destination, slot, |path| {
                 !keeps || was_up && path.staleness == Some(Staleness::Stale)
             });
-            if keeps && was_up {
+            if keeps {
                 self.grow_stale(destination, slot);
             }
         }

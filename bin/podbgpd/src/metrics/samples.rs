@@ -37,6 +37,7 @@ impl Collector for Snapshot {
         self.sessions(&mut page)?;
         self.bfd(&mut page)?;
         self.prefixes(&mut page)?;
+        self.restarts(&mut page)?;
         self.fib(&mut page)?;
         self.config(&mut page)
     }
@@ -169,6 +170,28 @@ impl Snapshot {
             ]
         });
         page.gauge("podbgp_routes", "The Loc-RIB", None, routes)
+    }
+
+    fn restarts(&self, page: &mut Page) -> fmt::Result {
+        let families =
+            || self.peers.iter().flat_map(|peer| peer.families.iter().map(move |family| (peer, family)));
+        let stale =
+            families().map(|(peer, counts)| (with(peer, &[("family", counts.family.name())]), counts.stale));
+        page.gauge("podbgp_peer_stale_prefixes", "Paths kept over a restart of the peer", None, stale)?;
+        let restarts = || self.peers.iter().filter_map(|peer| Some((peer, peer.graceful_restart.as_ref()?)));
+        let counts = restarts().map(|(peer, restart)| (labels(peer), restart.peer_restarts));
+        let help = "Times the peer came back while its routes were kept";
+        page.counter("podbgp_peer_graceful_restarts", help, counts)?;
+        let away = restarts()
+            .filter_map(|(peer, restart)| Some((labels(peer), restart.last_absence?.away_seconds?)));
+        let help = "How long the peer was away the last time its routes were kept";
+        page.gauge("podbgp_peer_last_absence", help, Some(Unit::Seconds), away)?;
+        let restart = &self.status.restart;
+        let help = "Whether this run went on where an earlier one ended";
+        page.gauge("podbgp_restarted", help, None, truth(restart.restarted))?;
+        let help = "How long after the start everything had been said and the kernel been told";
+        let took = restart.converged_seconds.map(|seconds| (vec![], seconds));
+        page.gauge("podbgp_start_convergence", help, Some(Unit::Seconds), took)
     }
 
     fn fib(&self, page: &mut Page) -> fmt::Result {

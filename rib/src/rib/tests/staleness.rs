@@ -298,6 +298,22 @@ fn long_lived_routes_of_the_same_word_are_fresh_again() {
 }
 
 #[test]
+fn equal_attributes_go_out_marked_for_the_stale_and_bare_for_the_fresh() {
+    let mut rib = settled(&[TEN, ELEVEN]);
+    rib.peer_lost(TOR_A, FamilySet::ALL);
+    rib.begin_long_lived(TOR_A, Family::Ipv4);
+    hear_all(&mut rib);
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.update(TOR_A, announce(route_of(TOR_A), &[TEN]), 5);
+    rib.settle();
+    // Both in one pull.
+    rib.refresh(TOR_B, Family::Ipv4);
+    hear_all(&mut rib);
+    assert_eq!(told(&rib, TOR_B, TEN), Some(vec![]));
+    assert_eq!(told(&rib, TOR_B, ELEVEN), Some(vec![Community::LLGR_STALE]));
+}
+
+#[test]
 fn a_route_that_declines_is_not_kept_for_long() {
     let mut rib = settled(&[TEN]);
     let declines = PathAttributes { communities: vec![Community::NO_LLGR], ..route_of(TOR_A) };

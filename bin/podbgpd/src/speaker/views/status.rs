@@ -56,6 +56,7 @@ impl Speaker {
             peers,
             routes: Family::ALL.into_iter().map(|family| self.routes_view(family)).collect(),
             fib,
+            restart: self.restart_view(now),
             bfd: self.bfd_summary(),
             drain: self.node_drain_view(now),
             config: around.config,
