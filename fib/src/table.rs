@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use ipnet::IpNet;
 
-use self::entries::{Entries, Entry};
+use self::entries::{Entries, Entry, Place};
 use self::groups::Groups;
 use self::outages::Outages;
 use self::targets::{TargetId, Targets};
@@ -346,14 +346,13 @@ impl Table {
             Action::Delete => TargetId::NONE,
             Action::DeleteStray { .. } => return,
         };
-        if self.entries.find(op.prefix).is_some_and(|entry| entry.drifted) {
-            self.stats.repairs += 1;
-        }
         self.troubles.clear(op.prefix);
+        let mut repaired = false;
         self.edit(op.prefix, |entry| {
-            entry.drifted = false;
+            repaired = std::mem::take(&mut entry.drifted);
             std::mem::replace(&mut entry.installed, installed)
         });
+        self.stats.repairs += u64::from(repaired);
     }
 
     fn refused(&mut self, op: &RouteOp, error: WriteError, now: Instant) {
@@ -428,7 +427,8 @@ impl Table {
 
     /// Changes an entry; `change` returns the target it let go of. Keeps counters, queue and pool right.
     fn edit(&mut self, prefix: IpNet, change: impl FnOnce(&mut Entry) -> TargetId) {
-        let entry = self.entries.find_or_insert(prefix);
+        let place = self.entries.place(prefix);
+        let entry = self.entries.at(place);
         let before = *entry;
         let released = change(entry);
         if entry.wanted != before.wanted {
@@ -444,12 +444,12 @@ impl Table {
             self.targets.release(std::mem::replace(&mut entry.installed, spelling));
         }
         self.let_go(released);
-        self.recount(prefix, before);
+        self.recount(prefix, place, before);
     }
 
     /// Counts an entry anew and sees to it that what is to be done about it is done.
-    fn recount(&mut self, prefix: IpNet, before: Entry) {
-        let Some(after) = self.entries.find(prefix) else { return };
+    fn recount(&mut self, prefix: IpNet, place: Place, before: Entry) {
+        let after = *self.entries.at(place);
         let right = self.is_right(after);
         let unfinished = self.is_unfinished(after, right);
         let adjust = |count: &mut usize, was: bool, is: bool| match (was, is) {
@@ -461,13 +461,14 @@ impl Table {
         adjust(&mut self.stats.installed, before.right, right);
         adjust(&mut self.stats.leftovers, before.is_leftover(), after.is_leftover());
         adjust(&mut self.stats.dirty, before.unfinished, unfinished);
-        if let Some(entry) = self.entries.find_mut(prefix) {
-            (entry.right, entry.unfinished) = (right, unfinished);
-        }
+        let entry = self.entries.at(place);
+        (entry.right, entry.unfinished) = (right, unfinished);
         if right {
             self.troubles.clear(prefix);
         } else if unfinished {
-            self.enqueue(prefix);
+            if self.settings.install && !std::mem::replace(&mut entry.queued, true) {
+                self.queue.push_back(prefix);
+            }
         } else {
             self.forget_blank(prefix, after);
         }

@@ -317,7 +317,9 @@ impl Table {
             };
             let affected: Vec<(IpNet, Entry)> = self.entries.iter().filter_map(affected).collect();
             for (prefix, entry) in affected {
-                self.recount(prefix, entry);
+                if let Some(place) = self.entries.find_place(prefix) {
+                    self.recount(prefix, place, entry);
+                }
             }
         }
         if self.queue.is_empty() && self.regroup_at.take_if(|due| *due <= now).is_some() {
