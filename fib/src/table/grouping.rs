@@ -218,9 +218,9 @@ impl Table {
             (None, worth) => !worth,
             (Some(_), true) => true,
             (Some(_), false) => {
-                let settled = self.converged && is_several(wish) && !self.is_worth_a_group(entry.wanted);
+                let unworthy = is_several(wish) && !self.is_worth_a_group(entry.wanted);
                 let forbidden = self.settings.next_hop_groups == NextHopGroups::Never;
-                !settled && !(self.converged && forbidden)
+                !self.converged || !(unworthy || forbidden)
             }
         }
     }
