@@ -4,6 +4,7 @@
 //! way every control character is taken out: peers can write into error texts, and nobody's terminal obeys them.
 
 mod peers;
+mod restart;
 mod routes;
 mod status;
 mod table;

@@ -2,6 +2,8 @@
 
 use control::{BfdView, PeerState, PeerView, TimersView};
 
+use super::restart;
+
 use super::table::{Column, Table, numbers, texts, words};
 use super::words::{bfd_state, duration, family, last_error, millis, moment, or_dash, peer_state, yes};
 use super::{Screen, fact, finish, one_line};
@@ -152,6 +154,9 @@ fn session(text: &mut String, peer: &PeerView) {
     }
     if let Some(bfd) = &peer.bfd {
         watched(text, bfd);
+    }
+    if let Some(restart) = &peer.graceful_restart {
+        restart::peer(text, restart);
     }
 }
 

@@ -4,6 +4,7 @@ use control::{
     ActionView, BfdSummaryView, ConfigErrorView, Effect, FibView, ReloadView, StatusView, Verdict,
 };
 
+use super::restart;
 use super::table::{Table, numbers, texts, words};
 use super::words::{count, duration, family, last_error};
 use super::{Screen, Tone, fact, finish, one_line, say};
@@ -35,6 +36,7 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
     fact(&mut text, "Daemon", format!("podbgpd {}, running for {uptime}", view.version));
     configuration(&mut text, view);
     kernel(&mut text, &view.fib);
+    restart::node(&mut text, &view.restart);
     bfd(&mut text, &view.bfd);
 
     let mut table = Table::new(vec![
