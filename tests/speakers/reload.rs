@@ -34,6 +34,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.max-length-ipv6", |peer| peer.max_length_ipv6 = 64),
     ("peer.import", |peer| peer.import = Import::All),
     ("peer.export", |peer| peer.export = Export::All),
+    ("peer.graceful-shutdown", |peer| peer.graceful_shutdown = false),
     ("peer.shutdown", |peer| peer.shutdown = true),
 ];
 
@@ -54,6 +55,12 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("bfd.min-tx", |node| node.bfd.min_tx = Duration::from_millis(50)),
     ("bfd.min-rx", |node| node.bfd.min_rx = Duration::from_millis(50)),
     ("bfd.multiplier", |node| node.bfd.multiplier = NonZeroU8::MIN),
+    ("drain.announce", |node| node.drain.announce = Duration::from_secs(20)),
+    ("drain.withdraw", |node| node.drain.withdraw = Duration::from_secs(3)),
+    ("drain.deadline", |node| node.drain.deadline = Duration::from_secs(90)),
+    ("drain.prepend", |node| node.drain.prepend = 3),
+    ("drain.med", |node| node.drain.med = Some(100)),
+    ("drain.on-host-shutdown", |node| node.drain.on_host_shutdown = false),
     ("control.socket", |node| node.control_socket = "/run/elsewhere.sock".into()),
     ("metrics.listen", |node| node.metrics = Some("127.0.0.1:9179".parse().unwrap())),
 ];

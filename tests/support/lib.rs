@@ -8,6 +8,7 @@ pub mod config;
 pub mod full_table;
 pub mod internet;
 pub mod kernel;
+pub mod logind;
 pub mod netns;
 pub mod podbgpd;
 pub mod puppet;

@@ -30,9 +30,23 @@ impl Podbgpd {
     /// When it does not.
     #[must_use]
     pub fn start(namespace: &Namespace, directory: PathBuf, config: &str) -> Self {
+        Self::start_with(namespace, directory, config, &[])
+    }
+
+    /// As [`Podbgpd::start`], with more in its environment until it is started again.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn start_with(
+        namespace: &Namespace,
+        directory: PathBuf,
+        config: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         podbgp::use_programs(Programs { podbgpd: binary("podbgpd"), bgpctl: binary("bgpctl") });
         write_config(&directory, config);
-        let process = launch(namespace, &directory);
+        let process = launch(namespace, &directory, environment);
         let daemon = Self { namespace: namespace.clone(), directory, process };
         daemon.ready()
     }
@@ -43,7 +57,7 @@ impl Podbgpd {
     /// When it does not answer.
     #[must_use]
     pub fn start_again(self) -> Self {
-        let process = launch(&self.namespace, &self.directory);
+        let process = launch(&self.namespace, &self.directory, &[]);
         Self { process, ..self }.ready()
     }
 
@@ -66,6 +80,15 @@ impl Podbgpd {
     /// When it does not.
     pub fn stop(&mut self) {
         let status = self.process.stop(SOON).expect("podbgpd ends when asked to");
+        assert!(status.success(), "podbgpd ended with {status}");
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not, or not well.
+    pub fn await_end(&mut self) {
+        let status = self.process.wait(SOON).expect("podbgpd ends");
         assert!(status.success(), "podbgpd ended with {status}");
     }
 
@@ -230,9 +253,10 @@ pub fn binary(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is not built beside {}", test.display()))
 }
 
-fn launch(namespace: &Namespace, directory: &Path) -> Process {
+fn launch(namespace: &Namespace, directory: &Path, environment: &[(&str, &str)]) -> Process {
     let mut command = podbgp::podbgpd(directory).expect("there is a podbgpd");
     command.args(["--log-level", "debug"]).env("NO_COLOR", "1");
+    command.envs(environment.iter().copied());
     Process::start(namespace, "podbgpd", command, directory).expect("podbgpd starts")
 }
 

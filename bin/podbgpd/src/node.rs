@@ -5,6 +5,7 @@
 
 mod answer;
 mod doors;
+mod host;
 mod notice;
 
 use std::io;
@@ -52,6 +53,7 @@ pub struct Node {
     /// An incoming connection, while the speaker decides about it.
     offered: Option<(TcpStream, IpAddr)>,
     log: notice::Log,
+    host: host::Host,
 }
 
 /// The way to the kernel's thread.
@@ -112,7 +114,9 @@ impl Node {
             outputs,
             offered: None,
             log: notice::Log::default(),
+            host: host::Host::default(),
         };
+        node.host.watch(node.speaker.intent().drain.on_host_shutdown);
         // The keys of the peers first: a socket that listens without them lets in who cannot sign.
         node.carry_out();
         let intent = node.speaker.intent();
@@ -151,11 +155,13 @@ impl Node {
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
+                news = self.host.news() => self.host_news(news),
                 _ = received(&mut hangup) => drop(self.reload()),
                 _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
                 _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
             }
             self.settle();
+            self.let_the_host_go();
             if self.speaker.has_left() {
                 break Stop::Leave;
             }

@@ -165,6 +165,12 @@ impl Speaker {
         }
     }
 
+    /// Tells whether the node is being drained and there is still something to wait for.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.drains.node.is_some() && !self.is_drained()
+    }
+
     /// Tells whether the node has been drained to the end.
     #[must_use]
     pub fn is_drained(&self) -> bool {
