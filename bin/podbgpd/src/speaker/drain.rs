@@ -191,6 +191,9 @@ impl Speaker {
 
     /// Goes on to the stages that are due, and says whether there were any.
     pub(super) fn check_drains(&mut self, now: Instant, out: &mut Vec<Output>) -> bool {
+        if self.drains.next_deadline().is_none() {
+            return false;
+        }
         let heard: BTreeMap<String, Heard> =
             self.by_name.iter().map(|(name, &id)| (name.clone(), self.heard(id))).collect();
         let before = out.len();
