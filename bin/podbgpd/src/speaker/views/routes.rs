@@ -240,12 +240,7 @@ fn attributes_view(attributes: &PathAttributes) -> AttributesView {
         NextHop::V4(_) => None,
     };
     AttributesView {
-        origin: match attributes.origin {
-            bgp::attributes::Origin::Igp => "igp",
-            bgp::attributes::Origin::Egp => "egp",
-            bgp::attributes::Origin::Incomplete => "incomplete",
-        }
-        .to_owned(),
+        origin: attributes.origin.name().to_owned(),
         as_path: attributes.as_path.to_string(),
         as_path_length: u32::try_from(attributes.as_path.length()).unwrap_or(u32::MAX),
         next_hop: Some(attributes.next_hop.address()),
