@@ -174,6 +174,7 @@ impl World {
             export: Arc::new(Export::None),
             max_prefixes: None,
             enforce_first_as: true,
+            blackhole: false,
         };
         self.rib.peer_up(peer, info);
         Ok(())

@@ -142,6 +142,7 @@ fn peer(id: u32) -> PeerInfo {
         export: Arc::new(Export::All),
         max_prefixes: None,
         enforce_first_as: true,
+        blackhole: false,
     }
 }
 

@@ -27,7 +27,7 @@
 //! | [`origination`] | the prefixes that are ours |
 //! | [`view`] | borrowed views for whoever asks |
 //!
-//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 7911 (paths received), 8212, 8950.
+//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 7911 (paths received), 7999, 8212, 8950.
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
@@ -57,5 +57,5 @@ pub use origination::Origination;
 pub use path::{PeerId, Source, Standing};
 pub use peer::{NextHopSelf, PeerCounts, PeerInfo};
 pub use policy::Policy;
-pub use rib::{Received, Rib, RibSettings, Stats};
+pub use rib::{Received, Rib, RibSettings, Stats, Step, Trial};
 pub use view::{DestinationView, PathView};

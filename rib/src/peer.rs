@@ -9,6 +9,7 @@ use crate::adj_rib_out::AdjRibOut;
 use crate::export::Export;
 use crate::import::{Import, RejectReason};
 use crate::path::{PeerId, Standing};
+use crate::policy::Announcer;
 
 /// Our address on a session, for each family: what "next hop self" means there.
 ///
@@ -59,6 +60,8 @@ pub struct PeerInfo {
     pub max_prefixes: Option<u32>,
     /// Whether an external peer's AS must be the first of its paths (RFC 4271 §6.3). A route server's is not.
     pub enforce_first_as: bool,
+    /// Whether the peer may have us drop what goes to its prefixes, by BLACKHOLE (RFC 7999).
+    pub blackhole: bool,
 }
 
 impl PeerInfo {
@@ -66,6 +69,12 @@ impl PeerInfo {
     #[must_use]
     pub fn is_external(&self) -> bool {
         self.asn != self.local_asn
+    }
+
+    /// Returns what policies may know of the peer.
+    #[must_use]
+    pub fn announcer(&self) -> Announcer {
+        Announcer { asn: self.asn, address: self.address, external: self.is_external() }
     }
 }
 

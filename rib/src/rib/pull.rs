@@ -25,6 +25,8 @@ struct Key {
     accepted: AttrId,
     originated: bool,
     external: bool,
+    /// Who announced it, where the policy looks at that.
+    announcer: Option<Slot>,
     family: Family,
 }
 
@@ -152,8 +154,9 @@ impl Rib {
         let route = self.outgoing(id, best.source, best.accepted);
         let key = Key {
             accepted: best.accepted,
-            originated: route.source == Source::Local,
-            external: route.external,
+            originated: route.announcer.is_none(),
+            external: route.announcer.is_some_and(|announcer| announcer.external),
+            announcer: peer.info.export.looks_at_announcers().then_some(best.source),
             family: destination.family(),
         };
         if let Some((last, exported)) = memo.last
@@ -178,8 +181,7 @@ impl Rib {
     pub(crate) fn outgoing(&self, id: u32, source: Slot, accepted: AttrId) -> Outgoing<'_> {
         Outgoing {
             prefix: self.destinations[id].prefix,
-            source: self.source(source),
-            external: self.peer(source).is_some_and(|peer| peer.info.is_external()),
+            announcer: self.peer(source).map(|peer| peer.info.announcer()),
             attributes: self.pool.attributes(accepted),
         }
     }
@@ -206,11 +208,10 @@ impl Rib {
         let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot)).ok_or(Withheld::Family)?;
         let id = self.destinations.find(prefix).ok_or(Withheld::NoBestPath)?;
         let best = self.destinations[id].best().ok_or(Withheld::NoBestPath)?;
-        let route = self.outgoing(id, best.source, best.accepted);
-        if route.source == Source::Peer(peer.id) {
+        if self.source(best.source) == Source::Peer(peer.id) {
             return Err(Withheld::OwnPath);
         }
-        export(&peer.info, route)
+        export(&peer.info, self.outgoing(id, best.source, best.accepted))
     }
 }
 

@@ -19,9 +19,11 @@ use crate::origination::Origination;
 use crate::path::{PeerId, Source, Standing};
 use crate::peer::{NextHopSelf, PeerInfo};
 
+mod blackhole;
 mod borders;
 mod model;
 mod order;
+mod trials;
 
 const OURS: Asn = Asn(65000);
 const TOR_A: PeerId = PeerId(1);
@@ -63,6 +65,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         export: Arc::new(Export::All),
         max_prefixes: None,
         enforce_first_as: true,
+        blackhole: false,
     }
 }
 
