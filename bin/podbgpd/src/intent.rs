@@ -134,6 +134,8 @@ pub struct PeerIntent {
     pub import: Import,
     /// What we advertise.
     pub export: Export,
+    /// Whether the peer may have us drop what goes to its prefixes (RFC 7999).
+    pub blackhole: bool,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -211,6 +213,7 @@ impl PeerIntent {
             max_length_ipv6: Family::Ipv6.bits(),
             import: Import::Safe,
             export: Export::Originated,
+            blackhole: false,
             shutdown: false,
         }
     }

@@ -180,6 +180,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.max-length-ipv6", Refresh, max_length_ipv6),
     key!("peer.import", Refresh, import),
     key!("peer.export", Refresh, export),
+    key!("peer.blackhole", Refresh, blackhole),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 

@@ -97,6 +97,7 @@ impl Peering {
             export: Arc::new(export(&self.intent)),
             max_prefixes: self.intent.max_prefixes,
             enforce_first_as: true,
+            blackhole: self.intent.blackhole,
         }
     }
 }

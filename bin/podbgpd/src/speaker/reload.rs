@@ -131,6 +131,7 @@ impl Speaker {
             peering::import(&peering.intent).into(),
             peering::export(&peering.intent).into(),
         );
+        self.rib.set_blackhole(id, peering.intent.blackhole);
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
         for action in actions {
             self.act(id, action, now, out);

@@ -159,6 +159,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         max_length_ipv6,
         import,
         export,
+        blackhole,
         shutdown,
     });
     assert_eq!(PEER_KEYS.len(), fields - 1);
