@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::control::{
-    ActionView, AdvertisedView, ErrorCode, ErrorView, KernelRouteView, Method, PeerView, ReloadView, Request,
-    RouteView, StatusView,
+    ActionView, AdvertisedView, ErrorCode, ErrorView, KernelRouteView, Method, PeerView, PolicyTestView,
+    ReloadView, Request, RouteView, StatusView,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Response as HttpResponse;
@@ -67,6 +67,8 @@ pub enum Response {
     Advertised(Page<AdvertisedView>),
     /// To [`Request::Routes`] of the kernel.
     KernelRoutes(Page<KernelRouteView>),
+    /// To [`Request::PolicyTest`].
+    PolicyTest(Box<PolicyTestView>),
     /// To [`Request::Reload`].
     Reload(ReloadView),
     /// To [`Request::PeerAction`].
@@ -177,6 +179,7 @@ impl ControlDoor {
             Response::Status(view) => json(200, &view),
             Response::Peers(view) => json(200, &view),
             Response::Peer(view) => json(200, &view),
+            Response::PolicyTest(view) => json(200, &view),
             Response::Reload(view) => json(if view.applied { 200 } else { 422 }, &view),
             Response::Action(view) => json(200, &view),
             Response::Routes(page) => stream::list(self.owner.clone(), request, page),

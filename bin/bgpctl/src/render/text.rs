@@ -4,6 +4,7 @@
 //! way every control character is taken out: peers can write into error texts, and nobody's terminal obeys them.
 
 mod peers;
+mod policy;
 mod routes;
 mod status;
 mod table;
@@ -14,6 +15,7 @@ mod words;
 use clap::builder::styling::{AnsiColor, Style};
 
 pub(crate) use peers::{peer, peers};
+pub(crate) use policy::policy_test;
 pub(crate) use routes::routes;
 pub(crate) use status::{action, reload, status};
 

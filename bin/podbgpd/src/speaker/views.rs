@@ -4,6 +4,7 @@
 
 mod bfd;
 mod peers;
+mod policy_test;
 mod routes;
 mod status;
 mod words;

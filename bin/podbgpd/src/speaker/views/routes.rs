@@ -94,7 +94,7 @@ impl Speaker {
         }))
     }
 
-    fn id_of(&self, name: &str) -> Result<PeerId, ErrorView> {
+    pub(super) fn id_of(&self, name: &str) -> Result<PeerId, ErrorView> {
         self.by_name.get(name).copied().ok_or_else(|| self.no_such_peer(name))
     }
 
@@ -231,7 +231,7 @@ fn next_hops(forwarding: Option<&Forwarding>) -> Vec<NextHopView> {
     }
 }
 
-fn attributes_view(attributes: &PathAttributes) -> AttributesView {
+pub(super) fn attributes_view(attributes: &PathAttributes) -> AttributesView {
     fn texts<T: ToString>(items: &[T]) -> Vec<String> {
         items.iter().map(ToString::to_string).collect()
     }
