@@ -8,15 +8,15 @@ use super::{Screen, Tone, fact, finish, one_line, say};
 pub(crate) fn policy_test(view: &PolicyTestView, screen: &Screen) -> String {
     let (tone, word) = if view.accepted { (Tone::Good, "accepted") } else { (Tone::Bad, "rejected") };
     let by = match (&view.rule, &view.reason) {
-        (Some(rule), _) => format!("by {}", named(rule)),
-        (None, Some(reason)) => one_line(&reason.text),
-        (None, None) => format!("by {}", one_line(&view.policy)),
+        (Some(rule), _) => format!(" by {}", named(rule)),
+        (None, Some(reason)) => format!(": {}", one_line(&reason.text)),
+        (None, None) => format!(" by {}", one_line(&view.policy)),
     };
     let way = match view.direction {
         Direction::Import => "from",
         Direction::Export => "to",
     };
-    let mut text = format!("{} {way} {}: {} {by}\n\n", view.prefix, view.peer, say(tone, word));
+    let mut text = format!("{} {way} {}: {}{by}\n\n", view.prefix, view.peer, say(tone, word));
     let source = match (&view.from, view.direction) {
         (Some(from), Direction::Export) => format!(", from {from}"),
         (None, Direction::Export) => ", ours".to_owned(),
