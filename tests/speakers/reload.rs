@@ -34,6 +34,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.max-length-ipv6", |peer| peer.max_length_ipv6 = 64),
     ("peer.import", |peer| peer.import = Import::All),
     ("peer.export", |peer| peer.export = Export::All),
+    ("peer.blackhole", |peer| peer.blackhole = true),
     ("peer.shutdown", |peer| peer.shutdown = true),
 ];
 
