@@ -1,8 +1,10 @@
 //! The AS path.
 
 use std::fmt;
+use std::str::FromStr;
 
 use smallvec::SmallVec;
+use thiserror::Error;
 
 use crate::Asn;
 
@@ -153,6 +155,42 @@ impl fmt::Display for AsPath {
     }
 }
 
+/// Says that a text is no AS path and what one looks like.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "'{0}' is not an AS path: write AS numbers with spaces between, a set in braces: 65001 65002 {{65003,65004}}"
+)]
+pub struct ParseAsPathError(String);
+
+impl FromStr for AsPath {
+    type Err = ParseAsPathError;
+
+    /// Reads what [`AsPath`] is displayed as.
+    fn from_str(text: &str) -> Result<Self, ParseAsPathError> {
+        let wrong = |_| ParseAsPathError(text.to_owned());
+        let mut segments: Vec<Segment> = Vec::new();
+        for word in text.split_whitespace() {
+            if let Some(members) = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                let asns =
+                    members.split(',').map(str::parse).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+                if asns.len() > Self::MAX_SEGMENT {
+                    return Err(ParseAsPathError(text.to_owned()));
+                }
+                segments.push(Segment { kind: SegmentKind::Set, asns });
+                continue;
+            }
+            let asn = word.parse().map_err(wrong)?;
+            match segments.last_mut() {
+                Some(last) if last.kind == SegmentKind::Sequence && last.asns.len() < Self::MAX_SEGMENT => {
+                    last.asns.push(asn);
+                }
+                _ => segments.push(Segment { kind: SegmentKind::Sequence, asns: vec![asn] }),
+            }
+        }
+        Ok(segments.into_iter().collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,5 +225,17 @@ mod tests {
         assert!(empty.is_empty());
         empty.prepend(Asn(1), 2);
         assert_eq!(empty.to_string(), "1 1");
+    }
+
+    #[test]
+    fn a_path_reads_back_as_written() {
+        for text in ["", "65001", "65001 65002 {65003,65004} 7", "{1}"] {
+            assert_eq!(text.parse::<AsPath>().unwrap().to_string(), text);
+        }
+        let long = vec!["7"; 300].join(" ").parse::<AsPath>().unwrap();
+        assert_eq!((long.length(), long.segments().len()), (300, 2));
+        for text in ["x", "1,2", "{}", "{1", "{1, 2}", "4294967296"] {
+            assert!(text.parse::<AsPath>().is_err(), "{text}");
+        }
     }
 }

@@ -18,6 +18,21 @@ pub enum Origin {
     Incomplete,
 }
 
+impl Origin {
+    /// Every origin, the preferred first.
+    pub const ALL: [Self; 3] = [Self::Igp, Self::Egp, Self::Incomplete];
+
+    /// Returns the origin in one word: `igp`, `egp` or `incomplete`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Igp => "igp",
+            Self::Egp => "egp",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
 /// The address a route's packets go to next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NextHop {

@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+mod extended;
+
+pub use extended::ExtendedCommunity;
+
 /// A community (RFC 1997), written `asn:value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Community(pub u32);
@@ -34,19 +38,6 @@ impl Community {
         (Self::NO_ADVERTISE, "no-advertise"),
         (Self::NO_EXPORT_SUBCONFED, "no-export-subconfed"),
     ];
-}
-
-/// An extended community (RFC 4360): eight octets of which the first one or two are its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ExtendedCommunity(pub [u8; 8]);
-
-impl ExtendedCommunity {
-    /// Tells whether the community may cross an AS border (RFC 4360 §2: the second bit of the type).
-    #[must_use]
-    pub fn is_transitive(self) -> bool {
-        let Self([kind, ..]) = self;
-        kind & 0x40 == 0
-    }
 }
 
 /// A large community (RFC 8092), written `global:local1:local2`.
@@ -94,30 +85,6 @@ impl FromStr for Community {
     }
 }
 
-impl fmt::Display for ExtendedCommunity {
-    /// Renders route target and route origin as the field writes them, the rest as octets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self([kind, subkind, a, b, c, d, e, g]) = *self;
-        let name = match subkind {
-            0x02 => "rt",
-            0x03 => "ro",
-            _ => return write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
-        };
-        match kind & 0xBF {
-            0x00 => {
-                let (asn, value) = (u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g]));
-                write!(f, "{name}:{asn}:{value}")
-            }
-            0x01 => write!(f, "{name}:{a}.{b}.{c}.{d}:{}", u16::from_be_bytes([e, g])),
-            0x02 => {
-                let (asn, value) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, g]));
-                write!(f, "{name}:{asn}:{value}")
-            }
-            _ => write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
-        }
-    }
-}
-
 impl fmt::Display for LargeCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.global, self.local1, self.local2)
@@ -159,13 +126,5 @@ mod tests {
         assert!(error.to_string().contains("asn:value"), "{error}");
         assert!("1:2".parse::<LargeCommunity>().is_err());
         assert!("1:2:3:4".parse::<LargeCommunity>().is_err());
-    }
-
-    #[test]
-    fn route_targets_are_rendered_by_their_kind() {
-        let two_octet = ExtendedCommunity([0, 2, 0xFD, 0xE9, 0, 0, 0, 7]);
-        assert_eq!(two_octet.to_string(), "rt:65001:7");
-        assert!(two_octet.is_transitive());
-        assert!(!ExtendedCommunity([0x40, 4, 0, 0, 0, 0, 0, 0]).is_transitive());
     }
 }

@@ -11,9 +11,8 @@ use ipnet::IpNet;
 
 use crate::decision::DEFAULT_LOCAL_PREF;
 use crate::drain::Drain;
-use crate::path::Source;
 use crate::peer::PeerInfo;
-use crate::policy::{Decision, Policy, Route};
+use crate::policy::{Announcer, Decision, Policy, Route};
 
 /// What may go out to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,9 +112,8 @@ impl fmt::Display for Withheld {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) prefix: IpNet,
-    pub(crate) source: Source,
-    /// Whether it came over an external session. Of no meaning for our own.
-    pub(crate) external: bool,
+    /// Who announced it; `None` for our own.
+    pub(crate) announcer: Option<Announcer>,
     /// Whether it is long-lived stale here.
     pub(crate) long_lived: bool,
     /// Its attributes after import.
@@ -131,13 +129,25 @@ impl Export {
         }
     }
 
-    fn judge<'a>(&self, route: Route<'a>) -> Result<Cow<'a, PathAttributes>, Withheld> {
+    /// Tells whether the same best path from two peers may fare differently, beyond external and internal ones.
+    pub(crate) fn looks_at_announcers(&self) -> bool {
         match self {
-            Self::Originated if !route.originated => Err(Withheld::NotOriginated),
+            Self::Policy(policy) => policy.looks_at_announcers(),
+            Self::Originated | Self::All | Self::None => false,
+        }
+    }
+
+    fn judge<'a>(
+        &self,
+        route: Route<'a>,
+        watch: impl FnMut(usize, &PathAttributes),
+    ) -> Result<Cow<'a, PathAttributes>, Withheld> {
+        match self {
+            Self::Originated if route.announcer.is_some() => Err(Withheld::NotOriginated),
             Self::Originated | Self::All => Ok(Cow::Borrowed(route.attributes)),
             Self::None => Err(Withheld::ExportNone),
             Self::Policy(policy) => {
-                let verdict = policy.evaluate(route);
+                let verdict = policy.evaluate_watched(route, watch);
                 match (verdict.decision, verdict.rule) {
                     (Decision::Accept, _) => Ok(verdict.attributes),
                     (Decision::Reject, Some(rule)) => Err(Withheld::Policy(rule)),
@@ -152,6 +162,16 @@ impl Export {
 ///
 /// The answer depends on the prefix only through its family, unless the policy looks at prefixes.
 pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttributes, Withheld> {
+    export_watched(peer, route, |_, _| {})
+}
+
+/// Does the same, and shows what each step made of the attributes: the rules of the protocol first, then by its
+/// position each rule of the policy that applied.
+pub(crate) fn export_watched(
+    peer: &PeerInfo,
+    route: Outgoing<'_>,
+    mut watch: impl FnMut(Option<usize>, &PathAttributes),
+) -> Result<PathAttributes, Withheld> {
     let family = Family::of(&route.prefix);
     if !peer.families.contains(family) {
         return Err(Withheld::Family);
@@ -159,10 +179,10 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
     if peer.drain == Some(Drain::Withdrawn) {
         return Err(Withheld::Drained);
     }
-    let originated = route.source == Source::Local;
+    let originated = route.announcer.is_none();
     let external = peer.is_external();
-    if !originated {
-        if !external && !route.external {
+    if let Some(announcer) = route.announcer {
+        if !external && !announcer.external {
             return Err(Withheld::Internal);
         }
         heed_communities(route.attributes, external)?;
@@ -176,7 +196,11 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
         // Not ours to pass on (RFC 4271 §5.1.4); the policy below may set one of our own.
         base.to_mut().med = None;
     }
-    let judged = peer.export.judge(Route { prefix: route.prefix, originated, attributes: &base })?;
+    watch(None, &base);
+    let judged = peer.export.judge(
+        Route { prefix: route.prefix, announcer: route.announcer, attributes: &base },
+        |rule, attributes| watch(Some(rule), attributes),
+    )?;
     let mut attributes = judged.into_owned();
     if stale && let Err(place) = attributes.communities.binary_search(&Community::LLGR_STALE) {
         // Here once added, or a policy took away what must stay (RFC 9494 §4.3).

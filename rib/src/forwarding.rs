@@ -20,7 +20,8 @@ pub struct Gateway {
 pub enum Forwarding {
     /// They go to one of these: ascending, without repetition, never empty.
     Via(Vec<Gateway>),
-    /// They are dropped, unless something more specific takes them: a prefix we originate.
+    /// They are dropped, unless something more specific takes them: a prefix we originate, or one whose peer asks for
+    /// it (RFC 7999).
     Blackhole,
 }
 

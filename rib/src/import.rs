@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bgp::{BgpId, NextHop, PathAttributes};
+use bgp::{BgpId, Community, NextHop, PathAttributes};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::drain::lowered;
 use crate::peer::PeerInfo;
 use crate::policy::{Decision, Policy, Route};
 
@@ -128,17 +129,17 @@ impl Import {
         matches!(self, Self::Safe(_))
     }
 
-    /// Judges attributes that have passed the rules of the protocol.
-    pub(crate) fn judge<'a>(
+    /// Judges a route that has passed the rules of the protocol, and shows each rule that applied.
+    fn judge<'a>(
         &self,
-        prefix: IpNet,
-        attributes: &'a PathAttributes,
+        route: Route<'a>,
+        watch: impl FnMut(usize, &PathAttributes),
     ) -> Result<Cow<'a, PathAttributes>, RejectReason> {
         match self {
-            Self::Safe(_) | Self::All => Ok(Cow::Borrowed(attributes)),
+            Self::Safe(_) | Self::All => Ok(Cow::Borrowed(route.attributes)),
             Self::None => Err(RejectReason::ImportNone),
             Self::Policy(policy) => {
-                let verdict = policy.evaluate(Route { prefix, originated: false, attributes });
+                let verdict = policy.evaluate_watched(route, watch);
                 match (verdict.decision, verdict.rule) {
                     (Decision::Accept, _) => Ok(verdict.attributes),
                     (Decision::Reject, Some(_)) => Err(RejectReason::Policy),
@@ -195,10 +196,54 @@ const MARTIANS_V6: [Ipv6Net; 4] = [
     v6(0xFF00, 8),
 ];
 
+/// Judges what a peer says, and shows what each step made of it: the rules of the protocol first, then by its
+/// position each rule of the policy that applied.
+///
+/// The answer depends on the prefix only if the policy looks at prefixes; what else there is to say of the prefix
+/// is [`Safe::judge`]'s.
+pub(crate) fn import<'a>(
+    peer: &PeerInfo,
+    router_id: BgpId,
+    prefix: IpNet,
+    attributes: &'a PathAttributes,
+    mut watch: impl FnMut(Option<usize>, &PathAttributes),
+) -> Result<Cow<'a, PathAttributes>, RejectReason> {
+    let clean = sanitise(peer, router_id, attributes)?;
+    watch(None, &clean);
+    let is_lowered = lowered(peer, &clean).is_some();
+    let (prefix, announcer) = (prefix, Some(peer.announcer()));
+    let watch_rules = |rule, attributes: &PathAttributes| watch(Some(rule), attributes);
+    let mut judged = match clean {
+        Cow::Borrowed(attributes) => {
+            peer.import.judge(Route { prefix, announcer, attributes }, watch_rules)?
+        }
+        Cow::Owned(attributes) => {
+            let route = Route { prefix, announcer, attributes: &attributes };
+            Cow::Owned(peer.import.judge(route, watch_rules)?.into_owned())
+        }
+    };
+    if is_blackhole(peer, &judged)
+        && let Err(place) = judged.communities.binary_search(&Community::NO_EXPORT)
+    {
+        // Not to be told beyond our AS (RFC 7999 §3.2).
+        judged.to_mut().communities.insert(place, Community::NO_EXPORT);
+    }
+    if is_lowered && judged.local_pref != Some(0) {
+        // After the policy: whoever is about to go is the last resort, whatever else is said of it (RFC 8326 §4).
+        judged.to_mut().local_pref = Some(0);
+    }
+    Ok(judged)
+}
+
+/// Tells whether a peer has us drop what goes to a route's prefix, and may (RFC 7999).
+pub(crate) fn is_blackhole(peer: &PeerInfo, attributes: &PathAttributes) -> bool {
+    peer.blackhole && attributes.communities.binary_search(&Community::BLACKHOLE).is_ok()
+}
+
 /// Applies the rules of the protocol to what a peer says, whatever the prefix.
 ///
 /// Returns the attributes without what this peer has no business sending (RFC 4271 §5.1.5, RFC 7606 §7.9).
-pub(crate) fn sanitise<'a>(
+fn sanitise<'a>(
     peer: &PeerInfo,
     router_id: BgpId,
     attributes: &'a PathAttributes,

@@ -96,7 +96,7 @@ pub enum Staleness {
 }
 
 /// The place of a peer in the table of peers, or [`Slot::LOCAL`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Slot(pub(crate) u16);
 
 impl Slot {

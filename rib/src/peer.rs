@@ -10,6 +10,7 @@ use crate::drain::Drain;
 use crate::export::Export;
 use crate::import::{Import, RejectReason};
 use crate::path::{PeerId, Standing};
+use crate::policy::Announcer;
 
 /// Our address on a session, for each family: what "next hop self" means there.
 ///
@@ -67,6 +68,8 @@ pub struct PeerInfo {
     pub graceful_shutdown: bool,
     /// How far we are about to leave the session, if at all.
     pub drain: Option<Drain>,
+    /// Whether the peer may have us drop what goes to its prefixes, by BLACKHOLE (RFC 7999).
+    pub blackhole: bool,
 }
 
 impl PeerInfo {
@@ -79,6 +82,12 @@ impl PeerInfo {
     /// Tells whether what was said on the session before still means the same on this one.
     pub(crate) fn stays_itself(&self, now: &Self) -> bool {
         (self.asn, self.local_asn, self.interface) == (now.asn, now.local_asn, now.interface)
+    }
+
+    /// Returns what policies may know of the peer.
+    #[must_use]
+    pub fn announcer(&self) -> Announcer {
+        Announcer { asn: self.asn, address: self.address, external: self.is_external() }
     }
 }
 

@@ -1,10 +1,23 @@
 //! Policy: ordered rules that let a route pass, change it, or stop it.
+//!
+//! The same walk over the rules serves whoever only wants the [`Verdict`] and whoever wants to see every rule at
+//! work: there is no second account of what a policy does.
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
+use std::net::IpAddr;
 
-use bgp::{Asn, Community, ExtendedCommunity, Family, LargeCommunity, NextHop, PathAttributes};
+use bgp::{Asn, PathAttributes};
 use ipnet::IpNet;
+
+mod condition;
+mod edit;
+mod pattern;
+mod sets;
+
+pub use condition::{Match, Provenance};
+pub use edit::{Change, Edit};
+pub use pattern::{NoPattern, Pattern, Tag};
+pub use sets::{AsnSet, PrefixRange, PrefixSet, Tags};
 
 /// An ordered list of rules; the first that decides has decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,98 +52,26 @@ pub struct Rule {
     pub decision: Option<Decision>,
 }
 
-/// Something that is true of a route or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Match {
-    /// The prefix is in one of these ranges.
-    Prefix(Vec<PrefixRange>),
-    /// The prefix is of this family.
-    Family(Family),
-    /// One of these communities is there.
-    Community(Vec<Community>),
-    /// One of these extended communities is there.
-    ExtendedCommunity(Vec<ExtendedCommunity>),
-    /// One of these large communities is there.
-    LargeCommunity(Vec<LargeCommunity>),
-    /// The AS is somewhere in the path.
-    AsPathContains(Asn),
-    /// The AS is the last of the path.
-    AsPathOrigin(Asn),
-    /// The AS is the first of the path.
-    AsPathNeighbor(Asn),
-    /// The path is of such a length; `0..=0` is the empty one.
-    AsPathLength(RangeInclusive<usize>),
-    /// The next hop is in one of these blocks.
-    NextHop(Vec<IpNet>),
-    /// We originate the route (true), or have learned it (false).
-    Originated(bool),
-    /// The other is not true.
-    Not(Box<Self>),
-}
-
-/// A block, and how long the prefixes inside it may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrefixRange {
-    /// The block.
-    pub within: IpNet,
-    /// The lengths that match.
-    pub lengths: RangeInclusive<u8>,
-}
-
-impl PrefixRange {
-    /// Makes a range of one prefix only.
-    #[must_use]
-    pub fn exactly(prefix: IpNet) -> Self {
-        Self { within: prefix, lengths: prefix.prefix_len()..=prefix.prefix_len() }
-    }
-
-    /// Makes a range of a block and everything inside it.
-    #[must_use]
-    pub fn within(block: IpNet) -> Self {
-        Self { within: block, lengths: block.prefix_len()..=block.max_prefix_len() }
-    }
-
-    /// Tells whether a prefix is in the range.
-    #[must_use]
-    pub fn contains(&self, prefix: &IpNet) -> bool {
-        self.within.contains(prefix) && self.lengths.contains(&prefix.prefix_len())
-    }
-}
-
-/// A change to a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
-    /// Sets LOCAL_PREF.
-    LocalPref(u32),
-    /// Sets or removes MULTI_EXIT_DISC.
-    Med(Option<u32>),
-    /// Sets the next hop. On the way out to an external peer, next hop self has the last word.
-    NextHop(NextHop),
-    /// Adds communities.
-    AddCommunities(Vec<Community>),
-    /// Removes communities.
-    RemoveCommunities(Vec<Community>),
-    /// Puts these communities in the place of all others.
-    ReplaceCommunities(Vec<Community>),
-    /// Adds large communities.
-    AddLargeCommunities(Vec<LargeCommunity>),
-    /// Removes large communities.
-    RemoveLargeCommunities(Vec<LargeCommunity>),
-    /// Puts these large communities in the place of all others.
-    ReplaceLargeCommunities(Vec<LargeCommunity>),
-    /// Puts an AS in front of the path, so many times.
-    Prepend(Asn, u8),
-}
-
 /// A route, as a policy sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Route<'a> {
     /// The prefix.
     pub prefix: IpNet,
-    /// Whether we originate it.
-    pub originated: bool,
+    /// Who announced it to us; `None` when we originate it.
+    pub announcer: Option<Announcer>,
     /// Its attributes.
     pub attributes: &'a PathAttributes,
+}
+
+/// What a policy may know of the peer a route is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcer {
+    /// Its AS.
+    pub asn: Asn,
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether the session crosses an AS border.
+    pub external: bool,
 }
 
 /// What a policy says about a route.
@@ -148,6 +89,15 @@ impl Policy {
     /// Applies the rules to a route.
     #[must_use]
     pub fn evaluate<'a>(&self, route: Route<'a>) -> Verdict<'a> {
+        self.evaluate_watched(route, |_, _| {})
+    }
+
+    /// Applies the rules to a route, and shows each rule that applied with what it made of the attributes.
+    pub fn evaluate_watched<'a>(
+        &self,
+        route: Route<'a>,
+        mut watch: impl FnMut(usize, &PathAttributes),
+    ) -> Verdict<'a> {
         let mut attributes = Cow::Borrowed(route.attributes);
         for (index, rule) in self.rules.iter().enumerate() {
             let now = Route { attributes: &attributes, ..route };
@@ -155,6 +105,7 @@ impl Policy {
                 continue;
             }
             rule.edits.iter().for_each(|edit| edit.apply(attributes.to_mut()));
+            watch(index, &attributes);
             if let Some(decision) = rule.decision {
                 return Verdict { decision, rule: Some(index), attributes };
             }
@@ -165,85 +116,18 @@ impl Policy {
     /// Tells whether two routes with equal attributes may fare differently: whether any rule looks at prefixes.
     #[must_use]
     pub fn looks_at_prefixes(&self) -> bool {
-        self.rules.iter().flat_map(|rule| &rule.matches).any(Match::looks_at_prefixes)
-    }
-}
-
-impl Match {
-    fn holds(&self, route: &Route<'_>) -> bool {
-        let attributes = route.attributes;
-        match self {
-            Self::Prefix(ranges) => ranges.iter().any(|range| range.contains(&route.prefix)),
-            Self::Family(family) => Family::of(&route.prefix) == *family,
-            Self::Community(any) => any.iter().any(|one| attributes.communities.contains(one)),
-            Self::ExtendedCommunity(any) => {
-                any.iter().any(|one| attributes.rare.extended_communities.contains(one))
-            }
-            Self::LargeCommunity(any) => {
-                any.iter().any(|one| attributes.rare.large_communities.contains(one))
-            }
-            Self::AsPathContains(asn) => attributes.as_path.contains(*asn),
-            Self::AsPathOrigin(asn) => attributes.as_path.origin() == Some(*asn),
-            Self::AsPathNeighbor(asn) => attributes.as_path.neighbor() == Some(*asn),
-            Self::AsPathLength(range) => range.contains(&attributes.as_path.length()),
-            Self::NextHop(blocks) => {
-                blocks.iter().any(|block| block.contains(&attributes.next_hop.address()))
-            }
-            Self::Originated(originated) => route.originated == *originated,
-            Self::Not(other) => !other.holds(route),
-        }
+        self.looks_at(|condition| matches!(condition, Match::Prefix(_) | Match::Family(_)))
     }
 
-    fn looks_at_prefixes(&self) -> bool {
-        match self {
-            Self::Prefix(_) | Self::Family(_) => true,
-            Self::Not(other) => other.looks_at_prefixes(),
-            Self::Community(_)
-            | Self::ExtendedCommunity(_)
-            | Self::LargeCommunity(_)
-            | Self::AsPathContains(_)
-            | Self::AsPathOrigin(_)
-            | Self::AsPathNeighbor(_)
-            | Self::AsPathLength(_)
-            | Self::NextHop(_)
-            | Self::Originated(_) => false,
-        }
+    /// Tells whether the same route from two peers may fare differently, beyond external and internal ones.
+    #[must_use]
+    pub fn looks_at_announcers(&self) -> bool {
+        self.looks_at(|condition| matches!(condition, Match::PeerAddress(_) | Match::PeerAsn(_)))
     }
-}
 
-impl Edit {
-    fn apply(&self, attributes: &mut PathAttributes) {
-        match self {
-            Self::LocalPref(value) => attributes.local_pref = Some(*value),
-            Self::Med(value) => attributes.med = *value,
-            Self::NextHop(next_hop) => attributes.next_hop = *next_hop,
-            Self::AddCommunities(added) => add(&mut attributes.communities, added),
-            Self::RemoveCommunities(removed) => attributes.communities.retain(|one| !removed.contains(one)),
-            Self::ReplaceCommunities(all) => replace(&mut attributes.communities, all),
-            Self::AddLargeCommunities(added) => {
-                attributes.rare.edit(|rare| add(&mut rare.large_communities, added));
-            }
-            Self::RemoveLargeCommunities(removed) => {
-                attributes.rare.edit(|rare| rare.large_communities.retain(|one| !removed.contains(one)));
-            }
-            Self::ReplaceLargeCommunities(all) => {
-                attributes.rare.edit(|rare| replace(&mut rare.large_communities, all));
-            }
-            Self::Prepend(asn, times) => attributes.as_path.prepend(*asn, usize::from(*times)),
-        }
+    fn looks_at(&self, thing: impl Fn(&Match) -> bool) -> bool {
+        self.rules.iter().flat_map(|rule| &rule.matches).any(|condition| thing(condition.positive()))
     }
-}
-
-fn replace<T: Ord + Copy>(list: &mut Vec<T>, all: &[T]) {
-    list.clear();
-    add(list, all);
-}
-
-/// Adds to a list that is in ascending order without repetition, and stays so.
-fn add<T: Ord + Copy>(list: &mut Vec<T>, added: &[T]) {
-    list.extend_from_slice(added);
-    list.sort_unstable();
-    list.dedup();
 }
 
 #[cfg(test)]

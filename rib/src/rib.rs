@@ -6,16 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use bgp::{BgpId, Family, Nlri, Update};
 use ipnet::IpNet;
 
 use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
-use crate::drain::lowered;
 use crate::forwarding::ForwardingPool;
-use crate::import::{Import, RejectReason, sanitise};
+use crate::import::{Import, RejectReason, import};
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
 use crate::path::{Path, PeerId, Slot, Source, Standing};
@@ -23,12 +21,16 @@ use crate::peer::Peer;
 use crate::pending::Pending;
 use crate::pool::{AttrId, AttributePool};
 
+pub use trial::{Step, Trial};
+
 mod audit;
+mod blackhole;
 mod drain;
 mod peers;
 mod pull;
 mod settle;
 mod stale;
+mod trial;
 
 #[cfg(test)]
 mod tests;
@@ -308,25 +310,11 @@ impl Rib {
             self.pool.retain(received);
             return Verdict { accepted: received, rejected: None };
         };
-        let import = Arc::clone(&peer.info.import);
-        let prefix_verdict = match &*import {
-            Import::Safe(_) if self.originations.covers(&prefix) => Err(RejectReason::OwnBlock),
-            Import::Safe(safe) => safe.judge(&prefix),
-            Import::All | Import::None | Import::Policy(_) => Ok(()),
-        };
-        if memo.key != Some((slot, received)) || import.looks_at_prefixes() {
-            let judged = sanitise(&peer.info, self.settings.router_id, self.pool.attributes(received))
-                .and_then(|clean| {
-                    let mut judged = import.judge(prefix, &clean)?;
-                    if lowered(&peer.info, &clean).is_some() && judged.local_pref != Some(0) {
-                        judged.to_mut().local_pref = Some(0);
-                    }
-                    Ok(if *judged == *self.pool.attributes(received) {
-                        None
-                    } else {
-                        Some(judged.into_owned())
-                    })
-                });
+        let prefix_verdict = self.judge_prefix(&peer.info.import, &prefix);
+        if memo.key != Some((slot, received)) || peer.info.import.looks_at_prefixes() {
+            let attributes = self.pool.attributes(received);
+            let judged = import(&peer.info, self.settings.router_id, prefix, attributes, |_, _| {})
+                .map(|judged| (*judged != *attributes).then(|| judged.into_owned()));
             let verdict = match judged {
                 Ok(None) => {
                     self.pool.retain(received);
@@ -343,6 +331,15 @@ impl Rib {
                 Verdict { accepted, rejected: None }
             }
             Err(reason) => Verdict { accepted: AttrId::NONE, rejected: Some(reason) },
+        }
+    }
+
+    /// Judges a prefix by itself.
+    fn judge_prefix(&self, import: &Import, prefix: &IpNet) -> Result<(), RejectReason> {
+        match import {
+            Import::Safe(_) if self.originations.covers(prefix) => Err(RejectReason::OwnBlock),
+            Import::Safe(safe) => safe.judge(prefix),
+            Import::All | Import::None | Import::Policy(_) => Ok(()),
         }
     }
 

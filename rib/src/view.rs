@@ -8,10 +8,9 @@ use ipnet::IpNet;
 use crate::destinations::Destination;
 use crate::drain::{Lowered, lowered};
 use crate::forwarding::Forwarding;
-use crate::import::{Import, sanitise};
+use crate::import::{Import, import};
 use crate::path::{Path, PeerId, Source, Staleness, Standing};
 use crate::peer::{PeerCounts, PeerInfo};
-use crate::policy::Route;
 use crate::rib::Rib;
 
 /// A destination: a prefix somebody has said something about.
@@ -189,8 +188,11 @@ impl<'a> PathView<'a> {
     pub fn import_rule(&self) -> Option<usize> {
         let info = &self.rib.peer(self.path.source)?.info;
         let Import::Policy(policy) = &*info.import else { return None };
-        let clean = sanitise(info, self.rib.settings.router_id, self.received()).ok()?;
-        policy.evaluate(Route { prefix: self.prefix, originated: false, attributes: &clean }).rule
+        let mut last = None;
+        let watch = |rule, _: &PathAttributes| last = rule;
+        // What comes of it is on record; only the way there is not.
+        let _ = import(info, self.rib.settings.router_id, self.prefix, self.received(), watch);
+        last.filter(|&rule| policy.rules.get(rule).is_some_and(|rule| rule.decision.is_some()))
     }
 
     /// Tells whether the path's session was lost and it has not been announced again since.

@@ -13,6 +13,7 @@ mod hold_timer;
 mod md5;
 mod pair;
 mod passive;
+mod policy;
 mod refresh;
 mod routes;
 mod session_loss;
@@ -56,6 +57,7 @@ against! {
         hold_timer::{ a_silent_peer_is_given_up };
         md5::{ md5_with_the_right_key, md5_with_the_wrong_key };
         passive::{ a_passive_peer_is_dialled, we_wait_when_we_are_passive };
+        policy::{ communities_of_all_kinds_go_and_come };
         refresh::{ we_ask_for_everything_again, the_peer_asks_for_everything_again };
         routes::{
             routes_of_both_families_over_ipv4,

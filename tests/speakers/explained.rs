@@ -5,7 +5,7 @@ use control::{RouteQuery, RouteView};
 use podbgpd::intent::{Export, Import};
 use podbgpd::speaker::Notice;
 use rib::Policy;
-use rib::policy::{Decision, Edit, Match, Rule};
+use rib::policy::{Change, Decision, Edit, Match, Rule};
 
 use crate::world::World;
 use crate::{SOON, blocks, chain, node_with_peers, pair};
@@ -100,8 +100,11 @@ fn what_fits_no_message_is_withdrawn_withheld_and_told_once() {
     assert_eq!(world.prefixes(2, 1), blocks(1));
     let communities = (0..17_000).map(|number| Community(0x0001_0000 + number)).collect();
     let edit = |edits| vec![rule("all", Vec::new(), edits, Decision::Accept)];
-    let huge =
-        Export::Policy(policy("huge", edit(vec![Edit::AddCommunities(communities)]), Decision::Reject));
+    let huge = Export::Policy(policy(
+        "huge",
+        edit(vec![Edit::Communities(Change::Add(communities))]),
+        Decision::Reject,
+    ));
     world.reload(1, |intent| intent.peers.get_mut("node2").unwrap().export = huge).unwrap();
     world.run(SOON);
 
@@ -138,7 +141,7 @@ fn a_full_message_is_no_reason_to_keep_quiet_about_the_rest() {
     let communities = (0..17_000).map(Community).collect();
     let only_ipv6 = vec![Match::Family(bgp::Family::Ipv6)];
     let rules = vec![
-        rule("huge", only_ipv6, vec![Edit::AddCommunities(communities)], Decision::Accept),
+        rule("huge", only_ipv6, vec![Edit::Communities(Change::Add(communities))], Decision::Accept),
         rule("rest", Vec::new(), Vec::new(), Decision::Accept),
     ];
     let export = Export::Policy(policy("mixed", rules, Decision::Reject));

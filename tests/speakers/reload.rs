@@ -37,6 +37,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.import", |peer| peer.import = Import::All),
     ("peer.export", |peer| peer.export = Export::All),
     ("peer.graceful-shutdown", |peer| peer.graceful_shutdown = false),
+    ("peer.blackhole", |peer| peer.blackhole = true),
     ("peer.shutdown", |peer| peer.shutdown = true),
 ];
 

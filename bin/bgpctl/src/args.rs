@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use control::{Family, PeerAction, Request, RouteQuery, RouteTable, Selection};
+use control::{
+    Direction, Family, GivenAttributes, PeerAction, PolicyTest, Request, RouteQuery, RouteTable, Selection,
+};
 use ipnet::IpNet;
 
 /// Ask podbgpd what it does, and tell it what to do.
@@ -38,6 +40,9 @@ pub(crate) enum Command {
     /// Show what the daemon knows
     #[command(subcommand)]
     Show(Show),
+    /// Ask what a policy does
+    #[command(subcommand)]
+    Policy(Policy),
     /// Read the configuration file again and apply the difference
     Reload,
     /// Take a peer up or down, reset its session, or refresh its routes
@@ -129,6 +134,60 @@ pub(crate) struct Routes {
     ipv6: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Say what would become of a route, by which rule, and what each rule changes; nothing happens to it
+    Test(Box<Test>),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Test {
+    /// The prefix of the route; the one in the tables, unless its attributes are given
+    #[arg(value_name = "PREFIX", value_parser = network)]
+    prefix: IpNet,
+    /// The peer whose policy it is
+    #[arg(long, value_name = "NAME")]
+    peer: String,
+    /// Which of its policies
+    #[arg(long, value_enum)]
+    direction: Way,
+    /// On the way out: the peer the route is from, if it is not ours or the best
+    #[arg(long, value_name = "NAME")]
+    from: Option<String>,
+    /// igp, egp or incomplete
+    #[arg(long)]
+    origin: Option<String>,
+    /// AS numbers with spaces between, such as "65001 65002"
+    #[arg(long, value_name = "PATH")]
+    as_path: Option<String>,
+    /// The next hop
+    #[arg(long, value_name = "ADDRESS")]
+    next_hop: Option<IpAddr>,
+    /// MULTI_EXIT_DISC
+    #[arg(long)]
+    med: Option<u32>,
+    /// LOCAL_PREF
+    #[arg(long)]
+    local_pref: Option<u32>,
+    /// A community, such as 65001:100; may be repeated
+    #[arg(long = "community", value_name = "COMMUNITY")]
+    communities: Vec<String>,
+    /// An extended community, such as rt:65001:100; may be repeated
+    #[arg(long = "ext-community", visible_alias = "extended-community", value_name = "COMMUNITY")]
+    extended_communities: Vec<String>,
+    /// A large community, such as 65001:1:2; may be repeated
+    #[arg(long = "large-community", value_name = "COMMUNITY")]
+    large_communities: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Way {
+    /// What the peer announces
+    Import,
+    /// What the peer is told
+    Export,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Action {
     /// Let a peer that was held down come up
@@ -148,6 +207,7 @@ impl Command {
             Self::Show(Show::Peers { name: None }) => Request::Peers,
             Self::Show(Show::Peers { name: Some(name) }) => Request::Peer { name },
             Self::Show(Show::Routes(routes)) => Request::Routes(routes.query()),
+            Self::Policy(Policy::Test(test)) => Request::PolicyTest(Box::new(test.request())),
             Self::Reload => Request::Reload,
             Self::Drain(Drain::Start { peers, message }) => Request::DrainStart { peers, message },
             Self::Drain(Drain::Status) => Request::Drains,
@@ -162,6 +222,30 @@ impl Command {
                 };
                 Request::PeerAction { name, action, message }
             }
+        }
+    }
+}
+
+impl Test {
+    fn request(self) -> PolicyTest {
+        PolicyTest {
+            peer: self.peer,
+            direction: match self.direction {
+                Way::Import => Direction::Import,
+                Way::Export => Direction::Export,
+            },
+            prefix: self.prefix,
+            from: self.from,
+            attributes: GivenAttributes {
+                origin: self.origin,
+                as_path: self.as_path,
+                next_hop: self.next_hop,
+                med: self.med,
+                local_pref: self.local_pref,
+                communities: self.communities,
+                extended_communities: self.extended_communities,
+                large_communities: self.large_communities,
+            },
         }
     }
 }
@@ -182,6 +266,12 @@ impl Routes {
         };
         RouteQuery { table, selection: self.selection.unwrap_or_default(), family, after: None }
     }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse()
+        .map(|prefix: IpNet| prefix.trunc())
+        .map_err(|_| "not a prefix such as 10.1.2.0/24".to_owned())
 }
 
 fn selection(text: &str) -> Result<Selection, String> {
@@ -246,6 +336,23 @@ mod tests {
         );
         let rejected = RouteTable::Rejected { peer: None };
         assert_eq!(request("bgpctl show routes --rejected"), routes(rejected, Selection::All));
+        let test = PolicyTest {
+            peer: tor(),
+            direction: Direction::Export,
+            prefix: "10.1.2.0/24".parse().unwrap(),
+            from: Some("tor-b".to_owned()),
+            attributes: GivenAttributes {
+                communities: vec!["1:2".to_owned(), "no-export".to_owned()],
+                ..GivenAttributes::default()
+            },
+        };
+        assert_eq!(
+            request(
+                "bgpctl policy test --peer tor-a --direction export 10.1.2.3/24 --from tor-b --community 1:2 \
+                 --community no-export"
+            ),
+            Request::PolicyTest(Box::new(test))
+        );
         assert_eq!(request("bgpctl show routes --kernel"), routes(RouteTable::Kernel, Selection::All));
     }
 

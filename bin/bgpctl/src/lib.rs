@@ -21,7 +21,10 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use control::{ActionView, DrainStatusView, PeerState, PeerView, ReloadView, Request, StatusView, Verdict};
+use control::{
+    ActionView, DrainStatusView, PeerState, PeerView, PolicyTestView, ReloadView, Request, StatusView,
+    Verdict,
+};
 
 use args::{Args, Format};
 pub use client::{Client, ClientError};
@@ -123,6 +126,11 @@ impl Session {
                     let routes = text::routes(query, &self.body(request)?, &self.screen)?;
                     print(&routes)?;
                 }
+                Ok(FINE)
+            }
+            Request::PolicyTest(_) => {
+                let view: PolicyTestView = self.ask(request)?;
+                self.print(&view, text::policy_test)?;
                 Ok(FINE)
             }
             Request::Reload => {

@@ -14,6 +14,7 @@
 //! | `GET /v1/routes?rejected=true` | array of [`RouteView`] | refused by policy or loop check; may name a `peer` |
 //! | `GET /v1/routes?view=advertised&peer=NAME` | array of [`AdvertisedView`] | the Adj-RIB-Out, as sent |
 //! | `GET /v1/routes?kernel=true` | array of [`KernelRouteView`] | the forwarding table, as the kernel holds it |
+//! | `GET /v1/policy/test?peer=NAME&direction=import&prefix=PREFIX` | [`PolicyTestView`] | what would become of a route; see [`PolicyTest`] |
 //! | `POST /v1/reload` | [`ReloadView`] | reads the file again; status 422 when the file has mistakes |
 //! | `GET /v1/drain` | [`DrainStatusView`] | what is drained, and how far |
 //! | `POST /v1/drain/start` | [`DrainStatusView`] | leaves the peers named by `peer=NAME`, or all |
@@ -39,6 +40,7 @@
 mod bfd;
 mod drain;
 mod peer;
+mod policy;
 mod reload;
 mod request;
 mod restart;
@@ -52,6 +54,10 @@ pub use drain::{DrainCause, DrainStage, DrainStatusView, DrainView, PeerDrainVie
 pub use peer::{
     CapabilitiesView, LastErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,
     PeerState, PeerView, RejectedView, TimersView,
+};
+pub use policy::{
+    AttributeChangeView, Direction, GivenAttributes, PolicyRuleView, PolicyStepView, PolicyTest,
+    PolicyTestView, TriedRoute,
 };
 pub use reload::{ActionView, ChangeView, ConfigErrorView, Effect, ReloadView};
 pub use request::{

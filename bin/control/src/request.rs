@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, ErrorView, Family};
+use crate::{ErrorCode, ErrorView, Family, PolicyTest};
 
 /// The most octets of a shutdown message (RFC 9003 §2).
 pub const SHUTDOWN_MESSAGE_MAX: usize = 255;
@@ -28,6 +28,8 @@ pub enum Request {
     },
     /// Routes.
     Routes(RouteQuery),
+    /// What would become of a route.
+    PolicyTest(Box<PolicyTest>),
     /// Reads the configuration file again.
     Reload,
     /// Does something to a peer.
@@ -192,7 +194,12 @@ impl Request {
     #[must_use]
     pub fn method(&self) -> Method {
         match self {
-            Self::Status | Self::Peers | Self::Peer { .. } | Self::Routes(_) | Self::Drains => Method::Get,
+            Self::Status
+            | Self::Peers
+            | Self::Peer { .. }
+            | Self::Routes(_)
+            | Self::PolicyTest(_)
+            | Self::Drains => Method::Get,
             Self::Reload
             | Self::PeerAction { .. }
             | Self::DrainStart { .. }
@@ -209,6 +216,7 @@ impl Request {
             Self::Peers => "/v1/peers".to_owned(),
             Self::Peer { name } => format!("/v1/peers/{}", escape(name)),
             Self::Routes(query) => query.target(),
+            Self::PolicyTest(test) => test.target(),
             Self::Reload => "/v1/reload".to_owned(),
             Self::PeerAction { name, action, .. } => format!("/v1/peers/{}/{}", escape(name), action.name()),
             Self::Drains => "/v1/drain".to_owned(),
@@ -249,6 +257,7 @@ impl Request {
                 Self::PeerAction { name: name.to_owned(), action, message }
             }
             ["v1", "routes"] => Self::Routes(RouteQuery::from_query(query)?),
+            ["v1", "policy", "test"] => Self::PolicyTest(Box::new(PolicyTest::from_query(query)?)),
             ["v1", "reload"] => Self::Reload,
             ["v1", "drain"] => Self::Drains,
             ["v1", "drain", "start"] => {
@@ -265,7 +274,11 @@ impl Request {
         }
         let takes_query = matches!(
             request,
-            Self::Routes(_) | Self::DrainStart { .. } | Self::DrainCancel { .. } | Self::Shutdown { .. }
+            Self::Routes(_)
+                | Self::PolicyTest(_)
+                | Self::DrainStart { .. }
+                | Self::DrainCancel { .. }
+                | Self::Shutdown { .. }
         );
         if !takes_query && !query.is_empty() {
             return Err(bad_request(format!("{path} takes no query, but there is `{query}`")));
@@ -413,7 +426,7 @@ fn at_once(query: &str) -> Result<bool, ErrorView> {
     Ok(now.unwrap_or(false))
 }
 
-fn set<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<(), ErrorView> {
+pub(crate) fn set<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<(), ErrorView> {
     if slot.replace(value).is_some() {
         return Err(bad_request(format!("parameter `{key}` is there twice")));
     }
@@ -434,7 +447,7 @@ fn family(value: &str) -> Result<Family, ErrorView> {
     family.ok_or_else(|| bad_request(format!("family: `{value}` is neither ipv4 nor ipv6")))
 }
 
-fn parsed<T: std::str::FromStr>(key: &str, value: &str, example: &str) -> Result<T, ErrorView> {
+pub(crate) fn parsed<T: std::str::FromStr>(key: &str, value: &str, example: &str) -> Result<T, ErrorView> {
     let wrong = |_| bad_request(format!("{key}: `{value}` is not understood"));
     value.parse().map_err(wrong).map_err(|error| error.with_hint(format!("write it like {key}={example}")))
 }
@@ -448,19 +461,19 @@ fn shutdown_message(body: &[u8]) -> Result<Option<String>, ErrorView> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-fn bad_request(error: impl Into<String>) -> ErrorView {
+pub(crate) fn bad_request(error: impl Into<String>) -> ErrorView {
     ErrorView::new(ErrorCode::BadRequest, error)
 }
 
 fn no_such_path(path: &str) -> ErrorView {
     ErrorView::new(ErrorCode::NotFound, format!("there is nothing at {path}")).with_hint(
-        "try /v1/status, /v1/peers, /v1/routes, /v1/reload, /v1/peers/NAME/{up,down,reset,refresh}, \
-         /v1/drain, /v1/drain/{start,cancel} or /v1/shutdown",
+        "try /v1/status, /v1/peers, /v1/routes, /v1/policy/test, /v1/reload, \
+         /v1/peers/NAME/{up,down,reset,refresh}, /v1/drain, /v1/drain/{start,cancel} or /v1/shutdown",
     )
 }
 
 /// Percent-encodes what has a meaning of its own in a path or a query (RFC 3986 §2.1)..
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for octet in text.bytes() {
         match octet {
@@ -473,7 +486,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn unescape(text: &str) -> Result<String, ErrorView> {
+pub(crate) fn unescape(text: &str) -> Result<String, ErrorView> {
     let wrong = || bad_request(format!("`{text}` is not percent-encoded UTF-8"));
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

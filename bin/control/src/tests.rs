@@ -36,6 +36,12 @@ fn the_json_of_routes_stays() {
 }
 
 #[test]
+fn the_json_of_a_trial_stays() {
+    keeps::<PolicyTestView>(include_str!("../golden/policy_test.json"));
+    keeps::<PolicyTestView>(include_str!("../golden/policy_test_rejected.json"));
+}
+
+#[test]
 fn the_json_of_actions_stays() {
     keeps::<ReloadView>(include_str!("../golden/reload.json"));
     keeps::<ReloadView>(include_str!("../golden/reload_degraded.json"));
@@ -133,6 +139,26 @@ fn every_request_reads_back_as_written() {
             }
         }
     }
+    let test = PolicyTest {
+        peer: peer(),
+        direction: Direction::Import,
+        prefix: "fd00:20::/32".parse().unwrap(),
+        from: None,
+        attributes: GivenAttributes::default(),
+    };
+    let attributes = GivenAttributes {
+        origin: Some("egp".to_owned()),
+        as_path: Some("65001 {65002,65003}".to_owned()),
+        next_hop: Some("fd00::1".parse().unwrap()),
+        med: Some(0),
+        local_pref: Some(u32::MAX),
+        communities: vec!["65001:1".to_owned(), "no-export".to_owned()],
+        extended_communities: vec!["rt:65001:1".to_owned()],
+        large_communities: vec!["1:2:3".to_owned(), "4:5:6".to_owned()],
+    };
+    let export =
+        PolicyTest { direction: Direction::Export, from: Some("a b".to_owned()), attributes, ..test.clone() };
+    requests.extend([test, export].map(|test| Request::PolicyTest(Box::new(test))));
     for request in requests {
         let HttpRequest { method, target, body } = request.to_http();
         assert_eq!(
@@ -185,6 +211,11 @@ fn a_request_that_makes_no_sense_is_told_why() {
         "/v1/routes?family=vpnv4",
         "/v1/routes?rejected",
         "/v1/routes?colour=red",
+        "/v1/policy/test",
+        "/v1/policy/test?peer=a&direction=import",
+        "/v1/policy/test?peer=a&direction=up&prefix=10.0.0.0/8",
+        "/v1/policy/test?peer=a&direction=import&prefix=10.0.0.0/8&colour=red",
+        "/v1/policy/test?peer=a&direction=import&prefix=10.0.0.0/8&med=-1",
     ] {
         assert_eq!(code("GET", target), ErrorCode::BadRequest, "{target}");
     }

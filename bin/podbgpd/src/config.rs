@@ -118,8 +118,10 @@ pub fn parse(text: &str, file: &Path, facts: &Facts) -> Result<Config, Mistakes>
 
 /// Reads all tables. `None` only after a mistake was noted.
 fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Facts) -> Option<Intent> {
+    let sets = root.table("set");
+    let sets = policy::sets::read(sets.as_ref());
     let policies = root.table("policy");
-    let policies = policy::read(policies.as_ref());
+    let policies = policy::read(policies.as_ref(), &sets);
     let (node, places) = node::read(&mut root, facts);
     let fib = node::fib(root.table("fib"));
     let decision = node::decision(root.table("decision"));
@@ -131,8 +133,9 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
     root.finish();
     // A policy nobody uses because its name is mistyped elsewhere is one problem, not two.
-    if !problems.has_errors() {
+    if problems.errors() == 0 {
         policies.warn_of_unused();
+        sets.warn_of_unused();
     }
     Some(Intent {
         node: node?,

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use ::control::{
     ActionView, AdvertisedView, DrainStatusView, ErrorCode, ErrorView, KernelRouteView, Method, PeerView,
-    ReloadView, Request, RouteView, StatusView,
+    PolicyTestView, ReloadView, Request, RouteView, StatusView,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Response as HttpResponse;
@@ -67,6 +67,8 @@ pub enum Response {
     Advertised(Page<AdvertisedView>),
     /// To [`Request::Routes`] of the kernel.
     KernelRoutes(Page<KernelRouteView>),
+    /// To [`Request::PolicyTest`].
+    PolicyTest(Box<PolicyTestView>),
     /// To [`Request::Reload`].
     Reload(ReloadView),
     /// To [`Request::PeerAction`].
@@ -179,6 +181,7 @@ impl ControlDoor {
             Response::Status(view) => json(200, &view),
             Response::Peers(view) => json(200, &view),
             Response::Peer(view) => json(200, &view),
+            Response::PolicyTest(view) => json(200, &view),
             Response::Reload(view) => json(if view.applied { 200 } else { 422 }, &view),
             Response::Action(view) => json(200, &view),
             Response::Drain(view) => json(200, &view),

@@ -151,6 +151,8 @@ pub struct PeerIntent {
     pub export: Export,
     /// Whether routes an external peer marks with GRACEFUL_SHUTDOWN are the last resort (RFC 8326).
     pub graceful_shutdown: bool,
+    /// Whether the peer may have us drop what goes to its prefixes (RFC 7999).
+    pub blackhole: bool,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -247,6 +249,7 @@ impl PeerIntent {
             import: Import::Safe,
             export: Export::Originated,
             graceful_shutdown: true,
+            blackhole: false,
             shutdown: false,
         }
     }

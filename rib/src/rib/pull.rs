@@ -26,6 +26,8 @@ struct Key {
     originated: bool,
     external: bool,
     long_lived: bool,
+    /// Who announced it, where the policy looks at that.
+    announcer: Option<Slot>,
     family: Family,
 }
 
@@ -153,9 +155,10 @@ impl Rib {
         let route = self.outgoing(id, &best);
         let key = Key {
             accepted: best.accepted,
-            originated: route.source == Source::Local,
-            external: route.external,
+            originated: route.announcer.is_none(),
+            external: route.announcer.is_some_and(|announcer| announcer.external),
             long_lived: route.long_lived,
+            announcer: peer.info.export.looks_at_announcers().then_some(best.source),
             family: destination.family(),
         };
         if let Some((last, exported)) = memo.last
@@ -180,8 +183,7 @@ impl Rib {
     pub(crate) fn outgoing(&self, id: u32, best: &Path) -> Outgoing<'_> {
         Outgoing {
             prefix: self.destinations[id].prefix,
-            source: self.source(best.source),
-            external: self.peer(best.source).is_some_and(|peer| peer.info.is_external()),
+            announcer: self.peer(best.source).map(|peer| peer.info.announcer()),
             long_lived: best.is_long_lived(),
             attributes: self.pool.attributes(best.accepted),
         }
@@ -209,11 +211,10 @@ impl Rib {
         let peer = self.slot_of_up(id).and_then(|slot| self.peer(slot)).ok_or(Withheld::Family)?;
         let id = self.destinations.find(prefix).ok_or(Withheld::NoBestPath)?;
         let best = self.destinations[id].best().ok_or(Withheld::NoBestPath)?;
-        let route = self.outgoing(id, best);
-        if route.source == Source::Peer(peer.id) {
+        if self.source(best.source) == Source::Peer(peer.id) {
             return Err(Withheld::OwnPath);
         }
-        export(&peer.info, route)
+        export(&peer.info, self.outgoing(id, best))
     }
 }
 

@@ -108,7 +108,7 @@ impl Rib {
 
     /// Returns the interior cost of a path's next hop, or `None` when there is no way to it.
     fn metric(&self, path: &Path) -> Option<u32> {
-        if !self.settings.resolve || self.link_local(path.source, path.accepted) {
+        if !self.settings.resolve || self.link_local(path.source, path.accepted) || self.blackhole(path) {
             return Some(0);
         }
         self.pool.next_hops.resolution(self.pool.next_hop(path.accepted)).metric()
@@ -131,6 +131,9 @@ impl Rib {
             if path.source == Slot::LOCAL {
                 let ours = self.originations.origination(&destination.prefix);
                 return ours.filter(|ours| ours.blackhole).map(|_| Forwarding::Blackhole);
+            }
+            if self.blackhole(path) {
+                return Some(Forwarding::Blackhole);
             }
             self.add_gateways(path, &mut gateways);
         }

@@ -19,11 +19,13 @@ use crate::origination::Origination;
 use crate::path::{PeerId, Source, Standing};
 use crate::peer::{NextHopSelf, PeerInfo};
 
+mod blackhole;
 mod borders;
 mod drain;
 mod model;
 mod order;
 mod staleness;
+mod trials;
 
 const OURS: Asn = Asn(65000);
 const TOR_A: PeerId = PeerId(1);
@@ -68,6 +70,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         enforce_first_as: true,
         graceful_shutdown: true,
         drain: None,
+        blackhole: false,
     }
 }
 

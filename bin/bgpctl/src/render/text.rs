@@ -5,6 +5,7 @@
 
 mod drain;
 mod peers;
+mod policy;
 mod restart;
 mod routes;
 mod status;
@@ -17,6 +18,7 @@ use clap::builder::styling::{AnsiColor, Style};
 
 pub(crate) use drain::drains;
 pub(crate) use peers::{peer, peers};
+pub(crate) use policy::policy_test;
 pub(crate) use routes::routes;
 pub(crate) use status::{action, reload, status};
 

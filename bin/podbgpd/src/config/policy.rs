@@ -4,54 +4,79 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
+use std::ops::Range;
 use std::sync::Arc;
 
-use bgp::{Community, Family, LargeCommunity, NextHop};
-use rib::policy::{Decision, Edit, Match, Policy, PrefixRange, Rule};
+use rib::policy::{AsnSet, Change, Decision, Edit, Match, Policy, Rule};
 
-use super::node::{asn, prefix};
+use super::node::prefix;
 use super::reader::{Table, Value, suggestion};
+use values::{
+    FAMILIES, PROVENANCES, any, as_range, bounds, difference, next_hop, number, or_none, origin, path_length,
+    pattern, prefix_range, prepend, private_as, single_as, tag,
+};
+
+mod cases;
+pub(super) mod sets;
+mod values;
+
+use sets::Sets;
 
 /// What a rule can ask of a route: the key, and what its value means.
 const MATCHES: &[Reading<Match>] = &[
-    ("prefix", |value| any(value, prefix_range).map(Match::Prefix)),
-    ("family", |value| value.choice(&[("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)]).map(Match::Family)),
-    ("community", |value| any(value, community).map(Match::Community)),
-    ("large-community", |value| any(value, large_community).map(Match::LargeCommunity)),
-    ("as-path-contains", |value| asn(value).map(Match::AsPathContains)),
-    ("as-path-origin", |value| asn(value).map(Match::AsPathOrigin)),
-    ("as-path-neighbor", |value| asn(value).map(Match::AsPathNeighbor)),
-    ("as-path-length", |value| path_length(value).map(Match::AsPathLength)),
-    ("next-hop", |value| any(value, prefix).map(Match::NextHop)),
-    ("source", |value| value.choice(&[("originated", true), ("learned", false)]).map(Match::Originated)),
+    ("prefix", |value, sets| sets.list_or_set(value, prefix_range).map(Match::Prefix)),
+    ("family", |value, _| value.choice(&FAMILIES).map(Match::Family)),
+    ("community", |value, sets| sets.list_or_set(value, pattern).map(Match::Community)),
+    ("extended-community", |value, sets| sets.list_or_set(value, pattern).map(Match::ExtendedCommunity)),
+    ("large-community", |value, sets| sets.list_or_set(value, pattern).map(Match::LargeCommunity)),
+    ("as-path-contains", |value, sets| as_set(value, sets).map(Match::AsPathContains)),
+    ("as-path-origin", |value, sets| as_set(value, sets).map(Match::AsPathOrigin)),
+    ("as-path-neighbor", |value, sets| as_set(value, sets).map(Match::AsPathNeighbor)),
+    ("as-path-length", |value, _| path_length(value).map(Match::AsPathLength)),
+    ("origin", |value, _| origin(value).map(Match::Origin)),
+    ("local-pref", |value, _| bounds(value).map(Match::LocalPref)),
+    ("med", |value, _| or_none(value, bounds).map(Match::Med)),
+    ("next-hop", |value, _| any(value, prefix).map(Match::NextHop)),
+    ("source", |value, _| value.choice(&PROVENANCES).map(Match::Provenance)),
+    ("peer-address", |value, _| any(value, prefix).map(Match::PeerAddress)),
+    ("peer-asn", |value, sets| as_set(value, sets).map(Match::PeerAsn)),
 ];
 
 /// What a rule can change in a route, in the order it is done.
 const EDITS: &[Reading<Edit>] = &[
-    ("set-local-pref", |value| value.number(0..=u32::MAX).map(Edit::LocalPref)),
-    ("set-med", |value| med(value).map(Edit::Med)),
-    ("set-next-hop", |value| next_hop(value).map(Edit::NextHop)),
-    ("set-community", |value| value.list(community).map(Edit::ReplaceCommunities)),
-    ("add-community", |value| any(value, community).map(Edit::AddCommunities)),
-    ("remove-community", |value| any(value, community).map(Edit::RemoveCommunities)),
-    ("set-large-community", |value| value.list(large_community).map(Edit::ReplaceLargeCommunities)),
-    ("add-large-community", |value| any(value, large_community).map(Edit::AddLargeCommunities)),
-    ("remove-large-community", |value| any(value, large_community).map(Edit::RemoveLargeCommunities)),
-    ("prepend", prepend),
+    ("set-origin", |value, _| origin(value).map(Edit::Origin)),
+    ("set-local-pref", |value, _| number(value).map(Edit::LocalPref)),
+    ("add-local-pref", |value, _| difference(value).map(Edit::AddLocalPref)),
+    ("set-med", |value, _| or_none(value, number).map(Edit::Med)),
+    ("add-med", |value, _| difference(value).map(Edit::AddMed)),
+    ("set-next-hop", |value, _| next_hop(value).map(Edit::NextHop)),
+    ("set-community", |value, _| value.list(tag).map(Change::Replace).map(Edit::Communities)),
+    ("remove-community", |value, sets| {
+        sets.list_or_set(value, pattern).map(Change::Remove).map(Edit::Communities)
+    }),
+    ("add-community", |value, _| any(value, tag).map(Change::Add).map(Edit::Communities)),
+    ("set-extended-community", |value, _| {
+        value.list(tag).map(Change::Replace).map(Edit::ExtendedCommunities)
+    }),
+    ("remove-extended-community", |value, sets| {
+        sets.list_or_set(value, pattern).map(Change::Remove).map(Edit::ExtendedCommunities)
+    }),
+    ("add-extended-community", |value, _| any(value, tag).map(Change::Add).map(Edit::ExtendedCommunities)),
+    ("set-large-community", |value, _| value.list(tag).map(Change::Replace).map(Edit::LargeCommunities)),
+    ("remove-large-community", |value, sets| {
+        sets.list_or_set(value, pattern).map(Change::Remove).map(Edit::LargeCommunities)
+    }),
+    ("add-large-community", |value, _| any(value, tag).map(Change::Add).map(Edit::LargeCommunities)),
+    ("private-as", |value, _| private_as(value)),
+    ("prepend", |value, _| prepend(value)),
 ];
 
 /// A key and how its value is read.
-type Reading<T> = (&'static str, fn(&Value<'_>) -> Option<T>);
+type Reading<T> = (&'static str, fn(&Value<'_>, &Sets<'_>) -> Option<T>);
 
 /// What stands for a built-in policy where the name of a policy may stand.
 const BUILT_IN: [&str; 4] = ["safe", "originated", "all", "none"];
 const DECISIONS: [(&str, Decision); 2] = [("accept", Decision::Accept), ("reject", Decision::Reject)];
-/// The most times one AS is put in front of a path.
-const MAX_PREPEND: u8 = 32;
-/// The longest AS path worth asking for.
-const MAX_PATH_LENGTH: u16 = 4096;
 
 /// The policies of a file, and which of them are used.
 pub(super) struct Policies<'a>(BTreeMap<&'a str, Entry<'a>>);
@@ -64,36 +89,47 @@ struct Entry<'a> {
 }
 
 /// Reads all policies.
-pub(super) fn read<'a>(table: Option<&Table<'a>>) -> Policies<'a> {
+pub(super) fn read<'a>(table: Option<&Table<'a>>, sets: &Sets<'_>) -> Policies<'a> {
     let entries = table.into_iter().flat_map(Table::entries);
-    Policies(entries.map(|(name, place)| (name, Entry::read(name, place))).collect())
+    Policies(entries.map(|(name, place)| (name, Entry::read(name, place, sets))).collect())
 }
 
 impl Policies<'_> {
-    /// Reads what is either one of a few words or the name of a policy.
+    /// Reads what is one of a few words, the name of a policy, or a list of names: one policy with the rules of all.
     pub(super) fn choose<T: Clone>(
         &self,
         value: &Value<'_>,
         words: &[(&str, T)],
         policy: impl Fn(Arc<Policy>) -> T,
     ) -> Option<T> {
+        if value.is_list() {
+            let policies = any(value, |item| Some(self.named(item, &[])))?;
+            return chain(policies.into_iter().collect::<Option<Vec<_>>>()?).map(policy);
+        }
         let text = value.text()?;
         if let Some((_, choice)) = words.iter().find(|(word, _)| *word == text) {
             return Some(choice.clone());
         }
-        match self.0.get(text) {
-            Some(entry) => {
-                entry.used.set(true);
-                entry.policy.clone().map(policy)
-            }
-            None => {
-                let known = words.iter().map(|(word, _)| *word).chain(self.0.keys().copied());
-                value.refuse(
-                    "is neither built in nor the name of a policy in this file",
-                    suggestion(text, &known.collect::<Vec<_>>()),
-                )
-            }
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.named(value, &words).map(policy)
+    }
+
+    /// Reads the name of a policy; some words may stand in its place.
+    fn named(&self, value: &Value<'_>, words: &[&str]) -> Option<Arc<Policy>> {
+        let text = value.text()?;
+        if let Some(entry) = self.0.get(text) {
+            entry.used.set(true);
+            return entry.policy.clone();
         }
+        if words.is_empty() && BUILT_IN.contains(&text) {
+            return value.refuse("is built in, and goes with no other", "write it alone, without brackets");
+        }
+        let known: Vec<&str> = words.iter().copied().chain(self.0.keys().copied()).collect();
+        let problem = match words.is_empty() {
+            true => "is not the name of a policy in this file",
+            false => "is neither built in nor the name of a policy in this file",
+        };
+        value.refuse(problem, suggestion(text, &known))
     }
 
     /// Notes the policies no peer uses.
@@ -104,45 +140,75 @@ impl Policies<'_> {
     }
 }
 
+/// Makes one policy of several: the rules of all, in their order, and what the last does otherwise. Each rule says
+/// which policy it is of.
+fn chain(policies: Vec<Arc<Policy>>) -> Option<Arc<Policy>> {
+    let last = policies.last()?;
+    if policies.len() == 1 {
+        return Some(Arc::clone(last));
+    }
+    let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+    let rules = policies.iter().flat_map(|policy| {
+        policy.rules.iter().enumerate().map(|(index, rule)| {
+            let name = match rule.name.as_str() {
+                "" => (index + 1).to_string(),
+                name => name.to_owned(),
+            };
+            Rule { name: format!("{}: {name}", policy.name), ..rule.clone() }
+        })
+    });
+    let (name, otherwise) = (names.join(", "), last.otherwise);
+    Some(Arc::new(Policy { name, rules: rules.collect(), otherwise }))
+}
+
 impl<'a> Entry<'a> {
-    fn read(name: &str, place: Value<'a>) -> Self {
-        let policy = place.table().and_then(|table| policy(name, &place, table));
+    fn read(name: &str, place: Value<'a>, sets: &Sets<'_>) -> Self {
+        let policy = place.table().and_then(|table| policy(name, &place, table, sets));
         Self { policy: policy.map(Arc::new), place, used: Cell::new(false) }
     }
 }
 
-fn policy(name: &str, place: &Value<'_>, mut table: Table<'_>) -> Option<Policy> {
+fn policy(name: &str, place: &Value<'_>, mut table: Table<'_>, sets: &Sets<'_>) -> Option<Policy> {
+    let before = place.mistakes();
     if BUILT_IN.contains(&name) {
         place.refuse::<()>(format!("{name:?} is built in"), "give the policy another name");
     }
     let otherwise = table.optional("otherwise", |value| value.choice(&DECISIONS)).unwrap_or(Decision::Reject);
-    let rules = table.optional("rule", rules);
+    let (rules, places) = table.optional("rule", |value| rules(value, sets)).unwrap_or_default();
+    let cases = table.entry("test");
     table.finish();
-    if rules.is_none() {
+    if places.is_empty() {
         place.warn("has no rules", format!("add [[policy.{name}.rule]]"));
     }
-    Some(Policy { name: name.to_owned(), rules: rules.unwrap_or_default(), otherwise })
+    let policy = Policy { name: name.to_owned(), rules, otherwise };
+    if let Some(cases) = cases {
+        cases::try_all(&cases, (place.mistakes() == before).then_some(&policy), &places);
+    }
+    Some(policy)
 }
 
-fn rules(value: &Value<'_>) -> Option<Vec<Rule>> {
+/// Reads the rules, and where they are.
+fn rules(value: &Value<'_>, sets: &Sets<'_>) -> Option<(Vec<Rule>, Vec<Range<usize>>)> {
     let mut rules: Vec<Rule> = Vec::new();
-    for item in value.items()? {
+    let items = value.items()?;
+    for item in &items {
         if rules.iter().any(|rule| rule.matches.is_empty() && rule.decision.is_some()) {
             item.warn("is never reached", "a rule before it decides on every route");
         }
-        rules.extend(item.table().and_then(rule));
+        rules.extend(item.table().and_then(|table| rule(table, sets)));
     }
-    Some(rules)
+    Some((rules, items.iter().map(Value::span).collect()))
 }
 
-fn rule(mut table: Table<'_>) -> Option<Rule> {
+fn rule(mut table: Table<'_>, sets: &Sets<'_>) -> Option<Rule> {
     let name = table.optional("name", Value::text).unwrap_or_default().to_owned();
-    let mut matches = read_all(MATCHES, &mut table);
+    let mut matches = read_all(MATCHES, &mut table, sets);
     if let Some(mut not) = table.table("not") {
-        matches.extend(read_all(MATCHES, &mut not).into_iter().map(|other| Match::Not(Box::new(other))));
+        let others = read_all(MATCHES, &mut not, sets);
+        matches.extend(others.into_iter().map(|other| Match::Not(Box::new(other))));
         not.finish();
     }
-    let edits = read_all(EDITS, &mut table);
+    let edits = read_all(EDITS, &mut table, sets);
     let decision = table.required("then", "\"accept\"", |value| {
         value.choice(&[
             ("accept", Some(Decision::Accept)),
@@ -155,78 +221,13 @@ fn rule(mut table: Table<'_>) -> Option<Rule> {
 }
 
 /// Reads those keys of a table that are in the list, in its order.
-fn read_all<T>(readings: &[Reading<T>], table: &mut Table<'_>) -> Vec<T> {
-    readings.iter().filter_map(|(name, read)| table.optional(name, read)).collect()
+fn read_all<T>(readings: &[Reading<T>], table: &mut Table<'_>, sets: &Sets<'_>) -> Vec<T> {
+    readings.iter().filter_map(|(name, read)| table.optional(name, |value| read(value, sets))).collect()
 }
 
-/// Reads a list of alternatives, of which there must be one.
-fn any<T>(value: &Value<'_>, read: impl Fn(&Value<'_>) -> Option<T>) -> Option<Vec<T>> {
-    let items = value.items()?;
-    if items.is_empty() {
-        return value.refuse("is empty", "write at least one, or leave the key out");
-    }
-    Some(items.iter().filter_map(read).collect())
-}
-
-/// Reads a prefix by itself, or a table with the block and how long prefixes inside it may be.
-fn prefix_range(value: &Value<'_>) -> Option<PrefixRange> {
-    if !value.is_table() {
-        return prefix(value).map(PrefixRange::exactly);
-    }
-    let mut table = value.table()?;
-    let within = table.required("within", "\"10.0.0.0/8\"", prefix);
-    let (least, most) = within.map_or((0, 128), |within| (within.prefix_len(), within.max_prefix_len()));
-    let ge = table.optional("ge", |value| value.number(least..=most));
-    let le = table.optional("le", |value| value.number(ge.unwrap_or(least)..=most));
-    table.finish();
-    let lengths = match (ge, le) {
-        (None, Some(le)) => least..=le,
-        (ge, le) => ge.unwrap_or(least)..=le.unwrap_or(most),
-    };
-    Some(PrefixRange { within: within?, lengths })
-}
-
-fn community(value: &Value<'_>) -> Option<Community> {
-    value.parse("a community", "asn:value, each 0 to 65535, or a well-known name such as \"no-export\"")
-}
-
-fn large_community(value: &Value<'_>) -> Option<LargeCommunity> {
-    value.parse("a large community", "global:local1:local2, each 0 to 4294967295")
-}
-
-/// Reads the length of an AS path, or a table with the least and the greatest.
-fn path_length(value: &Value<'_>) -> Option<RangeInclusive<usize>> {
-    if !value.is_table() {
-        let length = usize::from(value.number(0..=MAX_PATH_LENGTH)?);
-        return Some(length..=length);
-    }
-    let mut table = value.table()?;
-    let ge = table.optional("ge", |value| value.number(0..=MAX_PATH_LENGTH)).unwrap_or(0);
-    let le = table.optional("le", |value| value.number(ge..=MAX_PATH_LENGTH)).unwrap_or(MAX_PATH_LENGTH);
-    table.finish();
-    Some(usize::from(ge)..=usize::from(le))
-}
-
-/// Reads a MED, or the word that removes it.
-fn med(value: &Value<'_>) -> Option<Option<u32>> {
-    if value.is_number() { value.number(0..=u32::MAX).map(Some) } else { value.choice(&[("none", None)]) }
-}
-
-fn next_hop(value: &Value<'_>) -> Option<NextHop> {
-    let address: IpAddr = value.parse("an IP address", "one such as \"10.0.0.1\" or \"fd00::1\"")?;
-    if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
-        return value.refuse("is no next hop", "write the address of a router");
-    }
-    Some(match address {
-        IpAddr::V4(address) => NextHop::V4(address),
-        IpAddr::V6(global) => NextHop::V6 { global, link_local: None },
-    })
-}
-
-fn prepend(value: &Value<'_>) -> Option<Edit> {
-    let mut table = value.table()?;
-    let asn = table.required("asn", "64512", asn);
-    let times = table.optional("times", |value| value.number(1..=MAX_PREPEND)).unwrap_or(1);
-    table.finish();
-    Some(Edit::Prepend(asn?, times))
+/// Reads an AS or a range, a list of them, or the name of a set.
+fn as_set(value: &Value<'_>, sets: &Sets<'_>) -> Option<AsnSet> {
+    let single = value.is_number()
+        || value.is_text() && value.text()?.starts_with(|first: char| first.is_ascii_digit());
+    if single { single_as(value) } else { sets.list_or_set(value, as_range) }
 }

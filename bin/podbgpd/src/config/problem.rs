@@ -55,9 +55,9 @@ impl Problems {
         self.warnings.borrow_mut().push(warning);
     }
 
-    /// Tells whether a mistake was noted.
-    pub(super) fn has_errors(&self) -> bool {
-        !self.errors.borrow().is_empty()
+    /// Returns how many mistakes were noted.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.borrow().len()
     }
 
     /// Tells what was wrong with the text of a file.

@@ -195,6 +195,21 @@ impl<'a> Value<'a> {
         self.value.get_ref().is_table()
     }
 
+    /// Tells whether the value is a text, for keys that take texts and lists.
+    pub(super) fn is_text(&self) -> bool {
+        self.value.get_ref().is_str()
+    }
+
+    /// Tells whether the value is a list, for keys that take lists and texts.
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
+    /// Returns how many mistakes were noted so far, anywhere in the file.
+    pub(super) fn mistakes(&self) -> usize {
+        self.problems.errors()
+    }
+
     /// Tells whether the value is a number, for keys that take numbers and texts.
     pub(super) fn is_number(&self) -> bool {
         self.value.get_ref().is_integer()

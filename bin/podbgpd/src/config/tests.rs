@@ -102,11 +102,11 @@ fn a_policy_is_read_in_the_order_of_its_rules() {
     );
     let intent = parse_text(&text).map_err(|mistakes| mistakes.render(false)).unwrap().intent;
     let Import::Policy(policy) = &intent.peers["tor-a"].import else { panic!("a policy") };
-    use rib::policy::{Decision, Edit, Match, PrefixRange};
+    use rib::policy::{Decision, Edit, Match, PrefixRange, PrefixSet};
     let range = PrefixRange { within: "10.0.0.0/8".parse().unwrap(), lengths: 24..=32 };
-    let not = Match::Not(Box::new(Match::AsPathContains(Asn(7))));
+    let not = Match::Not(Box::new(Match::AsPathContains(Asn(7).into())));
     assert_eq!(policy.otherwise, Decision::Reject);
-    assert_eq!(policy.rules[0].matches, [Match::Prefix(vec![range]), not]);
+    assert_eq!(policy.rules[0].matches, [Match::Prefix(PrefixSet::from_iter([range])), not]);
     assert_eq!((&policy.rules[0].edits[..], policy.rules[0].decision), (&[Edit::Med(None)][..], None));
     assert_eq!(policy.rules[1].matches, [Match::AsPathLength(0..=0)]);
     assert_eq!(policy.rules[1].decision, Some(Decision::Accept));

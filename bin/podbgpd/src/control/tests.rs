@@ -45,6 +45,10 @@ fn reply(request: &Request) -> Result<Response, ErrorView> {
             let next = (end < TABLE).then(|| prefix(end - 1));
             Ok(Response::Routes(Page { items: (start..end).map(route).collect(), next }))
         }
+        Request::PolicyTest(_) => {
+            let view = include_str!("../../../control/golden/policy_test.json");
+            Ok(Response::PolicyTest(serde_json::from_str(view).expect(golden)))
+        }
         Request::Reload => {
             let refused = include_str!("../../../control/golden/reload_refused.json");
             Ok(Response::Reload(serde_json::from_str(refused).expect(golden)))

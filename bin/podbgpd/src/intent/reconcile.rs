@@ -209,6 +209,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.import", Refresh, import),
     key!("peer.export", Refresh, export),
     key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
+    key!("peer.blackhole", Refresh, blackhole),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 

@@ -76,6 +76,9 @@ impl Node {
                 Some(view) => Ok(Response::Peer(Box::new(view))),
                 None => Err(self.speaker.no_such_peer(&name)),
             },
+            Request::PolicyTest(test) => {
+                self.speaker.policy_test(&test).map(|view| Response::PolicyTest(Box::new(view)))
+            }
             Request::Reload => Ok(Response::Reload(self.reload())),
             Request::PeerAction { name, action, message } => self.act(name, action, message, now),
             Request::Drains => Ok(Response::Drain(self.speaker.drain_view(now))),

@@ -1,7 +1,7 @@
 //! One peer: what is intended of it, its state machine, and what its session has come to.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use bgp::capability::{ExtendedNextHop, GracefulRestart, LongLived};
@@ -132,6 +132,36 @@ impl Peering {
                 .collect(),
             enforce_first_as: true,
             graceful_shutdown: self.intent.graceful_shutdown,
+            drain: None,
+            blackhole: self.intent.blackhole,
+        }
+    }
+}
+
+impl Peering {
+    /// Returns what the tables would know of the peer, as far as that can be told before there is a session: its
+    /// identifier and our own address, which only a session tells, are stood in for.
+    pub(super) fn intended(&self, node: &Intent) -> PeerInfo {
+        let peer = &self.intent;
+        PeerInfo {
+            asn: peer.asn,
+            local_asn: node.local_asn(peer),
+            bgp_id: node.node.router_id,
+            address: peer.address,
+            interface: None,
+            families: peer.families,
+            next_hop_self: NextHopSelf {
+                ipv4: Some(NextHop::V4(Ipv4Addr::UNSPECIFIED)),
+                ipv6: Some(NextHop::from(IpAddr::from(Ipv6Addr::UNSPECIFIED))),
+            },
+            extended_next_hop: FamilySet::NONE,
+            import: Arc::new(import(peer)),
+            export: Arc::new(export(peer)),
+            max_prefixes: peer.max_prefixes,
+            enforce_first_as: true,
+            blackhole: peer.blackhole,
+            long_lived: FamilySet::NONE,
+            graceful_shutdown: peer.graceful_shutdown,
             drain: None,
         }
     }

@@ -5,6 +5,7 @@
 mod bfd;
 mod drain;
 mod peers;
+mod policy_test;
 mod restart;
 mod routes;
 mod status;

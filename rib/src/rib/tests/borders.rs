@@ -184,7 +184,7 @@ fn a_path_says_which_rule_let_it_in_or_not() {
     use crate::policy::{Decision, Edit, Match, Policy, Rule};
     let rule = |community: u32, decision| Rule {
         name: String::new(),
-        matches: vec![Match::Community(vec![Community(community)])],
+        matches: vec![Match::Community([Community(community)].into())],
         edits: vec![Edit::LocalPref(300)],
         decision: Some(decision),
     };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::drain::{Drain, Lowered, Marks};
+use crate::policy::{Change, Decision, Edit, Policy, Rule};
 
 const MARKS: Marks = Marks { prepend: 2, med: Some(50) };
 const ROUTE: &str = "203.0.113.0/24";
@@ -62,15 +63,11 @@ fn an_internal_peer_is_given_the_lowest_preference_instead_of_a_longer_path() {
 
 #[test]
 fn marks_come_after_the_policy_and_are_not_said_twice() {
-    use crate::policy::{Edit, Policy, Rule};
-    let edit = Edit::ReplaceCommunities(vec![Community(7), Community::GRACEFUL_SHUTDOWN]);
-    let rule = Rule {
-        name: String::new(),
-        matches: vec![],
-        edits: vec![edit],
-        decision: Some(crate::policy::Decision::Accept),
-    };
-    let policy = Policy { name: "p".into(), rules: vec![rule], otherwise: crate::policy::Decision::Reject };
+    let replaced = vec![Community(7), Community::GRACEFUL_SHUTDOWN];
+    let edit = Edit::Communities(Change::Replace(replaced));
+    let rule =
+        Rule { name: String::new(), matches: vec![], edits: vec![edit], decision: Some(Decision::Accept) };
+    let policy = Policy { name: "p".into(), rules: vec![rule], otherwise: Decision::Reject };
     let mut rib = rack();
     let import = Arc::clone(&peer(TOR_A).import);
     rib.set_policy(TOR_A, import, Arc::new(Export::Policy(policy)));

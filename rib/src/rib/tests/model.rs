@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::drain::{Drain, Marks};
-use crate::policy::{Decision, Edit, Match, Policy, PrefixRange, Rule};
+use crate::policy::{Change, Decision, Edit, Match, Policy, PrefixRange, PrefixSet, Rule};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -100,13 +100,16 @@ fn variant(peer: u32, variant: u8) -> PathAttributes {
 fn policy(otherwise: Decision) -> Policy {
     let by_prefix = Rule {
         name: "long prefixes".to_owned(),
-        matches: vec![Match::Prefix(vec![PrefixRange { within: prefix("0.0.0.0/0"), lengths: 17..=32 }])],
-        edits: vec![Edit::LocalPref(300), Edit::AddCommunities(vec![Community(7)])],
+        matches: vec![Match::Prefix(PrefixSet::from_iter([PrefixRange {
+            within: prefix("0.0.0.0/0"),
+            lengths: 17..=32,
+        }]))],
+        edits: vec![Edit::LocalPref(300), Edit::Communities(Change::Add(vec![Community(7)]))],
         decision: Some(Decision::Accept),
     };
     let by_path = Rule {
         name: "from 64999".to_owned(),
-        matches: vec![Match::AsPathContains(Asn(64999))],
+        matches: vec![Match::AsPathContains(Asn(64999).into())],
         edits: vec![Edit::Med(Some(50))],
         decision: None,
     };

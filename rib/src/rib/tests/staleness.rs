@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::path::Staleness;
+use crate::policy::{Change, Decision, Edit, Policy, Rule};
 
 const TEN: &str = "10.1.0.0/16";
 const ELEVEN: &str = "10.2.0.0/16";
@@ -351,17 +352,13 @@ fn a_route_that_came_as_stale_is_passed_on_as_stale() {
     let stale = PathAttributes { communities: vec![Community::LLGR_STALE], ..route_of(TOR_A) };
     rib.update(TOR_A, announce(stale, &[TEN]), 1);
     // An export policy may not take the mark away (RFC 9494 §4.3).
-    let strip = crate::policy::Rule {
+    let strip = Rule {
         name: "strip".to_owned(),
         matches: vec![],
-        edits: vec![crate::policy::Edit::RemoveCommunities(vec![Community::LLGR_STALE])],
-        decision: Some(crate::policy::Decision::Accept),
+        edits: vec![Edit::Communities(Change::Remove([Community::LLGR_STALE].into()))],
+        decision: Some(Decision::Accept),
     };
-    let policy = crate::Policy {
-        name: "strip".to_owned(),
-        rules: vec![strip],
-        otherwise: crate::policy::Decision::Reject,
-    };
+    let policy = Policy { name: "strip".to_owned(), rules: vec![strip], otherwise: Decision::Reject };
     rib.set_policy(TOR_B, Arc::new(Import::All), Arc::new(Export::Policy(policy)));
     hear_all(&mut rib);
     assert_eq!(told(&rib, TOR_B, TEN), Some(vec![Community::LLGR_STALE]));

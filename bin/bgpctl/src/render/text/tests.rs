@@ -113,6 +113,12 @@ fn a_reload_says_what_changed_or_every_mistake() {
 }
 
 #[test]
+fn a_trial_says_the_verdict_the_rule_and_every_change() {
+    at_every_width("policy_test", |screen| policy_test(&view("policy_test"), screen));
+    expect("policy_test_rejected", &policy_test(&view("policy_test_rejected"), &columns(80)));
+}
+
+#[test]
 fn colours_change_no_column() {
     let coloured = peers(&view::<Vec<_>>("peers"), &Screen { colours: true, ..columns(80) });
     expect("peers-colours", &coloured);

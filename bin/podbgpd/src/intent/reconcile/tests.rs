@@ -171,6 +171,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         import,
         export,
         graceful_shutdown,
+        blackhole,
         shutdown,
     });
     assert_eq!(PEER_KEYS.len(), fields - 1);

@@ -214,3 +214,123 @@ async fn an_address_that_cannot_be_had_is_told_and_asked_for_again() {
     assert_eq!((view.errors, view.changes), (Vec::new(), Vec::new()), "tried again though nothing changed");
     assert_eq!(rig.status().await.config.last_reload_error, None);
 }
+
+const POLICIES: &str = r#"
+[policy.from-tor]
+
+[[policy.from-tor.rule]]
+name = "marked"
+community = ["65001:*"]
+add-local-pref = 20
+then = "next"
+
+[[policy.from-tor.rule]]
+as-path-origin = 65001
+set-med = 7
+then = "accept"
+
+[policy.to-tor]
+
+[[policy.to-tor.rule]]
+source = "originated"
+add-large-community = ["64512:1:1"]
+then = "accept"
+
+[[policy.to-tor.rule]]
+name = "not from tor-a"
+peer-address = ["127.0.0.8/32"]
+then = "reject"
+"#;
+
+fn policy_test(direction: control::Direction, prefix: &str) -> control::PolicyTest {
+    control::PolicyTest {
+        peer: "tor-a".to_owned(),
+        direction,
+        prefix: prefix.parse().unwrap(),
+        from: None,
+        attributes: control::GivenAttributes::default(),
+    }
+}
+
+impl Rig {
+    async fn with_policies(name: &str) -> Self {
+        let mut rig = Self::new(name).await;
+        let peers = |text: String| {
+            text.replace("asn = 65001\n", "asn = 65001\nimport = \"from-tor\"\n")
+                .replace("asn = 65002\n", "asn = 65002\nexport = \"to-tor\"\n")
+        };
+        rig.write(peers, POLICIES);
+        assert!(rig.reload().await.applied);
+        rig
+    }
+
+    async fn try_policy(&mut self, test: control::PolicyTest) -> Result<control::PolicyTestView, ErrorView> {
+        match self.ask(Request::PolicyTest(Box::new(test))).await? {
+            Response::PolicyTest(view) => Ok(*view),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trial_of_import_names_the_rule_and_each_change() {
+    let mut rig = Rig::with_policies("import").await;
+    let mut test = policy_test(control::Direction::Import, "10.50.1.0/24");
+    test.attributes.communities = vec!["65001:9".to_owned()];
+    test.attributes.next_hop = Some("192.0.2.1".parse().unwrap());
+    let view = rig.try_policy(test.clone()).await.unwrap();
+    assert!(view.accepted, "{view:?}");
+    assert_eq!((view.policy.as_str(), view.session), ("from-tor", false));
+    assert_eq!(view.rule, Some(control::PolicyRuleView { number: 2, name: None }));
+    let changes: Vec<_> = view.steps.iter().flat_map(|step| &step.changes).collect();
+    let shown: Vec<_> =
+        changes.iter().map(|change| (&*change.attribute, &*change.before, &*change.after)).collect();
+    assert_eq!(shown, [("local_pref", "", "120"), ("med", "", "7")]);
+    assert_eq!(view.attributes.unwrap().as_path, "65001");
+
+    test.attributes.as_path = Some("65001 7".to_owned());
+    let view = rig.try_policy(test.clone()).await.unwrap();
+    assert_eq!(view.reason.unwrap().text, "no rule of policy 'from-tor' accepts it");
+    assert_eq!((view.rule, view.attributes), (None, None));
+    test.attributes.as_path = Some("7".to_owned());
+    assert_eq!(rig.try_policy(test.clone()).await.unwrap().reason.unwrap().code, "first_as");
+    test.attributes.as_path = Some("seven".to_owned());
+    assert_eq!(code(rig.try_policy(test.clone()).await), ErrorCode::BadRequest);
+    let other = control::PolicyTest { peer: "tor-z".to_owned(), ..test };
+    assert_eq!(code(rig.try_policy(other).await), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn a_trial_of_export_takes_the_route_in_the_tables() {
+    let mut rig = Rig::with_policies("export").await;
+    rig.node.speaker.settle(Instant::now(), &mut Vec::new());
+    let to_tor_b = |prefix, from: Option<&str>| control::PolicyTest {
+        peer: "tor-b".to_owned(),
+        from: from.map(str::to_owned),
+        ..policy_test(control::Direction::Export, prefix)
+    };
+    let view = rig.try_policy(to_tor_b("10.20.30.64/26", None)).await.unwrap();
+    assert_eq!((view.accepted, view.route, view.from), (true, control::TriedRoute::Table, None));
+    let attributes = view.attributes.unwrap();
+    assert_eq!(attributes.large_communities, ["64512:1:1"]);
+    assert_eq!((attributes.as_path.as_str(), attributes.next_hop), ("64512", None));
+
+    let view = rig.try_policy(to_tor_b("10.50.1.0/24", Some("tor-a"))).await.unwrap();
+    assert_eq!((view.route, view.from.as_deref()), (control::TriedRoute::Plain, Some("tor-a")));
+    assert_eq!(view.rule.unwrap().name.as_deref(), Some("not from tor-a"));
+    assert_eq!(view.reason.unwrap().text, "rule 'not from tor-a' of policy 'to-tor' rejects it");
+    let view = rig.try_policy(to_tor_b("10.50.1.0/24", Some("tor-b"))).await.unwrap();
+    assert_eq!(view.reason.unwrap().code, "own_path");
+}
+
+#[tokio::test]
+async fn a_reload_with_a_failing_test_is_refused() {
+    let mut rig = Rig::with_policies("cases").await;
+    let case = "[[policy.to-tor.test]]\nprefix = \"10.0.0.0/8\"\nexpect = \"accept\"\n";
+    let peers = |text: String| text.replace("asn = 65002\n", "asn = 65002\nexport = \"to-tor\"\n");
+    rig.write(peers, &format!("{}{case}", POLICIES.replace("from-tor", "to-tor-too")));
+    let view = rig.reload().await;
+    assert!(!view.applied);
+    assert_eq!(view.errors[0].key.as_deref(), Some("policy.to-tor.test[0].expect"));
+    assert_eq!(view.errors[0].problem, "the route is rejected: no rule decides");
+}

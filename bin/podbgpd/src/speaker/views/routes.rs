@@ -94,7 +94,7 @@ impl Speaker {
         }))
     }
 
-    fn id_of(&self, name: &str) -> Result<PeerId, ErrorView> {
+    pub(super) fn id_of(&self, name: &str) -> Result<PeerId, ErrorView> {
         self.by_name.get(name).copied().ok_or_else(|| self.no_such_peer(name))
     }
 
@@ -235,7 +235,7 @@ fn next_hops(forwarding: Option<&Forwarding>) -> Vec<NextHopView> {
     }
 }
 
-fn attributes_view(attributes: &PathAttributes) -> AttributesView {
+pub(super) fn attributes_view(attributes: &PathAttributes) -> AttributesView {
     fn texts<T: ToString>(items: &[T]) -> Vec<String> {
         items.iter().map(ToString::to_string).collect()
     }
@@ -244,12 +244,7 @@ fn attributes_view(attributes: &PathAttributes) -> AttributesView {
         NextHop::V4(_) => None,
     };
     AttributesView {
-        origin: match attributes.origin {
-            bgp::attributes::Origin::Igp => "igp",
-            bgp::attributes::Origin::Egp => "egp",
-            bgp::attributes::Origin::Incomplete => "incomplete",
-        }
-        .to_owned(),
+        origin: attributes.origin.name().to_owned(),
         as_path: attributes.as_path.to_string(),
         as_path_length: u32::try_from(attributes.as_path.length()).unwrap_or(u32::MAX),
         next_hop: Some(attributes.next_hop.address()),
