@@ -80,23 +80,23 @@ fn configuration(config: &SpeakerConfig) -> String {
         }
         text.push_str("}\n");
     }
+    if let Some(bfd) = config.neighbors.iter().find_map(|neighbor| neighbor.bfd.as_ref()) {
+        write_bfd(&mut text, bfd);
+    }
     for (number, neighbor) in config.neighbors.iter().enumerate() {
-        if let Some(bfd) = &neighbor.bfd {
-            write_bfd(&mut text, number, bfd);
-        }
         write_neighbor(&mut text, number, config, neighbor);
     }
     text
 }
 
-fn write_bfd(text: &mut String, number: usize, bfd: &Bfd) {
+fn write_bfd(text: &mut String, bfd: &Bfd) {
     let timers = format!("interval {} ms; multiplier 3;", bfd.interval);
     let key = bfd.key.as_ref().map_or_else(String::new, |key| {
         format!(" authentication meticulous keyed sha1; password \"{key}\" {{ id 7; }};")
     });
     let _ = writeln!(
         text,
-        "protocol bfd watch{number} {{ interface \"*\" {{ {timers}{key} }}; multihop {{ {timers} }}; }}"
+        "protocol bfd watch {{ interface \"*\" {{ {timers}{key} }}; multihop {{ {timers} }}; }}"
     );
 }
 
