@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use fib::{Change, Command, Event, FibSettings, NextHop, NextHopSet, Target};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use lab::net::Namespace;
 use nix::net::if_::if_nametoindex;
 use tokio::sync::mpsc;
 
 use crate::rack::{Rack, Transport, link, their_address};
-use crate::raw_netlink::{Hop, Messages, Via, Writer};
+use crate::raw_netlink::{Hop, Messages, Via, Writer, our_route_count};
 
 /// Changes in one command: as many as `podbgpd` hands over at once.
 const CHANGES: usize = 1024;
@@ -130,21 +129,11 @@ impl Site {
     /// Checks that the kernel has the routes and takes them away, so that nobody pays for that later.
     fn finish(self, count: usize) -> Result<()> {
         let ours = &self.rack.ours;
-        let there = route_count(ours)?;
+        let there = ours.run(our_route_count)?;
         for peer in [0, 1] {
             ours.set_down(&link(peer))?;
         }
-        ensure!(there >= count, "the kernel has {there} routes of {count}");
+        ensure!(there == count, "the kernel has {there} routes of {count}");
         Ok(())
     }
-}
-
-/// How many routes the kernel has, the connected ones included.
-fn route_count(namespace: &Namespace) -> Result<usize> {
-    let lines = |file: &str| std::fs::read_to_string(file).map(|text| text.lines().count());
-    let count = namespace.run(|| -> std::io::Result<usize> {
-        // A line of headings in the first.
-        Ok(lines("/proc/thread-self/net/route")? - 1 + lines("/proc/thread-self/net/ipv6_route")?)
-    })?;
-    Ok(count)
 }

@@ -35,6 +35,8 @@ const METRIC: u32 = 20;
 /// Routes of one batch: the measured best, within the default buffers.
 const BATCH: usize = 1024;
 const BUFFER: usize = 8 << 20;
+/// Makes something new.
+const NEW: libc::c_int = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
 
 /// A router and the index of the link that leads there.
 pub type Hop = (IpAddr, u32);
@@ -62,7 +64,7 @@ impl Messages {
     pub fn routes(prefixes: &[IpNet], via: &Via) -> Self {
         let mut messages = Self::default();
         for prefix in prefixes {
-            messages.message(libc::RTM_NEWROUTE, |octets| {
+            messages.message(libc::RTM_NEWROUTE, NEW, |octets| {
                 let scope = libc::RT_SCOPE_UNIVERSE;
                 octets.extend([family(prefix.addr()), prefix.prefix_len(), 0, 0, libc::RT_TABLE_MAIN]);
                 octets.extend([PROTOCOL, scope, libc::RTN_UNICAST, 0, 0, 0, 0]);
@@ -91,7 +93,7 @@ impl Messages {
         let mut messages = Self::default();
         let identifiers: Vec<u32> = (first..).take(hops.len()).collect();
         for (id, (gateway, link)) in identifiers.iter().zip(hops) {
-            messages.message(NEW_NEXT_HOP, |octets| {
+            messages.message(NEW_NEXT_HOP, NEW, |octets| {
                 octets.extend([family(*gateway), 0, PROTOCOL, 0, 0, 0, 0, 0]);
                 attribute(octets, NHA_ID, |octets| octets.extend(id.to_ne_bytes()));
                 attribute(octets, NHA_OIF, |octets| octets.extend(link.to_ne_bytes()));
@@ -99,7 +101,7 @@ impl Messages {
             });
         }
         let group = first + u32::try_from(hops.len()).expect("a handful of hops");
-        messages.message(NEW_NEXT_HOP, |octets| {
+        messages.message(NEW_NEXT_HOP, NEW, |octets| {
             octets.extend([0, 0, PROTOCOL, 0, 0, 0, 0, 0]);
             attribute(octets, NHA_ID, |octets| octets.extend(group.to_ne_bytes()));
             attribute(octets, NHA_GROUP, |octets| {
@@ -113,13 +115,12 @@ impl Messages {
     }
 
     /// Appends a message: its header, what `body` writes, and padding.
-    fn message(&mut self, kind: u16, body: impl FnOnce(&mut Vec<u8>)) {
+    fn message(&mut self, kind: u16, flags: libc::c_int, body: impl FnOnce(&mut Vec<u8>)) {
         let start = self.octets.len();
         self.starts.push(start);
-        let flags = libc::NLM_F_REQUEST | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
         self.octets.extend([0; 4]);
         self.octets.extend(kind.to_ne_bytes());
-        self.octets.extend((flags as u16).to_ne_bytes());
+        self.octets.extend(((flags | libc::NLM_F_REQUEST) as u16).to_ne_bytes());
         self.octets.extend([0; 8]);
         body(&mut self.octets);
         let length = (self.octets.len() - start) as u32;
@@ -179,6 +180,34 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Counts the routes with our protocol number, of both families, in the namespace of the calling thread.
+///
+/// # Errors
+/// The kernel's.
+pub fn our_route_count() -> Result<usize> {
+    let socket = open(0, BUFFER)?;
+    let mut count = 0;
+    let mut answer = vec![0; 64 * 1024];
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let mut request = Messages::default();
+        request.message(libc::RTM_GETROUTE, libc::NLM_F_DUMP, |octets| {
+            octets.push(family as u8);
+            octets.extend([0; 11]);
+        });
+        send(socket.as_raw_fd(), &request.octets, MsgFlags::empty())?;
+        'dump: loop {
+            let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+            for (header, body) in parts(&answer[..length]) {
+                if i32::from(header.kind) == libc::NLMSG_DONE {
+                    break 'dump;
+                }
+                count += usize::from(body.get(5) == Some(&PROTOCOL));
+            }
+        }
+    }
+    Ok(count)
 }
 
 /// What the header of a message says.
