@@ -157,6 +157,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("fib.metric", "metric = 20", "metric = 21"),
     ("fib.table", "table = 254", "table = 100"),
     ("fib.max-paths", "max-paths = 16", "max-paths = 1"),
+    ("fib.next-hop-groups", "next-hop-groups = \"auto\"", "next-hop-groups = \"never\""),
     ("decision.multipath-relax", "multipath-relax = true", "multipath-relax = false"),
     ("decision.always-compare-med", "always-compare-med = false", "always-compare-med = true"),
     ("bfd.min-tx", "min-tx = 310", "min-tx = 50"),

@@ -78,6 +78,8 @@ pub struct Fib {
     pub table: u32,
     /// The most next hops of one route, 1 to 256.
     pub max_paths: u16,
+    /// Whether routes that leave the same way share a nexthop group of the kernel.
+    pub next_hop_groups: fib::NextHopGroups,
 }
 
 /// How the best routes are chosen where RFC 4271 §9.1 leaves a choice.

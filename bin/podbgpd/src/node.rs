@@ -348,8 +348,8 @@ fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {
 }
 
 fn fib_settings(intent: &Intent) -> fib::FibSettings {
-    let crate::intent::Fib { install, protocol, metric, table, .. } = intent.fib;
-    fib::FibSettings { install, protocol, table, metric }
+    let crate::intent::Fib { install, protocol, metric, table, next_hop_groups, .. } = intent.fib;
+    fib::FibSettings { install, protocol, table, metric, next_hop_groups }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

@@ -149,6 +149,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("fib.metric", Restart, fib.metric),
     key!("fib.table", Restart, fib.table),
     key!("fib.max-paths", Refresh, fib.max_paths),
+    key!("fib.next-hop-groups", Restart, fib.next_hop_groups),
     key!("decision.multipath-relax", Refresh, decision.multipath_relax),
     key!("decision.always-compare-med", Refresh, decision.always_compare_med),
     key!("bfd.min-tx", Soft, bfd.min_tx, millis),

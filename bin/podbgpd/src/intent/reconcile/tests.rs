@@ -18,7 +18,14 @@ fn intent(peers: &[&str]) -> Intent {
             listen: BTreeSet::from(["0.0.0.0:179".parse().unwrap()]),
             blocks: BTreeSet::from(["10.20.30.64/26".parse().unwrap()]),
         },
-        fib: Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 },
+        fib: Fib {
+            install: true,
+            protocol: 179,
+            metric: 20,
+            table: 254,
+            max_paths: 16,
+            next_hop_groups: fib::NextHopGroups::Auto,
+        },
         bfd: BfdTiming::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: peers.collect(),
@@ -167,7 +174,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
 #[test]
 fn every_field_of_a_node_has_a_row() {
     let node = count_fields!(Node { name, asn, router_id, listen, blocks });
-    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths });
+    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups });
     let decision = count_fields!(Decision { multipath_relax, always_compare_med });
     let bfd = count_fields!(BfdTiming { min_tx, min_rx, multiplier });
     let intent = count_fields!(Intent { node, fib, decision, bfd, peers, control_socket, metrics });
