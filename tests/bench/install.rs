@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use fib::FibSettings;
+use fib::{FibSettings, NextHopGroups};
 use support::full_table::{Subject, learn};
 use support::install::{Site, blocks};
 use support::machine::{machine, option};
@@ -50,8 +50,9 @@ fn main() -> Result<()> {
 /// Measures both forms in turns, so that whatever else the machine does hits all alike.
 fn compare(transport: Transport, count: usize, rounds: usize) -> Result<()> {
     let prefixes = blocks(transport, count);
-    let forms = [("inline", false, FibSettings::default())];
-    for (name, grouped, settings) in forms {
+    let forms = [("inline", false, NextHopGroups::Never), ("group", true, NextHopGroups::Always)];
+    for (name, grouped, next_hop_groups) in forms {
+        let settings = FibSettings { next_hop_groups, ..FibSettings::default() };
         let (mut raw, mut ours) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             raw.push(Site::new(transport)?.write_raw(&prefixes, grouped)?);

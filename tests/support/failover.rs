@@ -189,14 +189,15 @@ struct Site {
 
 enum Node {
     Ours(Podbgpd),
-    Theirs(Speaker),
+    Theirs { _running: Speaker },
 }
 
 impl Node {
     /// The netlink messages it says it has sent, if it counts them.
     fn messages(&self) -> Option<u64> {
         match self {
-            Self::Ours(_) | Self::Theirs(_) => None,
+            Self::Ours(daemon) => daemon.status().ok().map(|status| status.fib.messages),
+            Self::Theirs { .. } => None,
         }
     }
 }
@@ -215,8 +216,8 @@ impl Site {
                 let text = config::node("") + &format!("[fib]\n{fib}\n") + &peers.collect::<String>();
                 Node::Ours(Podbgpd::start(&rack.ours, rack.directory("ours"), &text))
             }
-            Subject::Bird => Node::Theirs(foreign(Kind::Bird, &rack, &sessions)?),
-            Subject::Frr => Node::Theirs(foreign(Kind::Frr, &rack, &sessions)?),
+            Subject::Bird => Node::Theirs { _running: foreign(Kind::Bird, &rack, &sessions)? },
+            Subject::Frr => Node::Theirs { _running: foreign(Kind::Frr, &rack, &sessions)? },
         };
         let tors = sessions.iter().map(|session| session.start(Kind::Bird, &rack)).collect();
         let site = Self { node, tors, prefixes, pod, far, rack };
