@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod config;
 pub mod failover;
+pub mod fib_thread;
 pub mod full_table;
 pub mod install;
 pub mod internet;

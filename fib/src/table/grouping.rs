@@ -358,3 +358,6 @@ fn is_ipv6(wish: &Target) -> bool {
     };
     matches!(wish, Target::Forward(next_hops) if by_ipv6(next_hops))
 }
+
+#[cfg(test)]
+mod tests;

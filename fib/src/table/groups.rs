@@ -197,20 +197,21 @@ impl Groups {
 
 /// What to write.
 impl Groups {
-    /// Returns the writes that make a group of these next hops, and the objects it lacks.
+    /// Returns the next writes on the way to a group of these next hops: the objects it lacks, or else itself.
+    ///
+    /// Not both at once: the number of an object may turn out to be somebody else's.
     pub(super) fn make(&mut self, next_hops: &NextHopSet) -> Vec<NextHopOp> {
-        let (mut ops, members) = self.members(next_hops);
-        let id = self.fresh_id();
-        ops.push(NextHopOp::AddGroup { id, members });
-        ops
+        self.members(next_hops).map_or_else(
+            |lacking| lacking,
+            |members| vec![NextHopOp::AddGroup { id: self.fresh_id(), members }],
+        )
     }
 
-    /// Returns the writes that make the group in this slot hold these next hops.
+    /// Returns the next writes that make the group in this slot hold these next hops.
     pub(super) fn reshape(&mut self, slot: u32, next_hops: &NextHopSet) -> Vec<NextHopOp> {
         let Some(id) = self.group(slot).map(|group| group.id) else { return Vec::new() };
-        let (mut ops, members) = self.members(next_hops);
-        ops.push(NextHopOp::ReplaceGroup { id, members });
-        ops
+        let members = self.members(next_hops);
+        members.map_or_else(|lacking| lacking, |members| vec![NextHopOp::ReplaceGroup { id, members }])
     }
 
     /// Returns the writes that take next hops out of every group that can do without them.
@@ -252,18 +253,17 @@ impl Groups {
         idle.iter().copied().chain(spare).map(|id| NextHopOp::Delete { id }).collect()
     }
 
-    fn members(&mut self, next_hops: &NextHopSet) -> (Vec<NextHopOp>, Vec<Member>) {
-        let mut ops = Vec::new();
+    /// Finds the objects of these next hops, or returns the writes that make those that are lacking.
+    fn members(&mut self, next_hops: &NextHopSet) -> Result<Vec<Member>, Vec<NextHopOp>> {
         let mut members = Vec::new();
+        let mut lacking = Vec::new();
         for &next_hop in next_hops.as_slice() {
-            let id = self.object(hop(&next_hop)).unwrap_or_else(|| {
-                let id = self.fresh_id();
-                ops.push(NextHopOp::AddObject { id, next_hop });
-                id
-            });
-            members.push(Member { id, next_hop });
+            match self.object(hop(&next_hop)) {
+                Some(id) => members.push(Member { id, next_hop }),
+                None => lacking.push(NextHopOp::AddObject { id: self.fresh_id(), next_hop }),
+            }
         }
-        (ops, members)
+        if lacking.is_empty() { Ok(members) } else { Err(lacking) }
     }
 
     /// Returns a number nobody uses, as far as we know. Goes round, so that a number stays unused for long.
