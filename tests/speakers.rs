@@ -7,6 +7,8 @@ mod bfd;
 mod convergence;
 #[path = "speakers/explained.rs"]
 mod explained;
+#[path = "speakers/failover.rs"]
+mod failover;
 #[path = "speakers/flow.rs"]
 mod flow;
 #[path = "speakers/operators.rs"]

@@ -28,6 +28,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.families", |peer| peer.families = FamilySet::from_iter([Family::Ipv4])),
     ("peer.ttl-security", |peer| peer.ttl_security = Some(1)),
     ("peer.multihop", |peer| peer.multihop = 2),
+    ("peer.fast-failover", |peer| peer.fast_failover = Some(false)),
     ("peer.bfd", |peer| peer.bfd = Some(Bfd::default())),
     ("peer.max-prefixes", |peer| peer.max_prefixes = Some(1000)),
     ("peer.max-length-ipv4", |peer| peer.max_length_ipv4 = 24),

@@ -21,7 +21,7 @@ use podbgpd::transport::Key;
 /// How long octets are on their way.
 pub(crate) const DELAY: Duration = Duration::from_millis(10);
 /// The interface all kernels reach everybody by.
-const INTERFACE: u32 = 2;
+pub(crate) const INTERFACE: u32 = 2;
 /// How many changes a kernel takes at once.
 const CHANGES: usize = 100;
 
@@ -69,6 +69,10 @@ pub(crate) struct Node {
     /// The BFD sessions the speaker asked for last, and how often it asked.
     pub(crate) watched: Vec<Wanted>,
     pub(crate) watched_anew: usize,
+    /// The neighbours whose failure the speaker wants to know of.
+    pub(crate) heeded: BTreeSet<IpAddr>,
+    /// The next hops that were to be left at once, and how many routes the kernel had been told to change by then.
+    pub(crate) lost: Vec<(fib::NextHop, usize)>,
     /// The octets handed to connections, and of those the ones taken.
     pub(crate) transmitted: usize,
     pub(crate) written: usize,
@@ -119,6 +123,8 @@ impl World {
                 passwords: Vec::new(),
                 watched: Vec::new(),
                 watched_anew: 0,
+                heeded: BTreeSet::new(),
+                lost: Vec::new(),
                 transmitted: 0,
                 written: 0,
                 most_unwritten: 0,
@@ -222,7 +228,9 @@ impl World {
             last_reload_error: None,
         };
         let kernel = Some(FibView { enabled: true, ..FibView::default() });
-        self.nodes[&number].speaker.status_view(Surroundings { kernel, config }, self.now)
+        self.nodes[&number]
+            .speaker
+            .status_view(Surroundings { kernel, config, wrong_hands: Vec::new() }, self.now)
     }
 
     pub(crate) fn received(&self, number: u8, peer: u8) -> Vec<RouteView> {
@@ -340,6 +348,12 @@ impl World {
                     node.watched = sessions;
                     node.watched_anew += 1;
                 }
+                Output::Heed(neighbours) => self.node(number).heeded = neighbours,
+                Output::Lose(next_hops) => {
+                    let node = self.node(number);
+                    let changes = node.kernel.changes;
+                    node.lost.extend(next_hops.into_iter().map(|next_hop| (next_hop, changes)));
+                }
                 Output::Accept(..) | Output::Refuse => {}
             }
         }
@@ -407,6 +421,8 @@ impl Kernel {
                 self.converged_at = Some(now);
                 ("converged", None)
             }
+            Command::Lose(_) => ("lose", None),
+            Command::Settled => ("settled", None),
             Command::Snapshot(..) | Command::Stop => unreachable!("a speaker asks for neither"),
         };
         self.commands.push(name);

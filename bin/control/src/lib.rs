@@ -55,7 +55,7 @@ pub use route::{
 };
 pub use status::{
     ConfigView, ErrorCode, ErrorView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView,
-    Verdict,
+    Verdict, WrongHandView,
 };
 
 /// Where `podbgpd` listens unless told otherwise.

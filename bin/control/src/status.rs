@@ -35,6 +35,22 @@ pub struct StatusView {
     pub bfd: BfdSummaryView,
     /// The configuration in force.
     pub config: ConfigView,
+    /// What on this machine fights with the daemon or drops what it attracts; has no part in the verdict.
+    #[serde(default)]
+    pub wrong_hands: Vec<WrongHandView>,
+}
+
+/// Something on this machine that fights with the daemon, or drops what it attracts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrongHandView {
+    /// The stable code, in snake_case, such as `ip_forward`.
+    pub kind: String,
+    /// Where it is: a kernel setting, a file.
+    pub place: String,
+    /// Why it matters.
+    pub why: String,
+    /// What to do about it.
+    pub remedy: String,
 }
 
 /// One word on the state of the node.

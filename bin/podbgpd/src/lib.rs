@@ -13,6 +13,7 @@
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`node`] | waits: the one task that owns the speaker |
+//! | [`hands`] | what on this machine fights with us |
 //! | [`transport`], [`bfd`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
 
 pub mod addresses;
@@ -21,6 +22,7 @@ pub mod bfd;
 pub mod check;
 pub mod config;
 pub mod control;
+pub mod hands;
 mod http;
 pub mod intent;
 mod kernel_views;

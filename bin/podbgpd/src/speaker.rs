@@ -11,6 +11,7 @@
 mod advertise;
 mod bfd;
 mod convergence;
+mod failover;
 mod peering;
 mod reload;
 mod views;
@@ -32,6 +33,7 @@ use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
 use convergence::Convergence;
+use failover::{Ground, Losses};
 use peering::Peering;
 pub use reload::Acted;
 pub use views::Surroundings;
@@ -50,6 +52,9 @@ pub struct Speaker {
     /// The BFD sessions asked for, and how they stood last.
     bfd_wanted: Vec<Wanted>,
     bfd: Report,
+    /// What sessions stand on.
+    ground: Ground,
+    losses: Losses,
     /// What peers asked to have sent again since the last decision; asking more often makes no difference.
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
@@ -77,6 +82,8 @@ pub enum Input {
     Fib(fib::Event),
     /// BFD sessions changed.
     Bfd(Report),
+    /// Links, addresses or neighbours changed.
+    Sighted(Vec<fib::Sight>),
     /// A deadline passed.
     Tick,
 }
@@ -98,6 +105,10 @@ pub enum Output {
     Password(IpAddr, Option<Secret>),
     /// Have exactly these BFD sessions.
     Bfd(Vec<Wanted>),
+    /// Tell when one of exactly these neighbours fails.
+    Heed(BTreeSet<IpAddr>),
+    /// Forward over these no longer, in no route; what becomes of each route follows.
+    Lose(Vec<fib::NextHop>),
     /// Tell people.
     Notice(Notice),
 }
@@ -162,6 +173,8 @@ impl Speaker {
             convergence: Convergence::new(now),
             bfd_wanted: Vec::new(),
             bfd: Report::default(),
+            ground: Ground::default(),
+            losses: Losses::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
             actions: Vec::new(),
@@ -175,6 +188,7 @@ impl Speaker {
             speaker.add_peer(peer, now, out);
         }
         speaker.want_bfd(out);
+        speaker.heed_neighbours(out);
         speaker
     }
 
@@ -210,6 +224,7 @@ impl Speaker {
             }
             Input::Fib(event) => self.kernel_event(event),
             Input::Bfd(report) => self.follow_bfd(report, now, out),
+            Input::Sighted(sights) => self.follow_sights(sights, now, out),
             Input::Tick => {
                 for peer in self.due(now) {
                     self.peer_event(peer, Event::Tick, now, out);
@@ -221,6 +236,7 @@ impl Speaker {
     /// Decides what the inputs since the last time changed, and sends what there is room for.
     pub fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.want_bfd(out);
+        self.heed_neighbours(out);
         for (peer, family) in std::mem::take(&mut self.refreshes) {
             self.rib.refresh(peer, family);
         }
@@ -357,6 +373,7 @@ impl Speaker {
             }
             Action::Down(_) => {
                 peering.session = None;
+                self.lose_gateways(id, out);
                 self.rib.peer_down(id);
             }
             Action::State { from, to, cause } => {

@@ -88,6 +88,7 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
     set(&mut peer.multihop, multihop);
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
     set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, around.directory)));
+    peer.fast_failover = table.optional("fast-failover", Value::flag);
     peer.password = table.optional("password-file", |value| password::read(value, around.directory));
     set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
 }

@@ -1,5 +1,6 @@
 //! Views in, samples out. The table of all metrics is in the page of the module above.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ::control::{BfdState, DiscardedView, Family, PeerState, PeerView, RoutesView, StatusView};
@@ -56,7 +57,12 @@ impl Snapshot {
         page.gauge("podbgp_uptime", "How long the daemon has run", Some(Unit::Seconds), uptime)?;
         let healthy = status.verdict == ::control::Verdict::Ok;
         page.gauge("podbgp_healthy", "Whether everything configured works", None, truth(healthy))?;
-        page.gauge("podbgp_ready", "Whether the node can carry traffic", None, truth(status.ready))
+        page.gauge("podbgp_ready", "Whether the node can carry traffic", None, truth(status.ready))?;
+        let kinds = status.wrong_hands.iter().map(|hand| hand.kind.as_str());
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        kinds.for_each(|kind| *counts.entry(kind).or_default() += 1);
+        let hands = counts.into_iter().map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
+        page.gauge("podbgp_wrong_hands", "What on this machine fights with the daemon", None, hands)
     }
 
     fn sessions(&self, page: &mut Page) -> fmt::Result {

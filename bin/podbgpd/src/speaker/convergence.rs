@@ -59,9 +59,12 @@ impl Speaker {
         }
     }
 
-    /// Returns what the kernel's side should be told next: which next hops to look after, then at most `limit`
-    /// changes, and after the last of them that leftovers may go. `None` when there is nothing to tell.
+    /// Returns what the kernel's side should be told next: which next hops are lost, which to look after, then at most
+    /// `limit` changes, and after the last of them that leftovers may go. `None` when there is nothing to tell.
     pub fn kernel_command(&mut self, limit: usize) -> Option<fib::Command> {
+        if let Some(command) = self.losses.before_changes() {
+            return Some(command);
+        }
         if self.tracking.is_empty() {
             let changes = self.rib.tracked_next_hops();
             let (gone, new) = (fib::Command::Untrack(changes.removed), fib::Command::Track(changes.added));
@@ -76,6 +79,9 @@ impl Speaker {
             if !changes.is_empty() {
                 return Some(fib::Command::Apply(kernel_changes(changes)));
             }
+        }
+        if let Some(command) = self.losses.after_changes() {
+            return Some(command);
         }
         if matches!(self.convergence, Convergence::Draining) {
             self.convergence = Convergence::Done;

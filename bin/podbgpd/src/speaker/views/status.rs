@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use bgp::Family;
 use bgp::fsm::State;
-use control::{ConfigView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView, Verdict};
+use control::{
+    ConfigView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView, Verdict, WrongHandView,
+};
 use rib::Standing;
 
 use super::super::Speaker;
@@ -16,6 +18,8 @@ pub struct Surroundings {
     pub kernel: Option<FibView>,
     /// The configuration in force.
     pub config: ConfigView,
+    /// What on this machine fights with us.
+    pub wrong_hands: Vec<WrongHandView>,
 }
 
 impl Speaker {
@@ -54,6 +58,7 @@ impl Speaker {
             fib,
             bfd: self.bfd_summary(),
             config: around.config,
+            wrong_hands: around.wrong_hands,
         }
     }
 
