@@ -421,8 +421,6 @@ impl Kernel {
                 self.converged_at = Some(now);
                 ("converged", None)
             }
-            Command::Lose(_) => ("lose", None),
-            Command::Settled => ("settled", None),
             Command::Snapshot(..) | Command::Stop => unreachable!("a speaker asks for neither"),
         };
         self.commands.push(name);
