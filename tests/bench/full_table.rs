@@ -6,10 +6,9 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
-use std::fs;
-
 use anyhow::{Context, Result, bail};
 use support::full_table::{Cost, Subject, learn, pass_through};
+use support::machine::{machine, option};
 use support::missing;
 
 fn main() -> Result<()> {
@@ -59,26 +58,4 @@ fn row(name: &str, cost: Cost, prefixes: usize) -> String {
 
 fn mebibytes(kibibytes: u64) -> f64 {
     kibibytes as f64 / 1024.0
-}
-
-/// The value after a flag.
-fn option(flag: &str) -> Option<String> {
-    std::env::args().skip_while(|argument| argument != flag).nth(1)
-}
-
-/// Where the figures come from.
-fn machine() -> String {
-    let field = |file: &str, name: &str| {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-        line.split_once(':').map_or("unknown", |(_, value)| value.trim()).to_owned()
-    };
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let processors = std::thread::available_parallelism().map_or(0, usize::from);
-    format!(
-        "{processors} × {}, {} of memory, Linux {}; both daemons, the sender and the receiver share it",
-        field("/proc/cpuinfo", "model name"),
-        field("/proc/meminfo", "MemTotal"),
-        kernel.trim()
-    )
 }

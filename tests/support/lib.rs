@@ -5,18 +5,24 @@
 
 pub mod cluster;
 pub mod config;
+pub mod failover;
 pub mod fib_thread;
 pub mod full_table;
+pub mod install;
 pub mod internet;
 pub mod kernel;
 pub mod logind;
+pub mod machine;
 pub mod netns;
 pub mod podbgpd;
 pub mod puppet;
 pub mod rack;
+pub mod raw_netlink;
+pub mod requests;
 pub mod script;
 pub mod session;
 mod skip;
+pub mod traffic;
 
 pub use podbgpd::Podbgpd;
 pub use rack::Rack;

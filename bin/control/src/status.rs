@@ -150,6 +150,14 @@ pub struct FibView {
     pub swept: u64,
     /// Routes put back after somebody removed or changed them, or a link returned.
     pub repairs: u64,
+    /// Nexthop groups of ours in the kernel now.
+    pub groups: u64,
+    /// Nexthops of ours in the kernel now.
+    pub next_hops: u64,
+    /// Nexthop groups put right after somebody or a link removed or changed them.
+    pub group_repairs: u64,
+    /// Write requests sent to the kernel.
+    pub messages: u64,
     /// Writes the kernel refused.
     pub write_errors: u64,
     /// The last refusal.

@@ -43,6 +43,9 @@
 //! | `podbgp_fib_synced` | gauge | | 1 if the kernel holds exactly what is wanted |
 //! | `podbgp_fib_routes` | gauge | kind | `desired`, `installed`, `pending`, `failed`, `conflicts`, `leftovers` |
 //! | `podbgp_fib_repairs_total` | counter | | routes put back after somebody or a link removed them |
+//! | `podbgp_fib_next_hop_objects` | gauge | kind | nexthop `groups` of ours in the kernel, and the `next_hops` in them |
+//! | `podbgp_fib_group_repairs_total` | counter | | nexthop groups put right after somebody or a link touched them |
+//! | `podbgp_fib_messages_total` | counter | | write requests sent to the kernel |
 //! | `podbgp_fib_write_errors_total` | counter | | writes the kernel refused |
 //! | `podbgp_fib_adopted_total` | counter | | routes of an earlier run taken over |
 //! | `podbgp_fib_swept_total` | counter | | routes of an earlier run removed |

@@ -208,6 +208,12 @@ impl Snapshot {
         let routes = kinds.map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
         page.gauge("podbgp_fib_routes", "Kernel routes by how they stand", None, routes)?;
         page.counter("podbgp_fib_repairs", "Routes put back after they were removed", alone(fib.repairs))?;
+        let objects = [("groups", fib.groups), ("next_hops", fib.next_hops)];
+        let objects = objects.map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
+        page.gauge("podbgp_fib_next_hop_objects", "Nexthop objects in the kernel", None, objects)?;
+        let help = "Nexthop groups put right after they were touched";
+        page.counter("podbgp_fib_group_repairs", help, alone(fib.group_repairs))?;
+        page.counter("podbgp_fib_messages", "Write requests sent to the kernel", alone(fib.messages))?;
         page.counter("podbgp_fib_write_errors", "Writes the kernel refused", alone(fib.write_errors))?;
         page.counter("podbgp_fib_adopted", "Routes of an earlier run taken over", alone(fib.adopted))?;
         page.counter("podbgp_fib_swept", "Routes of an earlier run removed", alone(fib.swept))

@@ -94,6 +94,7 @@ fn samples_say_what_the_views_say() {
         (r#"podbgp_routes{family="ipv6",kind="prefixes"}"#, 602.0),
         (r#"podbgp_fib_routes{kind="failed"}"#, 1.0),
         ("podbgp_fib_repairs_total", 2.0),
+        ("podbgp_fib_messages_total", 1807.0),
         (r#"podbgp_config_reloads_total{result="failure"}"#, 1.0),
         ("podbgp_config_last_reload_successful", 0.0),
     ] {

@@ -122,6 +122,10 @@ impl Node {
                 adopted: kernel.adopted,
                 swept: kernel.swept,
                 repairs: stats.repairs,
+                groups: stats.groups as u64,
+                next_hops: stats.next_hops as u64,
+                group_repairs: stats.group_repairs,
+                messages: stats.messages,
                 write_errors: stats.failures,
                 last_error: kernel.handle.last_refusal().map(|refusal| LastErrorView {
                     code: "kernel_refused".to_owned(),

@@ -97,9 +97,15 @@ fn kernel(text: &mut String, fib: &FibView) {
         (fib.failed, "failed"),
         (fib.conflicts, "in conflict"),
         (fib.leftovers, "left over"),
+        (fib.groups, "nexthop groups"),
     ];
     fact(text, "Routes", nonzero(fib.desired, "wanted", &states));
-    let events = [(fib.adopted, "adopted"), (fib.swept, "swept"), (fib.write_errors, "writes refused")];
+    let events = [
+        (fib.group_repairs, "groups repaired"),
+        (fib.adopted, "adopted"),
+        (fib.swept, "swept"),
+        (fib.write_errors, "writes refused"),
+    ];
     fact(text, "Since start", nonzero(fib.repairs, "repaired", &events));
     if let Some(error) = &fib.last_error {
         fact(text, "Last refusal", last_error(error));
