@@ -4,6 +4,8 @@
 mod collision;
 #[path = "daemon/full_table.rs"]
 mod full_table;
+#[path = "daemon/graceful_restart.rs"]
+mod graceful_restart;
 #[path = "daemon/kernel.rs"]
 mod kernel;
 #[path = "daemon/reload.rs"]

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{BfdTiming, Decision, Export, Fib, Intent, Node, PeerIntent};
+use podbgpd::intent::{BfdTiming, Decision, Export, Fib, GracefulRestart, Intent, Node, PeerIntent};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.
@@ -41,8 +41,16 @@ fn node(number: u8) -> Intent {
             listen: [].into(),
             blocks: blocks(number).into(),
         },
-        fib: Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 },
+        fib: Fib {
+            install: true,
+            protocol: 179,
+            metric: 20,
+            table: 254,
+            max_paths: 16,
+            next_hop_groups: fib::NextHopGroups::Auto,
+        },
         bfd: BfdTiming::default(),
+        graceful_restart: GracefulRestart::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),

@@ -36,7 +36,7 @@ pub use error::{Error, WriteError};
 pub use handle::{
     Change, Command, Event, FibHandle, Filter, Link, Refusal, RouteState, RouteStatus, Snapshot, Stats, spawn,
 };
-pub use plan::{Action, Op};
+pub use plan::{Action, Member, NextHopOp, Op, RouteOp};
 pub use resolve::{Gateway, Resolution, Unreachable};
-pub use route::{FibRoute, FibSettings, NextHop, NextHopSet, Target};
-pub use table::{Drift, KernelEvent, KernelRoute, Outcome, Table};
+pub use route::{FibRoute, FibSettings, NextHop, NextHopGroups, NextHopSet, Target};
+pub use table::{Drift, KernelEvent, KernelNextHop, KernelRoute, NextHopEvent, NextHopKind, Outcome, Table};

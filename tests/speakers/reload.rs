@@ -49,6 +49,7 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("fib.metric", |node| node.fib.metric = 99),
     ("fib.table", |node| node.fib.table = 99),
     ("fib.max-paths", |node| node.fib.max_paths = 1),
+    ("fib.next-hop-groups", |node| node.fib.next_hop_groups = fib::NextHopGroups::Never),
     ("decision.multipath-relax", |node| node.decision.multipath_relax = false),
     ("decision.always-compare-med", |node| node.decision.always_compare_med = true),
     ("bfd.min-tx", |node| node.bfd.min_tx = Duration::from_millis(50)),

@@ -15,6 +15,7 @@ pub mod rack;
 pub mod script;
 pub mod session;
 mod skip;
+pub mod witness;
 
 pub use podbgpd::Podbgpd;
 pub use rack::Rack;

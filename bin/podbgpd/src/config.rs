@@ -6,6 +6,7 @@
 
 mod bfd;
 mod facts;
+mod graceful;
 mod node;
 mod password;
 mod peer;
@@ -122,6 +123,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let fib = node::fib(root.table("fib"));
     let decision = node::decision(root.table("decision"));
     let bfd = bfd::timing(root.table("bfd"));
+    let graceful_restart = graceful::read(root.table("graceful-restart"));
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
     let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
@@ -135,6 +137,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         fib: fib?,
         decision: decision?,
         bfd,
+        graceful_restart,
         peers: peers?,
         control_socket: control_socket?,
         metrics,

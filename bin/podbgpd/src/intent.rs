@@ -5,6 +5,7 @@
 //! there is no TOML and no Kubernetes in this module, and every default is already applied.
 
 pub mod bfd;
+pub mod graceful;
 pub mod reconcile;
 pub mod secret;
 
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 use rib::Policy;
 
 pub use bfd::{Bfd, BfdTiming};
+pub use graceful::{GracefulRestart, RestartRole};
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
 
@@ -42,6 +44,8 @@ pub struct Intent {
     pub decision: Decision,
     /// The intervals of BFD sessions whose peer has none of its own.
     pub bfd: BfdTiming,
+    /// How restarts go.
+    pub graceful_restart: GracefulRestart,
     /// The peers by name.
     pub peers: BTreeMap<String, PeerIntent>,
     /// The path of the unix socket operators talk to.
@@ -78,6 +82,8 @@ pub struct Fib {
     pub table: u32,
     /// The most next hops of one route, 1 to 256.
     pub max_paths: u16,
+    /// Whether routes that leave the same way share a nexthop group of the kernel.
+    pub next_hop_groups: fib::NextHopGroups,
 }
 
 /// How the best routes are chosen where RFC 4271 §9.1 leaves a choice.
@@ -122,6 +128,8 @@ pub struct PeerIntent {
     pub multihop: u8,
     /// How BFD watches the path; `None` when it does not.
     pub bfd: Option<Bfd>,
+    /// Which side of a graceful restart we are.
+    pub graceful_restart: RestartRole,
     /// The key of the TCP MD5 signatures (RFC 2385).
     pub password: Option<Secret>,
     /// The most prefixes we accept per family before the session ends (RFC 4486).
@@ -205,6 +213,7 @@ impl PeerIntent {
             ttl_security: None,
             multihop: 1,
             bfd: None,
+            graceful_restart: RestartRole::default(),
             password: None,
             max_prefixes: None,
             max_length_ipv4: Family::Ipv4.bits(),

@@ -13,6 +13,7 @@
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`node`] | waits: the one task that owns the speaker |
+//! | [`snapshot`] | what one run remembers for the next |
 //! | [`transport`], [`bfd`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
 
 pub mod addresses;
@@ -27,6 +28,7 @@ mod kernel_views;
 pub mod logging;
 pub mod metrics;
 pub mod node;
+pub mod snapshot;
 pub mod speaker;
 pub mod transport;
 
@@ -96,7 +98,7 @@ fn serve(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
     );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let node = Node::open(args.config.clone(), config.intent)?;
+        let node = Node::open(args.config.clone(), config.intent).await?;
         node.run().await
     });
     match outcome {

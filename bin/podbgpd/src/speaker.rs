@@ -11,13 +11,15 @@
 mod advertise;
 mod bfd;
 mod convergence;
+mod graceful;
 mod peering;
+mod record;
 mod reload;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bgp::Family;
 use bgp::fsm::{Action, Cause, ConnId, Event, State, StopReason};
@@ -32,7 +34,10 @@ use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
 use convergence::Convergence;
+pub use convergence::{Ending, Past};
 use peering::Peering;
+pub use record::Stocktaking;
+use record::{Comparison, RollCall};
 pub use reload::Acted;
 pub use views::Surroundings;
 
@@ -47,6 +52,9 @@ pub struct Speaker {
     by_address: BTreeMap<IpAddr, PeerId>,
     next_id: u32,
     convergence: Convergence,
+    /// What of our peers' routes has come back since our restart: the search, and what it found by peer.
+    roll_call: Option<RollCall>,
+    returned: BTreeMap<String, Comparison>,
     /// The BFD sessions asked for, and how they stood last.
     bfd_wanted: Vec<Wanted>,
     bfd: Report,
@@ -141,6 +149,55 @@ pub enum Notice {
     },
     /// Somebody connected whom nobody configured.
     Stranger(IpAddr),
+    /// A peer's session is over, and its routes are kept for it to come back.
+    PeerRestarts {
+        /// The peer's name.
+        peer: String,
+        /// How many routes.
+        routes: u32,
+        /// How long.
+        wait: Duration,
+    },
+    /// A peer is not back in time; what it announced is the last resort now (RFC 9494).
+    PeerIsLate {
+        /// The peer's name.
+        peer: String,
+        /// The family its time is up for.
+        family: Family,
+        /// How many routes.
+        routes: u32,
+        /// How much longer they stay.
+        wait: Duration,
+    },
+    /// A peer has told everything again, or is not waited for any longer.
+    PeerRestarted {
+        /// The peer's name.
+        peer: String,
+        /// How long it had no session; `None` when it did not come back in time.
+        away: Option<Duration>,
+        /// How many of its routes were kept.
+        kept: u32,
+        /// How many of them it did not announce again.
+        gone: u32,
+    },
+    /// After our restart: routes are chosen again, and the kernel follows.
+    Selected {
+        /// How long after the start.
+        took: Duration,
+        /// What ended the waiting.
+        ending: Ending,
+    },
+    /// After our restart: what a peer had announced before it.
+    Returned {
+        /// The peer's name.
+        peer: String,
+        /// How many prefixes.
+        before: usize,
+        /// How many of them it has not announced since.
+        missing: u32,
+        /// A few of those.
+        named: Vec<IpNet>,
+    },
     /// Every peer has said all it has to say, or is not waited for any longer.
     Converged {
         /// Whether the deadline decided.
@@ -149,9 +206,15 @@ pub enum Notice {
 }
 
 impl Speaker {
-    /// Makes a speaker and starts its peers.
+    /// Makes a speaker that knows of no earlier run, and starts its peers.
     #[must_use]
     pub fn new(intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
+        Self::after(Past::default(), intent, now, out)
+    }
+
+    /// Makes a speaker that goes on where an earlier run ended, and starts its peers.
+    #[must_use]
+    pub fn after(past: Past, intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
         let mut speaker = Self {
             epoch: now,
             rib: Rib::new(peering::rib_settings(&intent)),
@@ -159,7 +222,9 @@ impl Speaker {
             by_name: BTreeMap::new(),
             by_address: BTreeMap::new(),
             next_id: 0,
-            convergence: Convergence::new(now),
+            convergence: Convergence::new(past, intent.graceful_restart.selection_deferral, now),
+            roll_call: None,
+            returned: BTreeMap::new(),
             bfd_wanted: Vec::new(),
             bfd: Report::default(),
             refreshes: BTreeSet::new(),
@@ -214,6 +279,8 @@ impl Speaker {
                 for peer in self.due(now) {
                     self.peer_event(peer, Event::Tick, now, out);
                 }
+                self.expire_stale(now, out);
+                self.call_roll(out);
             }
         }
     }
@@ -233,7 +300,9 @@ impl Speaker {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let machines = self.peerings.values().filter_map(|peering| peering.machine.next_deadline());
-        machines.chain(self.convergence.deadline()).min()
+        let kept = self.peerings.values().filter_map(|peering| peering.grace.as_ref()?.next_deadline());
+        let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
+        machines.chain(kept).chain(self.convergence.deadline()).chain(roll_call).min()
     }
 
     /// Tells whether somebody at this address is a peer.
@@ -321,7 +390,6 @@ impl Speaker {
     }
 
     fn act(&mut self, id: PeerId, action: Action, now: Instant, out: &mut Vec<Output>) -> Outcome {
-        let seconds = self.seconds(now);
         let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
         match action {
             Action::Connect(conn) => {
@@ -337,10 +405,11 @@ impl Speaker {
                 out.push(Output::Close((id, conn)));
             }
             Action::Established(negotiated) => {
-                let info = peering.established(&negotiated);
+                let info = peering.established(&negotiated, &self.intent);
                 self.rib.peer_up(id, info);
+                self.session_returned(id, now, out);
             }
-            Action::Update(update) => return self.receive(id, update, seconds, out),
+            Action::Update(update) => return self.receive(id, update, now, out),
             Action::Offences(offences) => {
                 for offence in offences {
                     peering.offend(&offence);
@@ -355,10 +424,7 @@ impl Speaker {
                     self.refreshes.insert((id, family));
                 }
             }
-            Action::Down(_) => {
-                peering.session = None;
-                self.rib.peer_down(id);
-            }
+            Action::Down(reason) => self.session_lost(id, &reason, now, out),
             Action::State { from, to, cause } => {
                 out.push(Output::Notice(Notice::State { peer: peering.name(), from, to, cause }));
             }
@@ -366,20 +432,22 @@ impl Speaker {
         Outcome::Done
     }
 
-    fn receive(&mut self, id: PeerId, update: bgp::Update, seconds: u32, out: &mut Vec<Output>) -> Outcome {
+    fn receive(&mut self, id: PeerId, update: bgp::Update, now: Instant, out: &mut Vec<Output>) -> Outcome {
+        let seconds = self.seconds(now);
         let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
         let Some(session) = &mut peering.session else { return Outcome::Done };
         if let Some(family) = update.end_of_rib {
             session.end_of_rib_received.insert(family);
         }
         let received = self.rib.update(id, update, seconds);
-        match peering.intent.max_prefixes {
-            Some(limit) if received.limit_exceeded => {
-                out.push(Output::Notice(Notice::MaxPrefixes { peer: peering.name(), limit }));
-                Outcome::OverLimit
-            }
-            _ => Outcome::Done,
+        if let Some(limit) = peering.intent.max_prefixes.filter(|_| received.limit_exceeded) {
+            out.push(Output::Notice(Notice::MaxPrefixes { peer: peering.name(), limit }));
+            return Outcome::OverLimit;
         }
+        if let Some(family) = received.end_of_rib {
+            self.session_complete(id, family, now, out);
+        }
+        Outcome::Done
     }
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rtnetlink::sys::Socket;
 
+use crate::message::next_hop;
+
 /// Asks for a receive buffer of `octets`, beyond the system's limit if we may.
 pub(super) fn set_receive_buffer(socket: &Socket, octets: c_int) -> io::Result<()> {
     // In a user namespace we may write routes but not exceed the limit.
@@ -26,9 +28,9 @@ pub(super) fn set_receive_timeout(socket: &Socket, timeout: Duration) -> io::Res
 
 /// Keeps notifications about the writes of `port` away from `socket`.
 ///
-/// A notification carries the port number of whoever caused it. The program drops RTM_NEWROUTE and
-/// RTM_DELROUTE of that one port, so that our own writes do not fill our own ears, and passes all else.
-pub(super) fn ignore_routes_written_by(socket: &Socket, port: u32) -> io::Result<()> {
+/// A notification carries the port number of whoever caused it. The program drops what tells of routes and
+/// nexthop objects by that one port, so that our own writes do not fill our own ears, and passes all else.
+pub(super) fn ignore_writes_of(socket: &Socket, port: u32) -> io::Result<()> {
     /// Offsets in `struct nlmsghdr`.
     const TYPE: u32 = 4;
     const PORT: u32 = 12;
@@ -42,10 +44,12 @@ pub(super) fn ignore_routes_written_by(socket: &Socket, port: u32) -> io::Result
     // The machine loads in network order what netlink wrote in host order.
     let mut program = [
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, PORT),
-        jump_if(port.to_be(), 0, 4),
+        jump_if(port.to_be(), 0, 6),
         statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, TYPE),
-        jump_if(libc::RTM_NEWROUTE.to_be().into(), 1, 0),
-        jump_if(libc::RTM_DELROUTE.to_be().into(), 0, 1),
+        jump_if(libc::RTM_NEWROUTE.to_be().into(), 3, 0),
+        jump_if(libc::RTM_DELROUTE.to_be().into(), 2, 0),
+        jump_if(next_hop::RTM_NEWNEXTHOP.to_be().into(), 1, 0),
+        jump_if(next_hop::RTM_DELNEXTHOP.to_be().into(), 0, 1),
         statement(libc::BPF_RET | libc::BPF_K, 0),
         statement(libc::BPF_RET | libc::BPF_K, u32::MAX),
     ];

@@ -13,7 +13,7 @@ use super::node::{Known, asn, name};
 use super::password;
 use super::policy::Policies;
 use super::reader::{Table, Value};
-use crate::intent::{Export, Import, PeerIntent};
+use crate::intent::{Export, Import, PeerIntent, RestartRole};
 
 /// The longest description (RFC 9003 allows as much in a shutdown message).
 const MAX_DESCRIPTION: usize = 255;
@@ -88,6 +88,8 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
     set(&mut peer.multihop, multihop);
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
     set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, around.directory)));
+    let role = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
+    set(&mut peer.graceful_restart, role);
     peer.password = table.optional("password-file", |value| password::read(value, around.directory));
     set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
 }
