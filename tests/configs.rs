@@ -169,6 +169,12 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("graceful-restart.max-peer-restart-time", "max-peer-restart-time = 200", "max-peer-restart-time = 201"),
     ("graceful-restart.long-lived-stale-time", "long-lived-stale-time = 0", "long-lived-stale-time = 3600"),
     ("graceful-restart.state-directory", "/var/lib/podbgpd", "/var/lib/elsewhere"),
+    ("drain.announce", "announce = 10", "announce = 20"),
+    ("drain.withdraw", "withdraw = 2", "withdraw = 3"),
+    ("drain.deadline", "deadline = 60", "deadline = 30"),
+    ("drain.prepend", "prepend = 1", "prepend = 2"),
+    ("drain.med", "med = 100", ""),
+    ("drain.on-host-shutdown", "on-host-shutdown = true", "on-host-shutdown = false"),
     ("control.socket", "/run/podbgp/podbgpd.sock", "/run/podbgpd.sock"),
     ("metrics.listen", "127.0.0.1:9179", "127.0.0.1:9180"),
     ("peer.description", "description = \"left\"", "description = \"right\""),
@@ -192,6 +198,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.max-length-ipv6", "max-length-ipv6 = 128", "max-length-ipv6 = 64"),
     ("peer.import", "import = \"safe\"", "import = \"all\""),
     ("peer.export", "export = \"originated\"", "export = \"none\""),
+    ("peer.graceful-shutdown", "graceful-shutdown = true", "graceful-shutdown = false"),
     ("peer.shutdown", "shutdown = false", "shutdown = true"),
 ];
 

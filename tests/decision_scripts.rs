@@ -183,6 +183,8 @@ impl World {
             max_prefixes: None,
             long_lived: FamilySet::NONE,
             enforce_first_as: true,
+            graceful_shutdown: true,
+            drain: None,
         };
         self.rib.peer_up(peer, info);
         Ok(())

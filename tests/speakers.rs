@@ -5,6 +5,8 @@
 mod bfd;
 #[path = "speakers/convergence.rs"]
 mod convergence;
+#[path = "speakers/drain.rs"]
+mod drain;
 #[path = "speakers/explained.rs"]
 mod explained;
 #[path = "speakers/flow.rs"]
@@ -25,7 +27,9 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{BfdTiming, Decision, Export, Fib, GracefulRestart, Intent, Node, PeerIntent};
+use podbgpd::intent::{
+    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Intent, Node, PeerIntent,
+};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.
@@ -51,6 +55,7 @@ fn node(number: u8) -> Intent {
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
+        drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),

@@ -143,6 +143,8 @@ fn peer(id: u32) -> PeerInfo {
         max_prefixes: None,
         long_lived: FamilySet::NONE,
         enforce_first_as: true,
+        graceful_shutdown: true,
+        drain: None,
     }
 }
 

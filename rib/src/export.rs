@@ -10,6 +10,7 @@ use bgp::{Community, Family, NextHop, PathAttributes};
 use ipnet::IpNet;
 
 use crate::decision::DEFAULT_LOCAL_PREF;
+use crate::drain::Drain;
 use crate::path::Source;
 use crate::peer::PeerInfo;
 use crate::policy::{Decision, Policy, Route};
@@ -34,6 +35,8 @@ pub enum Withheld {
     NoBestPath,
     /// The session does not carry the family.
     Family,
+    /// The peer is drained, and everything has been withdrawn from it (RFC 8326).
+    Drained,
     /// The best path is from this very peer.
     OwnPath,
     /// The best path is internal, and so is the peer: we reflect nothing (RFC 4271 §9.2.1).
@@ -76,6 +79,7 @@ impl Withheld {
         match self {
             Self::NoBestPath => ("no_best_path", "there is no best path"),
             Self::Family => ("family", "the session does not carry the family"),
+            Self::Drained => ("drained", "the peer is drained: everything was withdrawn from it"),
             Self::OwnPath => ("own_path", "the best path is its own"),
             Self::Internal => ("internal", "an internal path does not go to an internal peer"),
             Self::NoAdvertise => ("no_advertise", "the path carries no-advertise"),
@@ -152,6 +156,9 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
     if !peer.families.contains(family) {
         return Err(Withheld::Family);
     }
+    if peer.drain == Some(Drain::Withdrawn) {
+        return Err(Withheld::Drained);
+    }
     let originated = route.source == Source::Local;
     let external = peer.is_external();
     if !originated {
@@ -179,6 +186,9 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
         cross_the_border(peer, &mut attributes);
     } else {
         attributes.local_pref.get_or_insert(DEFAULT_LOCAL_PREF);
+    }
+    if let Some(Drain::Announced(marks)) = peer.drain {
+        marks.apply(peer, &mut attributes);
     }
     attributes.next_hop = next_hop(peer, family, originated, attributes.next_hop)?;
     Ok(attributes)

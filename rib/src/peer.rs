@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bgp::{Asn, BgpId, Family, FamilySet, NextHop};
 
 use crate::adj_rib_out::AdjRibOut;
+use crate::drain::Drain;
 use crate::export::Export;
 use crate::import::{Import, RejectReason};
 use crate::path::{PeerId, Standing};
@@ -62,6 +63,10 @@ pub struct PeerInfo {
     pub long_lived: FamilySet,
     /// Whether an external peer's AS must be the first of its paths (RFC 4271 §6.3). A route server's is not.
     pub enforce_first_as: bool,
+    /// Whether routes an external peer marks with GRACEFUL_SHUTDOWN get the lowest preference (RFC 8326).
+    pub graceful_shutdown: bool,
+    /// How far we are about to leave the session, if at all.
+    pub drain: Option<Drain>,
 }
 
 impl PeerInfo {

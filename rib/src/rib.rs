@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
+use crate::drain::lowered;
 use crate::forwarding::ForwardingPool;
 use crate::import::{Import, RejectReason, sanitise};
 use crate::next_hop::{NextHopChanges, Resolution};
@@ -23,6 +24,7 @@ use crate::pending::Pending;
 use crate::pool::{AttrId, AttributePool};
 
 mod audit;
+mod drain;
 mod peers;
 mod pull;
 mod settle;
@@ -267,6 +269,11 @@ impl Rib {
         self.pool.release(path.received);
     }
 
+    fn judge_all_again(&mut self, slot: Slot) {
+        let all: Vec<_> = self.destinations.ids().collect();
+        self.judge_again(&all, |other| other == slot);
+    }
+
     /// Judges the paths of some sources at these destinations again, from what was received.
     fn judge_again(&mut self, destinations: &[u32], of: impl Fn(Slot) -> bool) {
         let mut memo = Memo::default();
@@ -310,7 +317,10 @@ impl Rib {
         if memo.key != Some((slot, received)) || import.looks_at_prefixes() {
             let judged = sanitise(&peer.info, self.settings.router_id, self.pool.attributes(received))
                 .and_then(|clean| {
-                    let judged = import.judge(prefix, &clean)?;
+                    let mut judged = import.judge(prefix, &clean)?;
+                    if lowered(&peer.info, &clean).is_some() && judged.local_pref != Some(0) {
+                        judged.to_mut().local_pref = Some(0);
+                    }
                     Ok(if *judged == *self.pool.attributes(received) {
                         None
                     } else {

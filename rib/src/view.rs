@@ -6,6 +6,7 @@ use bgp::{Family, PathAttributes};
 use ipnet::IpNet;
 
 use crate::destinations::Destination;
+use crate::drain::{Lowered, lowered};
 use crate::forwarding::Forwarding;
 use crate::import::{Import, sanitise};
 use crate::path::{Path, PeerId, Source, Staleness, Standing};
@@ -196,6 +197,12 @@ impl<'a> PathView<'a> {
     #[must_use]
     pub fn stale(&self) -> Option<Staleness> {
         self.path.staleness
+    }
+
+    /// Tells whether the path has the lowest preference because somebody is about to go, and who.
+    #[must_use]
+    pub fn lowered(&self) -> Option<Lowered> {
+        lowered(&self.rib.peer(self.path.source)?.info, self.received())
     }
 
     /// Returns how the path stands.

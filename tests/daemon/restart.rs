@@ -2,8 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::ensure;
-use lab::net::Namespace;
-use support::witness::Witness;
+use lab::net::{Namespace, Witness};
 use support::{SOON, eventually, kernel, requires, throughout};
 
 use crate::{OUR_BLOCK, attributes, connect, learned, net, prefixes};
@@ -17,13 +16,13 @@ const WHILE: Duration = Duration::from_secs(60);
 
 #[test]
 fn no_route_is_missing_while_a_killed_daemon_starts_again() {
-    requires!(Witness::PROGRAMS);
+    requires!(&[]);
     let routes = prefixes(LEARNED);
     let (rack, mut daemon, peer) = learned(&routes);
     // The block is a route too.
     await_installed(&rack.ours, routes.len() + 1);
 
-    let witness = Witness::start(&rack.ours, &rack.directory("witness"));
+    let witness = Witness::start(&rack.ours).expect("a witness");
     daemon.kill();
     drop(peer);
     let daemon = daemon.start_again();

@@ -2,8 +2,7 @@
 //! five thousand routes, and something happens.
 //!
 //! Every scenario runs with BIRD and with FRR as the switches. Two accounts have to agree: the flood's, packet by
-//! packet, and the kernel's on its routes, which is both what it announced (`ip monitor`) and what it held whenever
-//! it was asked.
+//! packet, and the kernel's on its routes, which is both what it told of them and what it held whenever it was asked.
 
 mod flood;
 mod leave;
@@ -22,7 +21,7 @@ macro_rules! behind {
             $($(
                 #[test]
                 fn $scenario() {
-                    support::requires!(&super::world::programs($kind));
+                    support::requires!(super::Kind::programs($kind));
                     super::$module::$scenario($kind);
                 }
             )*)*

@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use lab::net::{KernelRoute, Namespace};
+use lab::net::{KernelRoute, Namespace, Witness};
 use lab::probe::Report;
 use lab::rack::plan::{NodeId, TorId};
 use lab::rack::{Node, Rack};
 use lab::speakers::{Bfd, GracefulRestart, Kind};
-use support::witness::Witness;
 use support::{Podbgpd, eventually, kernel};
 
 use crate::flood::Flood;
@@ -27,11 +26,6 @@ const WHILE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 /// What may still go wrong after all is well again.
 const AFTERMATH: Duration = Duration::from_secs(1);
-
-/// What a scenario behind this kind of switch needs.
-pub(crate) fn programs(kind: Kind) -> Vec<&'static str> {
-    [kind.programs(), Witness::PROGRAMS].concat()
-}
 
 /// A rack in which everything runs. The first node's daemon is the one that things happen to.
 pub(crate) struct World {
@@ -183,7 +177,7 @@ impl World {
     /// stay reachable; the account of the packets.
     pub(crate) fn witnessed(&mut self, what: &str, disturb: impl FnOnce(&mut Self)) -> [Report; 2] {
         let namespace = self.node().router.namespace.clone();
-        let witness = Witness::start(&namespace, &self.directory("witness"));
+        let witness = Witness::start(&namespace).expect("a witness");
         let valid: BTreeSet<_> = destinations(NodeId::A).collect();
         let over = AtomicBool::new(false);
         let mark = self.flood.mark();

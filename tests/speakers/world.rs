@@ -401,6 +401,8 @@ impl Kernel {
                 ("track", Some(fib::Event::Resolved(addresses.into_iter().map(on_link).collect())))
             }
             Command::Untrack(_) => ("untrack", None),
+            Command::Lose(_) => ("lose", None),
+            Command::Settled => ("settled", None),
             Command::Converged => {
                 self.converged_at = Some(now);
                 ("converged", None)

@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod config;
+pub mod fib_thread;
 pub mod full_table;
 pub mod internet;
 pub mod kernel;
@@ -15,7 +16,6 @@ pub mod rack;
 pub mod script;
 pub mod session;
 mod skip;
-pub mod witness;
 
 pub use podbgpd::Podbgpd;
 pub use rack::Rack;

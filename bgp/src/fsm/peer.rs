@@ -126,6 +126,13 @@ impl Peer {
         session.map_or(0, |connection| WINDOW.saturating_sub(connection.unwritten()))
     }
 
+    /// Returns how many octets of the session the kernel has not taken yet. Zero without a session.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        let session = self.connections.iter().find(|connection| connection.session().is_some());
+        session.map_or(0, Connection::unwritten)
+    }
+
     /// Sends whole messages, already encoded with the session's context. Without a session they are dropped:
     /// nobody is there to hear them.
     pub fn transmit(&mut self, octets: Bytes, now: Instant, out: &mut Vec<Action>) {

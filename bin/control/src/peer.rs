@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BfdView, Family};
+use crate::{BfdView, DrainStage, Family};
 
 /// A peer, as in `GET /v1/peers`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct PeerView {
     pub export: String,
     /// Sessions that ended, whatever the cause.
     pub flaps: u64,
+    /// How far the peer is drained; `null` if it is not.
+    pub drain: Option<DrainStage>,
     /// The BFD session, if the path is watched.
     pub bfd: Option<BfdView>,
     /// The round-trip time TCP measured, with a fraction.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{BfdSummaryView, Family, LastErrorView};
+use crate::{BfdSummaryView, DrainView, Family, LastErrorView};
 
 /// The answer to `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct StatusView {
     pub fib: FibView,
     /// All BFD sessions.
     pub bfd: BfdSummaryView,
+    /// The drain of the whole node; `null` if there is none. A node that is drained is not ready.
+    pub drain: Option<DrainView>,
     /// The configuration in force.
     pub config: ConfigView,
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::net::Namespace;
+use crate::net::{Namespace, enlarge_receive_buffer};
 
 /// Where an [`Echo`] listens: the echo service (RFC 862).
 const ECHO_PORT: u16 = 7;
@@ -46,7 +46,7 @@ impl Echo {
             .run(|| UdpSocket::bind(("::", ECHO_PORT)))
             .with_context(|| format!("cannot listen on the echo port in {}", namespace.name()))?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-        enlarge(&socket);
+        enlarge_receive_buffer(&socket, BUFFER);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
@@ -93,7 +93,7 @@ impl Probe {
             let socket = UdpSocket::bind((any, 0))?;
             socket.connect(SocketAddr::new(to, ECHO_PORT))?;
             socket.set_nonblocking(true)?;
-            enlarge(&socket);
+            enlarge_receive_buffer(&socket, BUFFER);
             Ok(socket)
         };
         let sockets = from
@@ -185,14 +185,6 @@ fn answered(sockets: &[UdpSocket], left: Duration) -> Vec<&UdpSocket> {
     // A socket with an error has something to be read too: the error.
     let has_any = |polled: &PollFd<'_>| polled.revents().is_some_and(|events| !events.is_empty());
     sockets.iter().zip(&polled).filter(|(_, polled)| has_any(polled)).map(|(socket, _)| socket).collect()
-}
-
-/// Beyond the limit of the machine where we may; with a smaller buffer it works as well.
-fn enlarge(socket: &UdpSocket) {
-    use nix::sys::socket::{setsockopt, sockopt};
-    if setsockopt(socket, sockopt::RcvBufForce, &BUFFER).is_err() {
-        let _ = setsockopt(socket, sockopt::RcvBuf, &BUFFER);
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! has nothing left to check.
 
 mod bfd;
+mod drain;
 mod facts;
 mod graceful;
 mod node;
@@ -124,6 +125,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let decision = node::decision(root.table("decision"));
     let bfd = bfd::timing(root.table("bfd"));
     let graceful_restart = graceful::read(root.table("graceful-restart"));
+    let drain = drain::read(root.table("drain"));
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
     let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
@@ -138,6 +140,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         decision: decision?,
         bfd,
         graceful_restart,
+        drain,
         peers: peers?,
         control_socket: control_socket?,
         metrics,

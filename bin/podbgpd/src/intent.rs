@@ -5,6 +5,7 @@
 //! there is no TOML and no Kubernetes in this module, and every default is already applied.
 
 pub mod bfd;
+pub mod drain;
 pub mod graceful;
 pub mod reconcile;
 pub mod secret;
@@ -21,6 +22,7 @@ use ipnet::IpNet;
 use rib::Policy;
 
 pub use bfd::{Bfd, BfdTiming};
+pub use drain::Drain;
 pub use graceful::{GracefulRestart, RestartRole};
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
@@ -46,6 +48,8 @@ pub struct Intent {
     pub bfd: BfdTiming,
     /// How restarts go.
     pub graceful_restart: GracefulRestart,
+    /// How peers are left.
+    pub drain: Drain,
     /// The peers by name.
     pub peers: BTreeMap<String, PeerIntent>,
     /// The path of the unix socket operators talk to.
@@ -142,6 +146,8 @@ pub struct PeerIntent {
     pub import: Import,
     /// What we advertise.
     pub export: Export,
+    /// Whether routes an external peer marks with GRACEFUL_SHUTDOWN are the last resort (RFC 8326).
+    pub graceful_shutdown: bool,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -220,6 +226,7 @@ impl PeerIntent {
             max_length_ipv6: Family::Ipv6.bits(),
             import: Import::Safe,
             export: Export::Originated,
+            graceful_shutdown: true,
             shutdown: false,
         }
     }

@@ -12,6 +12,7 @@
 //! | [`config`], [`check`] | the operator's file, with all its mistakes at once |
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
+//! | [`drain`] | how peers are left without losing a packet |
 //! | [`node`] | waits: the one task that owns the speaker |
 //! | [`snapshot`] | what one run remembers for the next |
 //! | [`transport`], [`bfd`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
@@ -22,6 +23,7 @@ pub mod bfd;
 pub mod check;
 pub mod config;
 pub mod control;
+pub mod drain;
 mod http;
 pub mod intent;
 mod kernel_views;

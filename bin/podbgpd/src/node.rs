@@ -34,6 +34,8 @@ const INBOX: usize = 64;
 const BATCH: usize = 64;
 /// How many forwarding changes go to the kernel's thread at once.
 const CHANGES: usize = 1024;
+/// How long the answer to an operator who has us leave may take to get out.
+const LAST_ANSWER: Duration = Duration::from_millis(100);
 
 /// How long the kernel's thread may take to read what the kernel has: a second for a million routes.
 const KERNEL_READS: Duration = Duration::from_secs(30);
@@ -100,6 +102,8 @@ impl Kernel {
 /// Why the daemon stops.
 enum Stop {
     Signal(&'static str),
+    /// An operator wanted it, and every peer has been left.
+    Leave,
     Kernel(String),
 }
 
@@ -195,6 +199,9 @@ impl Node {
                 _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
             }
             self.settle();
+            if self.speaker.has_left() {
+                break Stop::Leave;
+            }
         };
         self.stop(stop).await
     }
@@ -204,6 +211,7 @@ impl Node {
     /// A signal means that we are back soon: peers hear nothing, which is what has them keep our routes.
     async fn stop(mut self, stop: Stop) -> anyhow::Result<()> {
         let last_word = self.recorder.as_ref().and_then(|r| r.last_word(&self.speaker, self.installed()));
+        let leaves = matches!(stop, Stop::Leave);
         let (result, reason) = match stop {
             Stop::Signal(signal) => {
                 info!(target: "node", signal, "stopping for a restart; kernel routes stay as they are");
@@ -214,11 +222,19 @@ impl Node {
                 let error = anyhow::anyhow!("the kernel cannot be kept true to BGP: {why}");
                 (Err(error), StopReason::AdminDown { message })
             }
+            Stop::Leave => {
+                info!(target: "node", "every peer has been left; kernel routes stay as they are");
+                (Ok(()), StopReason::AdminDown { message: "podbgpd stops".to_owned() })
+            }
         };
         self.speaker.shut_down(&reason, Instant::now(), &mut self.outputs);
         self.carry_out();
         let Self { mut transport, mut sockets, kernel, listeners, bfd, recorder, .. } = self;
         drop(listeners);
+        if leaves {
+            // Whoever asked for it is still to be answered.
+            tokio::time::sleep(LAST_ANSWER).await;
+        }
         // The writers report what they wrote; nobody need listen, but somebody must take it.
         tokio::select! {
             () = transport.drain() => {}

@@ -11,6 +11,7 @@
 mod advertise;
 mod bfd;
 mod convergence;
+mod drain;
 mod graceful;
 mod peering;
 mod record;
@@ -30,11 +31,13 @@ use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
+use crate::drain::Stage;
 use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
 use convergence::Convergence;
 pub use convergence::{Ending, Past};
+use drain::Drains;
 use peering::Peering;
 pub use record::Stocktaking;
 use record::{Comparison, RollCall};
@@ -55,6 +58,7 @@ pub struct Speaker {
     /// What of our peers' routes has come back since our restart: the search, and what it found by peer.
     roll_call: Option<RollCall>,
     returned: BTreeMap<String, Comparison>,
+    drains: Drains,
     /// The BFD sessions asked for, and how they stood last.
     bfd_wanted: Vec<Wanted>,
     bfd: Report,
@@ -198,6 +202,13 @@ pub enum Notice {
         /// A few of those.
         named: Vec<IpNet>,
     },
+    /// A drain came to its next stage.
+    Drain {
+        /// The peer's name; `None` for the node.
+        peer: Option<String>,
+        /// The stage.
+        stage: Stage,
+    },
     /// Every peer has said all it has to say, or is not waited for any longer.
     Converged {
         /// Whether the deadline decided.
@@ -223,6 +234,7 @@ impl Speaker {
             by_address: BTreeMap::new(),
             next_id: 0,
             convergence: Convergence::new(past, intent.graceful_restart.selection_deferral, now),
+            drains: Drains::default(),
             roll_call: None,
             returned: BTreeMap::new(),
             bfd_wanted: Vec::new(),
@@ -293,6 +305,11 @@ impl Speaker {
         }
         self.rib.settle();
         self.advertise(now, out);
+        // A drain goes on when everything has been said, and then there is something else to say.
+        while self.check_drains(now, out) {
+            self.rib.settle();
+            self.advertise(now, out);
+        }
         self.check_convergence(now, out);
     }
 
@@ -302,7 +319,8 @@ impl Speaker {
         let machines = self.peerings.values().filter_map(|peering| peering.machine.next_deadline());
         let kept = self.peerings.values().filter_map(|peering| peering.grace.as_ref()?.next_deadline());
         let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
-        machines.chain(kept).chain(self.convergence.deadline()).chain(roll_call).min()
+        let own = self.convergence.deadline().into_iter().chain(self.drains.next_deadline()).chain(roll_call);
+        machines.chain(kept).chain(own).min()
     }
 
     /// Tells whether somebody at this address is a peer.
@@ -405,7 +423,8 @@ impl Speaker {
                 out.push(Output::Close((id, conn)));
             }
             Action::Established(negotiated) => {
-                let info = peering.established(&negotiated, &self.intent);
+                let mut info = peering.established(&negotiated, &self.intent);
+                info.drain = drain::of_tables(peering.drained, &self.intent.drain);
                 self.rib.peer_up(id, info);
                 self.session_returned(id, now, out);
             }

@@ -20,6 +20,7 @@ use crate::path::{PeerId, Source, Standing};
 use crate::peer::{NextHopSelf, PeerInfo};
 
 mod borders;
+mod drain;
 mod model;
 mod order;
 mod staleness;
@@ -65,6 +66,8 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         max_prefixes: None,
         long_lived: FamilySet::NONE,
         enforce_first_as: true,
+        graceful_shutdown: true,
+        drain: None,
     }
 }
 

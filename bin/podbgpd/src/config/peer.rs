@@ -98,6 +98,7 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
 fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, policies: &Policies<'_>) {
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
     set(&mut peer.export, table.optional("export", |value| export(value, policies)));
+    set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
     peer.max_prefixes = table.optional("max-prefixes", |value| value.number(1..=u32::MAX));
     let import = &peer.import;
     let ipv4 = table.optional("max-length-ipv4", |value| max_length(value, Family::Ipv4, import));

@@ -92,6 +92,11 @@ pub enum Change {
         /// What changed.
         why: Vec<KeyChange>,
     },
+    /// How peers are left; a drain that runs keeps its times.
+    Drain {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
     /// Settings of a peer that only a new session can have. All its other settings change with it.
     ResetPeer {
         /// The name of the peer.
@@ -166,6 +171,12 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("graceful-restart.max-peer-restart-time", Soft, graceful_restart.max_peer_restart_time, seconds),
     key!("graceful-restart.long-lived-stale-time", Soft, graceful_restart.long_lived_stale_time),
     key!("graceful-restart.state-directory", Restart, graceful_restart.state_directory, path),
+    key!("drain.announce", Soft, drain.announce, seconds),
+    key!("drain.withdraw", Soft, drain.withdraw, seconds),
+    key!("drain.deadline", Soft, drain.deadline, seconds),
+    key!("drain.prepend", Soft, drain.prepend),
+    key!("drain.med", Soft, drain.med, optional),
+    key!("drain.on-host-shutdown", Soft, drain.on_host_shutdown),
     key!("control.socket", Restart, control_socket, path),
     key!("metrics.listen", Soft, metrics, optional),
 ];
@@ -193,6 +204,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.max-length-ipv6", Refresh, max_length_ipv6),
     key!("peer.import", Refresh, import),
     key!("peer.export", Refresh, export),
+    key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 
@@ -234,6 +246,7 @@ impl Change {
             | Self::Metrics(_)
             | Self::Bfd { .. }
             | Self::GracefulRestart { .. }
+            | Self::Drain { .. }
             | Self::Blocks { .. }
             | Self::PeerSettings { .. }
             | Self::Password { .. }
@@ -249,7 +262,7 @@ fn changed<T>(keys: &[Key<T>], old: &T, new: &T) -> Vec<(Effect, KeyChange)> {
 
 fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -> Vec<Change> {
     let mut changes = Vec::new();
-    let (mut decision, mut bfd, mut restart) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut decision, mut bfd, mut restart, mut drain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (effect, change) in changed {
         match (change.key, effect) {
             (_, Effect::Restart) => changes.push(Change::Restart(change)),
@@ -264,6 +277,7 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
             }),
             ("bfd.min-tx" | "bfd.min-rx" | "bfd.multiplier", _) => bfd.push(change),
             (key, _) if key.starts_with("graceful-restart.") => restart.push(change),
+            (key, _) if key.starts_with("drain.") => drain.push(change),
             ("metrics.listen", _) => changes.push(Change::Metrics(change)),
             _ => changes.push(Change::Setting(change)),
         }
@@ -276,6 +290,9 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
     }
     if !restart.is_empty() {
         changes.push(Change::GracefulRestart { why: restart });
+    }
+    if !drain.is_empty() {
+        changes.push(Change::Drain { why: drain });
     }
     changes
 }
@@ -387,7 +404,10 @@ impl Change {
         match self {
             Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => part(change).to_owned(),
             Self::Listen { .. } | Self::Blocks { .. } => "node".to_owned(),
-            Self::Decision { why } | Self::Bfd { why } | Self::GracefulRestart { why } => {
+            Self::Decision { why }
+            | Self::Bfd { why }
+            | Self::GracefulRestart { why }
+            | Self::Drain { why } => {
                 why.first().map_or("node", part).to_owned()
             }
             Self::RemovePeer { peer }
@@ -408,9 +428,10 @@ impl Change {
             Self::Blocks { added, removed } => format!("node.blocks{}", Delta { added, removed }),
             Self::RemovePeer { peer } => format!("remove peer {peer}"),
             Self::AddPeer { peer } => format!("add peer {peer}"),
-            Self::Decision { why } | Self::Bfd { why } | Self::GracefulRestart { why } => {
-                Why(why).to_string()
-            }
+            Self::Decision { why }
+            | Self::Bfd { why }
+            | Self::GracefulRestart { why }
+            | Self::Drain { why } => Why(why).to_string(),
             Self::Password { peer, why } => format!("peer {peer}: {why}"),
             Self::ResetPeer { peer, why }
             | Self::PeerPolicy { peer, why }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ::control::{BfdState, DiscardedView, Family, PeerState, PeerView, RoutesView, StatusView};
+use ::control::{BfdState, DiscardedView, DrainStage, Family, PeerState, PeerView, RoutesView, StatusView};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -56,7 +56,10 @@ impl Snapshot {
         page.gauge("podbgp_uptime", "How long the daemon has run", Some(Unit::Seconds), uptime)?;
         let healthy = status.verdict == ::control::Verdict::Ok;
         page.gauge("podbgp_healthy", "Whether everything configured works", None, truth(healthy))?;
-        page.gauge("podbgp_ready", "Whether the node can carry traffic", None, truth(status.ready))
+        page.gauge("podbgp_ready", "Whether the node can carry traffic", None, truth(status.ready))?;
+        let stage = status.drain.as_ref().map(|drain| drain.stage);
+        let stages = stages(stage).map(|(name, is)| (vec![("stage", name.to_owned())], is));
+        page.gauge("podbgp_drain_stage", "How far the node is drained", None, stages)
     }
 
     fn sessions(&self, page: &mut Page) -> fmt::Result {
@@ -83,6 +86,11 @@ impl Snapshot {
         let down = self.peers.iter().map(|peer| (labels(peer), u64::from(peer.administratively_down)));
         let help = "Whether the operator holds the peer down";
         page.gauge("podbgp_peer_administratively_down", help, None, down)?;
+        let stages = self
+            .peers
+            .iter()
+            .flat_map(|peer| stages(peer.drain).map(move |(name, is)| (with(peer, &[("stage", name)]), is)));
+        page.gauge("podbgp_peer_drain_stage", "How far the peer is drained", None, stages)?;
         let flaps = self.peers.iter().map(|peer| (labels(peer), peer.flaps));
         page.counter("podbgp_peer_flaps", "Sessions that ended", flaps)?;
         page.counter(
@@ -236,6 +244,13 @@ impl Page<'_> {
         }
         Ok(())
     }
+}
+
+/// Lists every stage of a drain and none, with 1 for the one it is in.
+fn stages(of: Option<DrainStage>) -> impl Iterator<Item = (&'static str, u64)> {
+    let off = ("off", u64::from(of.is_none()));
+    let each = move |stage: DrainStage| (stage.name(), u64::from(of == Some(stage)));
+    std::iter::once(off).chain(DrainStage::ALL.into_iter().map(each))
 }
 
 fn messages(peer: &PeerView) -> impl Iterator<Item = (Labels, u64)> {

@@ -65,6 +65,10 @@ impl Log {
             | Notice::PeerRestarted { .. }
             | Notice::Selected { .. }
             | Notice::Returned { .. } => tell_restart(notice),
+            Notice::Drain { peer, stage } => {
+                let whom = peer.as_deref().unwrap_or("the node");
+                info!(target: "drain", whom, %stage, "drain");
+            }
             Notice::Converged { deadline: false } => {
                 info!(target: "session", "every peer has sent End-of-RIB")
             }

@@ -224,7 +224,7 @@ impl Speaker {
         if let Some(command) = self.tracking.pop_front() {
             return Some(command);
         }
-        if self.convergence.is_deferring() && self.convergence.past.adopted > 0 {
+        if self.convergence.is_deferring() && self.convergence.past.adopted > 0 || self.keeps_kernel() {
             return None;
         }
         while self.rib.has_pending_forwarding() {

@@ -12,6 +12,7 @@ use rib::{NextHopSelf, PeerInfo, RibSettings};
 
 use super::graceful::{Absence, Grace, Terms};
 use crate::addresses::LocalEnd;
+use crate::drain::Stage;
 use crate::intent::{Export, Import, Intent, PeerIntent, RestartRole};
 use crate::transport::Endpoint;
 
@@ -29,6 +30,8 @@ pub(super) struct Peering {
     pub(super) restarts: u64,
     /// Whether an operator holds the peer down, beyond what the intent says.
     pub(super) held_down: bool,
+    /// How far the peer is drained.
+    pub(super) drained: Option<Stage>,
     /// UPDATEs that were treated as withdrawals, and attributes that were discarded (RFC 7606 §2).
     pub(super) treated_as_withdraw: u64,
     pub(super) attributes_discarded: u64,
@@ -62,6 +65,7 @@ impl Peering {
             last_absence: None,
             restarts: 0,
             held_down: false,
+            drained: None,
             treated_as_withdraw: 0,
             attributes_discarded: 0,
             intent,
@@ -74,7 +78,7 @@ impl Peering {
 
     /// Tells whether there should be a session.
     pub(super) fn is_wanted(&self) -> bool {
-        !(self.intent.shutdown || self.held_down)
+        !(self.intent.shutdown || self.held_down || self.drained == Some(Stage::Closed))
     }
 
     /// Tells whether the peer has sent End-of-RIB for every family of the session.
@@ -127,6 +131,8 @@ impl Peering {
                 .filter_map(|entry| Family::from_code(entry.family))
                 .collect(),
             enforce_first_as: true,
+            graceful_shutdown: self.intent.graceful_shutdown,
+            drain: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use rib::PeerId;
 
 use super::peering::{self, Peering};
 use super::{Output, Speaker};
+use crate::drain::Stage;
 use crate::intent::{Change, Effect, Intent, PeerIntent, Secret, reconcile};
 
 impl Speaker {
@@ -68,6 +69,7 @@ impl Speaker {
             | Change::PeerSettings { peer, .. }
             | Change::Password { peer, .. } => self.adjust_peer(peer, now, out),
             Change::Blocks { .. } => self.originate(now),
+            Change::Drain { .. } => self.mark_again(),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
             Change::GracefulRestart { .. } => self.announce_restarts(now),
             // The sockets are not ours, and the new value of a setting is in the intent.
@@ -84,7 +86,8 @@ impl Speaker {
         self.next_id += 1;
         self.by_name.insert(intent.name.clone(), id);
         self.by_address.insert(intent.address, id);
-        let peering = Peering::new(intent, &self.intent, self.convergence.standing());
+        let mut peering = Peering::new(intent, &self.intent, self.convergence.standing());
+        peering.drained = self.drains.stage(&peering.intent.name);
         let wanted = peering.is_wanted();
         self.peerings.insert(id, peering);
         if wanted {
@@ -97,6 +100,7 @@ impl Speaker {
         self.peer_event(id, Event::Stop { reason: StopReason::Deconfigured }, now, out);
         self.forget_kept(id, now, out);
         self.peerings.remove(&id);
+        self.drains.forget(name);
         self.by_address.retain(|_, &mut owner| owner != id);
     }
 
@@ -139,6 +143,7 @@ impl Speaker {
             peering::import(&peering.intent).into(),
             peering::export(&peering.intent).into(),
         );
+        self.rib.set_graceful_shutdown(id, peering.intent.graceful_shutdown);
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
         for action in actions {
             self.act(id, action, now, out);
@@ -166,6 +171,9 @@ impl Speaker {
             return Some(Acted::ShutDownByIntent);
         }
         peering.held_down = false;
+        if !peering.is_wanted() {
+            return Some(Acted::Drained);
+        }
         self.peer_event(id, Event::Start, now, out);
         Some(Acted::Started)
     }
@@ -194,6 +202,9 @@ impl Speaker {
         out: &mut Vec<Output>,
     ) -> Option<Acted> {
         let (id, peering) = self.peering_mut(name)?;
+        if peering.drained == Some(Stage::Closed) {
+            return Some(Acted::Drained);
+        }
         if !peering.is_wanted() {
             return Some(Acted::HeldDown);
         }
@@ -246,6 +257,8 @@ pub enum Acted {
     NoSession,
     /// The peer is held down, by an operator.
     HeldDown,
+    /// The peer is drained to the end.
+    Drained,
     /// The file says `shutdown = true`, and the file is changed in the file.
     ShutDownByIntent,
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::drain::{Drain, Marks};
 use crate::policy::{Decision, Edit, Match, Policy, PrefixRange, Rule};
 
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ enum Step {
     LongLived(u32, u8),
     Import(u32, u8),
     Export(u32, u8),
+    Drain(u32, u8),
     Refresh(u32),
     Originate(u16),
     Resolve(u8, u8),
@@ -55,6 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (peer.clone(), 0..2u8).prop_map(|(peer, family)| Step::LongLived(peer, family)),
         1 => (peer.clone(), 0..4u8).prop_map(|(peer, kind)| Step::Import(peer, kind)),
         1 => (peer.clone(), 0..4u8).prop_map(|(peer, kind)| Step::Export(peer, kind)),
+        1 => (peer.clone(), 0..3u8).prop_map(|(peer, kind)| Step::Drain(peer, kind)),
         1 => peer.clone().prop_map(Step::Refresh),
         2 => any::<u16>().prop_map(Step::Originate),
         3 => (0..4u8, 0..4u8).prop_map(|(hop, kind)| Step::Resolve(hop, kind)),
@@ -185,6 +188,10 @@ impl World {
             Step::Export(number, kind) => {
                 let Some(import) = self.info(number).map(|info| Arc::clone(&info.import)) else { return };
                 self.rib.set_policy(PeerId(number), import, export(kind));
+            }
+            Step::Drain(peer, kind) => {
+                let drain = [None, Some(Drain::Announced(Marks::default())), Some(Drain::Withdrawn)];
+                self.rib.set_drain(PeerId(peer), drain[usize::from(kind)]);
             }
             Step::Refresh(peer) => Family::ALL.iter().for_each(|&f| self.rib.refresh(PeerId(peer), f)),
             Step::Originate(bits) => {

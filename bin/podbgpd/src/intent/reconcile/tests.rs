@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bgp::{Asn, BgpId};
 
 use super::*;
-use crate::intent::{BfdTiming, Decision, Fib, GracefulRestart, Import, Node, Secret};
+use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, Import, Node, Secret};
 
 fn intent(peers: &[&str]) -> Intent {
     let address = |index: usize| IpAddr::from([10, 0, 0, u8::try_from(index + 1).unwrap()]);
@@ -28,6 +28,7 @@ fn intent(peers: &[&str]) -> Intent {
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
+        drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: peers.collect(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
@@ -168,6 +169,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         max_length_ipv6,
         import,
         export,
+        graceful_shutdown,
         shutdown,
     });
     assert_eq!(PEER_KEYS.len(), fields - 1);
@@ -187,8 +189,18 @@ fn every_field_of_a_node_has_a_row() {
         long_lived_stale_time,
         state_directory,
     });
-    let intent =
-        count_fields!(Intent { node, fib, decision, bfd, graceful_restart, peers, control_socket, metrics });
-    // Five fields of the intent are the structs above, and the peers have their own rows.
-    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + restart + intent - 6);
+    let drain = count_fields!(Drain { announce, withdraw, deadline, prepend, med, on_host_shutdown });
+    let intent = count_fields!(Intent {
+        node,
+        fib,
+        decision,
+        bfd,
+        graceful_restart,
+        drain,
+        peers,
+        control_socket,
+        metrics,
+    });
+    // Six fields of the intent are the structs above, and the peers have their own rows.
+    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + restart + drain + intent - 7);
 }

@@ -63,6 +63,7 @@ impl Speaker {
             import: intent.import.to_string(),
             export: intent.export.to_string(),
             flaps: stats.flaps,
+            drain: peering.drained.map(super::drain::stage),
             bfd: self.bfd_view(peering, now),
             rtt_seconds: None,
             last_error: stats

@@ -53,12 +53,16 @@ impl Speaker {
             routes: Family::ALL.into_iter().map(|family| self.routes_view(family)).collect(),
             fib,
             bfd: self.bfd_summary(),
+            drain: self.node_drain_view(now),
             config: around.config,
         }
     }
 
     fn not_ready(&self, peers: &PeersView, fib: &FibView) -> Vec<ReasonView> {
         let mut reasons = Vec::new();
+        if self.drains.node().is_some() {
+            reasons.push(ReasonView::new("drain", "the node is drained"));
+        }
         if peers.established == 0 && peers.configured > peers.administratively_down {
             reasons.push(ReasonView::new("no_session", "no session is up"));
         }
