@@ -27,6 +27,8 @@ fn four_octet() -> CodecContext {
         extended_messages: true,
         families: FamilySet::ALL,
         extended_next_hop: [Family::Ipv4].into_iter().collect(),
+        add_path_receive: FamilySet::NONE,
+        add_path_send: FamilySet::NONE,
         internal: false,
     }
 }
@@ -86,6 +88,10 @@ fn capability(capability: &Capability) -> String {
         Capability::LongLivedGracefulRestart(families) => {
             let kept = families.iter().map(|kept| (kept.family.afi, kept.forwarding, kept.stale_time));
             format!("long-lived {:?}", kept.collect::<Vec<_>>())
+        }
+        Capability::AddPath(entries) => {
+            let directions = entries.iter().map(|each| (each.family.afi, each.receive, each.send));
+            format!("paths {:?}", directions.collect::<Vec<_>>())
         }
         Capability::FourOctetAsn(asn) => format!("as4 {asn}"),
         Capability::Unknown { code, .. } => format!("({code})"),

@@ -27,9 +27,7 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{
-    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Intent, Node, PeerIntent,
-};
+use podbgpd::intent::{BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Intent, Node, PeerIntent};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.

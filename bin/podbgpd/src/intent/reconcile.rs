@@ -407,9 +407,7 @@ impl Change {
             Self::Decision { why }
             | Self::Bfd { why }
             | Self::GracefulRestart { why }
-            | Self::Drain { why } => {
-                why.first().map_or("node", part).to_owned()
-            }
+            | Self::Drain { why } => why.first().map_or("node", part).to_owned(),
             Self::RemovePeer { peer }
             | Self::AddPeer { peer }
             | Self::Password { peer, .. }
