@@ -183,6 +183,9 @@ impl World {
             max_prefixes: None,
             long_lived: FamilySet::NONE,
             enforce_first_as: true,
+            client: false,
+            next_hop: rib::NextHopMode::Auto,
+            add_path: rib::AddPath::default(),
             graceful_shutdown: true,
             drain: None,
         };

@@ -50,7 +50,7 @@ pub enum RejectReason {
     FirstAs,
     /// We are its ORIGINATOR_ID (RFC 4456 §8).
     OwnOriginatorId,
-    /// We are in its CLUSTER_LIST (RFC 4456 §8).
+    /// Our cluster is in its CLUSTER_LIST (RFC 4456 §8).
     OwnClusterId,
     /// Its next hop is our own address or no host's at all (RFC 4271 §6.3).
     NextHop,
@@ -201,6 +201,7 @@ const MARTIANS_V6: [Ipv6Net; 4] = [
 pub(crate) fn sanitise<'a>(
     peer: &PeerInfo,
     router_id: BgpId,
+    cluster_id: Ipv4Addr,
     attributes: &'a PathAttributes,
 ) -> Result<Cow<'a, PathAttributes>, RejectReason> {
     if attributes.as_path.contains(peer.local_asn) {
@@ -213,7 +214,7 @@ pub(crate) fn sanitise<'a>(
     if !external && attributes.rare.originator_id == Some(router_id) {
         return Err(RejectReason::OwnOriginatorId);
     }
-    if !external && attributes.rare.cluster_list.contains(&router_id.to_ipv4()) {
+    if !external && attributes.rare.cluster_list.contains(&cluster_id) {
         return Err(RejectReason::OwnClusterId);
     }
     if !is_usable(attributes.next_hop) || is_ours(peer, attributes.next_hop.address()) {

@@ -4,11 +4,12 @@
 //! is said and mark destinations dirty. [`Rib::settle`] then decides once for each dirty destination, and
 //! consumers pull what became of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use bgp::{BgpId, Family, Nlri, Update};
+use bgp::{BgpId, Family, Nlri, PathAttributes, Update};
 use ipnet::IpNet;
 
 use crate::decision::Rules;
@@ -19,10 +20,11 @@ use crate::import::{Import, RejectReason, sanitise};
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
 use crate::path::{Path, PeerId, Slot, Source, Standing};
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerInfo};
 use crate::pending::Pending;
 use crate::pool::{AttrId, AttributePool};
 
+mod add_path;
 mod audit;
 mod drain;
 mod peers;
@@ -36,8 +38,10 @@ mod tests;
 /// What holds for all peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RibSettings {
-    /// Our identifier, and our cluster's (RFC 4456 §7).
+    /// Our identifier.
     pub router_id: BgpId,
+    /// The identifier of the cluster we reflect for (RFC 4456 §7).
+    pub cluster_id: Ipv4Addr,
     /// The most paths to forward over at once.
     pub max_paths: usize,
     /// Whether paths forwarded over together may have different AS paths of one length.
@@ -49,10 +53,12 @@ pub struct RibSettings {
 }
 
 impl RibSettings {
-    /// The defaults: 16 paths, of any AS path of equal length, with next hops resolved.
+    /// The defaults: a cluster of our own, 16 paths, of any AS path of equal length, with next hops resolved.
     #[must_use]
     pub fn new(router_id: BgpId) -> Self {
-        Self { router_id, max_paths: 16, multipath_relax: true, always_compare_med: false, resolve: true }
+        let cluster_id = router_id.to_ipv4();
+        let (max_paths, multipath_relax) = (16, true);
+        Self { router_id, cluster_id, max_paths, multipath_relax, always_compare_med: false, resolve: true }
     }
 }
 
@@ -63,6 +69,8 @@ pub struct Received {
     pub limit_exceeded: bool,
     /// The family whose initial routes all have come.
     pub end_of_rib: Option<Family>,
+    /// How many paths were not taken in, since the peer has as many of their prefixes as it may.
+    pub surplus: u32,
 }
 
 /// How much has been done, since the tables were made.
@@ -123,7 +131,11 @@ impl Rib {
         if settings == self.settings {
             return;
         }
+        let other_cluster = settings.cluster_id != self.settings.cluster_id;
         self.settings = settings;
+        if other_cluster {
+            self.pend_all_for_everybody();
+        }
         let all: Vec<_> = self.destinations.ids().collect();
         self.judge_again(&all, |_| true);
         for id in all {
@@ -134,7 +146,7 @@ impl Rib {
 
     /// Takes in what a peer announces and withdraws. From a peer that is not up, nothing.
     pub fn update(&mut self, id: PeerId, update: Update, now: u32) -> Received {
-        let mut received = Received { limit_exceeded: false, end_of_rib: update.end_of_rib };
+        let mut received = Received { end_of_rib: update.end_of_rib, ..Received::default() };
         let Some(slot) = self.slot_of_up(id) else { return received };
         self.stats.updates += 1;
         for nlri in &update.withdrawn {
@@ -146,7 +158,8 @@ impl Rib {
             let mut memo = Memo::default();
             for nlri in &announcement.nlri {
                 self.stats.announced += 1;
-                self.announce(slot, nlri, attributes, now, &mut memo);
+                let taken = self.announce(slot, nlri, attributes, now, &mut memo);
+                received.surplus += u32::from(!taken);
             }
             memo.release(&mut self.pool);
             self.pool.release(attributes);
@@ -219,11 +232,16 @@ impl Rib {
         &self.settings
     }
 
-    fn announce(&mut self, slot: Slot, nlri: &Nlri, attributes: AttrId, now: u32, memo: &mut Memo) {
+    /// Takes in a path; tells whether there was room for it.
+    fn announce(&mut self, slot: Slot, nlri: &Nlri, attributes: AttrId, now: u32, memo: &mut Memo) -> bool {
         let id = self.destinations.enter(nlri.prefix);
         let known = self.destinations[id].position(slot, nlri.path_id);
+        if known.is_none() && nlri.path_id != 0 && !self.has_room(slot, id) {
+            self.forget_if_unused(id);
+            return false;
+        }
         if known.is_some_and(|place| self.refreshed(id, place, attributes)) {
-            return;
+            return true;
         }
         let verdict = self.judge(slot, nlri.prefix, attributes, memo);
         self.pool.retain(attributes);
@@ -241,6 +259,13 @@ impl Rib {
         };
         self.install_verdict(id, place, verdict);
         self.mark_dirty(id);
+        true
+    }
+
+    /// Tells whether a peer may have another path of a destination.
+    fn has_room(&self, slot: Slot, id: u32) -> bool {
+        let has = self.destinations[id].paths.iter().filter(|path| path.source == slot).count();
+        self.peer(slot).is_none_or(|peer| has < peer.info.add_path.most_received)
     }
 
     fn withdraw(&mut self, slot: Slot, nlri: &Nlri) {
@@ -315,18 +340,13 @@ impl Rib {
             Import::All | Import::None | Import::Policy(_) => Ok(()),
         };
         if memo.key != Some((slot, received)) || import.looks_at_prefixes() {
-            let judged = sanitise(&peer.info, self.settings.router_id, self.pool.attributes(received))
-                .and_then(|clean| {
-                    let mut judged = import.judge(prefix, &clean)?;
-                    if lowered(&peer.info, &clean).is_some() && judged.local_pref != Some(0) {
-                        judged.to_mut().local_pref = Some(0);
-                    }
-                    Ok(if *judged == *self.pool.attributes(received) {
-                        None
-                    } else {
-                        Some(judged.into_owned())
-                    })
-                });
+            let judged = self.sanitised(&peer.info, self.pool.attributes(received)).and_then(|clean| {
+                let mut judged = import.judge(prefix, &clean)?;
+                if lowered(&peer.info, &clean).is_some() && judged.local_pref != Some(0) {
+                    judged.to_mut().local_pref = Some(0);
+                }
+                Ok(if *judged == *self.pool.attributes(received) { None } else { Some(judged.into_owned()) })
+            });
             let verdict = match judged {
                 Ok(None) => {
                     self.pool.retain(received);
@@ -344,6 +364,15 @@ impl Rib {
             }
             Err(reason) => Verdict { accepted: AttrId::NONE, rejected: Some(reason) },
         }
+    }
+
+    /// Applies the rules of the protocol to what a peer says.
+    pub(crate) fn sanitised<'a>(
+        &self,
+        peer: &PeerInfo,
+        received: &'a PathAttributes,
+    ) -> Result<Cow<'a, PathAttributes>, RejectReason> {
+        sanitise(peer, self.settings.router_id, self.settings.cluster_id, received)
     }
 
     /// Gives a path its verdict, and counts it.

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use bgp::{Family, PathAttributes};
+use bgp::{Family, Nlri, PathAttributes};
 use ipnet::IpNet;
 
 use crate::destinations::Destination;
 use crate::drain::{Lowered, lowered};
 use crate::forwarding::Forwarding;
-use crate::import::{Import, sanitise};
+use crate::import::Import;
 use crate::path::{Path, PeerId, Source, Staleness, Standing};
 use crate::peer::{PeerCounts, PeerInfo};
 use crate::policy::Route;
@@ -74,21 +74,23 @@ impl Rib {
     }
 
     /// Walks what a peer was told, in the order of the prefixes: the record, never a recomputation.
-    pub fn advertised(&self, id: PeerId, family: Family) -> impl Iterator<Item = (IpNet, &PathAttributes)> {
+    pub fn advertised(&self, id: PeerId, family: Family) -> impl Iterator<Item = (Nlri, &PathAttributes)> {
         let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
         let told = peer.into_iter().flat_map(move |peer| {
             let ids = self.destinations.in_order(family, None);
-            ids.filter_map(|id| Some((id, peer.out.advertised(id).some()?)))
+            ids.flat_map(|id| peer.out.told(id).map(move |told| (id, told)))
         });
-        told.map(|(id, attributes)| (self.destinations[id].prefix, self.pool.attributes(attributes)))
+        told.map(|(id, (path_id, attributes))| {
+            let prefix = self.destinations[id].prefix;
+            (Nlri { prefix, path_id }, self.pool.attributes(attributes))
+        })
     }
 
-    /// Returns what a peer was told of a prefix.
-    #[must_use]
-    pub fn advertised_of(&self, id: PeerId, prefix: &IpNet) -> Option<&PathAttributes> {
-        let peer = self.peer(*self.slots.get(&id)?)?;
-        let attributes = peer.out.advertised(self.destinations.find(prefix)?).some()?;
-        Some(self.pool.attributes(attributes))
+    /// Walks what a peer was told of a prefix: a path, or several with their identifiers.
+    pub fn advertised_of(&self, id: PeerId, prefix: &IpNet) -> impl Iterator<Item = (u32, &PathAttributes)> {
+        let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
+        let told = peer.zip(self.destinations.find(prefix)).map(|(peer, id)| peer.out.told(id));
+        told.into_iter().flatten().map(|(path_id, attributes)| (path_id, self.pool.attributes(attributes)))
     }
 
     /// Returns how many destinations there are, with those gone that some consumer has yet to hear of.
@@ -189,7 +191,7 @@ impl<'a> PathView<'a> {
     pub fn import_rule(&self) -> Option<usize> {
         let info = &self.rib.peer(self.path.source)?.info;
         let Import::Policy(policy) = &*info.import else { return None };
-        let clean = sanitise(info, self.rib.settings.router_id, self.received()).ok()?;
+        let clean = self.rib.sanitised(info, self.received()).ok()?;
         policy.evaluate(Route { prefix: self.prefix, originated: false, attributes: &clean }).rule
     }
 

@@ -6,14 +6,14 @@ use ipnet::IpNet;
 
 use super::Rib;
 use crate::adj_rib_out::{AdjRibOut, Adverts, Grouping};
-use crate::export::{Outgoing, Withheld, export};
+use crate::export::{Came, Outgoing, Withheld, export};
 use crate::forwarding::{ForwardingChange, ForwardingId};
-use crate::path::{Path, PeerId, Slot, Source};
+use crate::path::{Path, PeerId, Slot};
 use crate::pool::{AttrId, AttributePool};
 
 /// What was worked out in one pull for equal attributes; each handle is held with a count.
 #[derive(Default)]
-struct Memo {
+pub(super) struct Memo {
     exported: HashMap<Key, Option<AttrId>>,
     held: Vec<AttrId>,
     last: Option<(Key, Option<AttrId>)>,
@@ -23,8 +23,7 @@ struct Memo {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     accepted: AttrId,
-    originated: bool,
-    external: bool,
+    came: Came,
     long_lived: bool,
     family: Family,
 }
@@ -44,6 +43,7 @@ impl Rib {
     pub fn pull(&mut self, id: PeerId, limit: usize) -> Adverts {
         let Some(slot) = self.slot_of_up(id) else { return Adverts::default() };
         let Some(peer) = self.peer_mut(slot) else { return Adverts::default() };
+        let several = peer.info.add_path.send;
         let mut out = std::mem::take(&mut peer.out);
         let asked_again = std::mem::take(&mut out.asked_again);
         if !asked_again.is_empty() {
@@ -53,7 +53,11 @@ impl Rib {
         let mut memo = Memo::default();
         for _ in 0..limit {
             let Some(destination) = out.pending.take() else { break };
-            self.tell(slot, destination, &mut out, &mut grouping, &mut memo);
+            if several.contains(self.destinations[destination].family()) {
+                self.tell_paths(slot, destination, &mut out, &mut grouping, &mut memo);
+            } else {
+                self.tell(slot, destination, &mut out, &mut grouping, &mut memo);
+            }
             self.forget_if_unused(destination);
         }
         memo.held.into_iter().for_each(|exported| self.pool.release(exported));
@@ -73,7 +77,10 @@ impl Rib {
         for nlri in nlri {
             let Some(destination) = self.destinations.find(&nlri.prefix) else { continue };
             let Some(peer) = self.peer_mut(slot) else { return };
-            let told = peer.out.record(destination, AttrId::NONE);
+            let told = match nlri.path_id {
+                0 => peer.out.record(destination, AttrId::NONE),
+                path_id => peer.out.add_path.forget(destination, path_id),
+            };
             if told == AttrId::NONE {
                 continue;
             }
@@ -116,7 +123,8 @@ impl Rib {
 
     /// Compares what a peer should know of a destination with what it was told.
     fn tell(&mut self, slot: Slot, id: u32, out: &mut AdjRibOut, grouping: &mut Grouping, memo: &mut Memo) {
-        let wanted = self.exported(slot, id, memo).unwrap_or(AttrId::NONE);
+        let best = self.destinations[id].best().filter(|best| best.source != slot).copied();
+        let wanted = best.and_then(|best| self.exported(slot, id, &best, memo)).unwrap_or(AttrId::NONE);
         let told = out.advertised(id);
         let again = out.again.remove(id);
         out.oversized.remove(id);
@@ -142,21 +150,15 @@ impl Rib {
         }
     }
 
-    /// Returns what a peer should know of a destination, with a count for the caller.
-    fn exported(&mut self, slot: Slot, id: u32, memo: &mut Memo) -> Option<AttrId> {
-        let destination = &self.destinations[id];
-        let best = *destination.best()?;
+    /// Returns what a peer should know of a path, with a count for the caller.
+    pub(super) fn exported(&mut self, slot: Slot, id: u32, path: &Path, memo: &mut Memo) -> Option<AttrId> {
         let peer = self.peer(slot)?;
-        if best.source == slot {
-            return None;
-        }
-        let route = self.outgoing(id, &best);
+        let route = self.outgoing(id, path);
         let key = Key {
-            accepted: best.accepted,
-            originated: route.source == Source::Local,
-            external: route.external,
+            accepted: path.accepted,
+            came: route.came,
             long_lived: route.long_lived,
-            family: destination.family(),
+            family: self.destinations[id].family(),
         };
         if let Some((last, exported)) = memo.last
             && last == key
@@ -177,24 +179,30 @@ impl Rib {
         exported
     }
 
-    pub(crate) fn outgoing(&self, id: u32, best: &Path) -> Outgoing<'_> {
+    pub(super) fn outgoing(&self, id: u32, path: &Path) -> Outgoing<'_> {
+        let came = match self.peer(path.source).map(|peer| &peer.info) {
+            None => Came::Originated,
+            Some(info) if info.is_external() => Came::External,
+            Some(info) if info.client => Came::Client(info.bgp_id),
+            Some(info) => Came::NonClient(info.bgp_id),
+        };
         Outgoing {
             prefix: self.destinations[id].prefix,
-            source: self.source(best.source),
-            external: self.peer(best.source).is_some_and(|peer| peer.info.is_external()),
-            long_lived: best.is_long_lived(),
-            attributes: self.pool.attributes(best.accepted),
+            came,
+            long_lived: path.is_long_lived(),
+            cluster_id: self.settings.cluster_id,
+            attributes: self.pool.attributes(path.accepted),
         }
     }
 
-    /// Says what a peer was told of a prefix, or why nothing: the record, never a
-    /// recomputation.
+    /// Says what a peer was told of a prefix, or why nothing: the record, never a recomputation. Of several paths
+    /// it is the one with the lowest identifier.
     ///
     /// # Errors
     ///
     /// Returns why the peer was told nothing.
     pub fn explain_export(&self, id: PeerId, prefix: &IpNet) -> Result<&PathAttributes, Withheld> {
-        if let Some(told) = self.advertised_of(id, prefix) {
+        if let Some((_, told)) = self.advertised_of(id, prefix).next() {
             return Ok(told);
         }
         self.export_afresh(id, prefix)?;
@@ -206,14 +214,17 @@ impl Rib {
 
     /// Works out what a peer should know of a prefix, whatever it was told.
     pub(crate) fn export_afresh(&self, id: PeerId, prefix: &IpNet) -> Result<PathAttributes, Withheld> {
-        let peer = self.slot_of_up(id).and_then(|slot| self.peer(slot)).ok_or(Withheld::Family)?;
+        let slot = self.slot_of_up(id).ok_or(Withheld::Family)?;
+        let peer = self.peer(slot).ok_or(Withheld::Family)?;
+        if peer.info.add_path.send.contains(Family::of(prefix)) {
+            return self.export_any_afresh(slot, prefix);
+        }
         let id = self.destinations.find(prefix).ok_or(Withheld::NoBestPath)?;
         let best = self.destinations[id].best().ok_or(Withheld::NoBestPath)?;
-        let route = self.outgoing(id, best);
-        if route.source == Source::Peer(peer.id) {
+        if best.source == slot {
             return Err(Withheld::OwnPath);
         }
-        export(&peer.info, route)
+        export(&peer.info, self.outgoing(id, best))
     }
 }
 
