@@ -191,6 +191,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.families", "families = [\"ipv4\", \"ipv6\"]", "families = [\"ipv4\"]"),
     ("peer.multihop", "multihop = 1", "multihop = 2"),
     ("peer.ttl-security", "multihop = 1\n# ttl-security = 1", "ttl-security = 1"),
+    ("peer.fast-failover", "fast-failover = true", "fast-failover = false"),
     ("peer.bfd", "bfd = true", "bfd = { interval = 50, multiplier = 3, multihop = true }"),
     ("peer.graceful-restart", "graceful-restart = \"both\"", "graceful-restart = \"helper\""),
     ("peer.max-prefixes", "max-prefixes = 1000", "max-prefixes = 2000"),

@@ -110,6 +110,7 @@ fn event(verb: &str, rest: &str) -> anyhow::Result<Event> {
     Ok(match verb {
         "start" => Event::Start,
         "stop" => Event::Stop { reason: stop_reason(number, rest)? },
+        "path-up" => Event::PathUp,
         "incoming" => Event::Incoming,
         "connected" => Event::Connected(connection()?),
         "failed" => Event::ConnectFailed(connection()?, rest.to_owned()),
@@ -129,6 +130,9 @@ fn stop_reason(name: &str, message: &str) -> anyhow::Result<StopReason> {
         "configuration-change" => StopReason::OtherConfigurationChange,
         "max-prefixes" => StopReason::MaxPrefixes,
         "bfd-down" => StopReason::BfdDown,
+        "interface-down" => StopReason::InterfaceDown(message),
+        "address-gone" => StopReason::AddressGone(message.parse()?),
+        "neighbour-failed" => StopReason::NeighbourFailed(message),
         "restart" => StopReason::Restart,
         _ => bail!("no reason {name}"),
     })

@@ -9,8 +9,12 @@ mod convergence;
 mod drain;
 #[path = "speakers/explained.rs"]
 mod explained;
+#[path = "speakers/failover.rs"]
+mod failover;
 #[path = "speakers/flow.rs"]
 mod flow;
+#[path = "speakers/graceful.rs"]
+mod graceful;
 #[path = "speakers/operators.rs"]
 mod operators;
 #[path = "speakers/reload.rs"]

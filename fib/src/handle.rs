@@ -190,6 +190,8 @@ pub struct Stats {
     pub drift_deleted: u64,
     /// Routes of ours found changed.
     pub drift_changed: u64,
+    /// Routes with our mark that were not wanted, nor left by an earlier run: another program uses it too.
+    pub intruders: u64,
     /// Routes put right after drift.
     pub repairs: u64,
     /// Nexthop groups of ours found missing or changed.

@@ -20,7 +20,7 @@
 //! **Truth.** "Installed" is what the kernel confirmed by an answer, a notification or a dump.
 //!
 //! Map: [`FibRoute`] and its parts are the vocabulary; [`Table`] decides; [`spawn`] starts the thread that
-//! carries messages; [`Resolution`] is the answer about next hops.
+//! carries messages; [`Resolution`] is the answer about next hops; [`watch()`] tells of what ends sessions.
 
 mod error;
 mod handle;
@@ -31,6 +31,7 @@ mod resolve;
 mod route;
 mod sync;
 mod table;
+mod watch;
 
 pub use error::{Error, WriteError};
 pub use handle::{
@@ -40,3 +41,4 @@ pub use plan::{Action, Member, NextHopOp, Op, RouteOp};
 pub use resolve::{Gateway, Resolution, Unreachable};
 pub use route::{FibRoute, FibSettings, NextHop, NextHopGroups, NextHopSet, Target};
 pub use table::{Drift, KernelEvent, KernelNextHop, KernelRoute, NextHopEvent, NextHopKind, Outcome, Table};
+pub use watch::{Address, Sight, Watch, watch};

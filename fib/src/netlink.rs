@@ -5,6 +5,7 @@
 //! to a batch already lie in the buffer when sending returns; an answer that is not there was lost.
 
 mod answer;
+mod ears;
 mod monitor;
 mod options;
 
@@ -28,6 +29,7 @@ use crate::resolve::{Resolution, Unreachable};
 use crate::route::FibSettings;
 use crate::table::{KernelNextHop, KernelRoute, NextHopEvent, Outcome};
 
+pub(crate) use self::ears::{Ears, Heard};
 pub(crate) use self::monitor::{Monitor, Notification};
 
 /// The most writes in one batch: all their refusals fit even the default receive buffer.

@@ -383,6 +383,8 @@ impl Table {
         if before.is_none() && installed == TargetId::NONE {
             return None;
         }
+        // Before convergence it is what an earlier run left.
+        self.stats.intruders += u64::from(self.converged && before.is_none());
         if self.troubles.is_taken(prefix) && installed != TargetId::NONE {
             // What was in the way is our own.
             self.troubles.clear(prefix);

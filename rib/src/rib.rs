@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
 use crate::drain::lowered;
-use crate::forwarding::ForwardingPool;
+use crate::forwarding::{ForwardingPool, Gateway};
 use crate::import::{Import, RejectReason, sanitise};
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
@@ -214,6 +214,16 @@ impl Rib {
         if self.settings.resolve { self.pool.next_hops.report() } else { NextHopChanges::default() }
     }
 
+    /// Returns the gateways that only accepted paths of this peer lead through: once they are gone, no route of ours
+    /// goes there. What this costs depends on the number of next hops, not of prefixes.
+    ///
+    /// The link-local next hops of a peer on an interface are not among them, as nobody resolves those.
+    #[must_use]
+    pub fn sole_gateways(&self, id: PeerId) -> Vec<Gateway> {
+        let Some(&slot) = self.slots.get(&id) else { return Vec::new() };
+        self.pool.next_hops.sole_gateways(slot).into_iter().collect()
+    }
+
     /// Tells whether some next hop's resolution is still to be learned.
     #[must_use]
     pub fn awaits_next_hops(&self) -> bool {
@@ -390,7 +400,7 @@ impl Rib {
             && path.source != Slot::LOCAL
             && !self.link_local(path.source, accepted)
         {
-            self.pool.next_hops.join(self.pool.next_hop(accepted));
+            self.pool.next_hops.join(self.pool.next_hop(accepted), path.source);
         }
     }
 
@@ -398,7 +408,7 @@ impl Rib {
     fn drop_accepted(&mut self, source: Slot, accepted: AttrId) {
         let Some(accepted) = accepted.some() else { return };
         if source != Slot::LOCAL && !self.link_local(source, accepted) {
-            self.pool.next_hops.leave(self.pool.next_hop(accepted));
+            self.pool.next_hops.leave(self.pool.next_hop(accepted), source);
         }
         self.pool.release(accepted);
     }

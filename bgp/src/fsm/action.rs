@@ -216,6 +216,8 @@ pub enum Cause {
     Started,
     /// What was a peer to wait for is one to dial: [`Peer::configure`](super::Peer::configure).
     Configured,
+    /// [`Event::PathUp`](super::Event::PathUp).
+    PathUp,
     /// The wait after a failure is over.
     IdleHoldExpired,
     /// It is time to connect again.
@@ -237,6 +239,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Started => f.write_str("started"),
             Self::Configured => f.write_str("no longer passive"),
+            Self::PathUp => f.write_str("the way to the peer is there again"),
             Self::IdleHoldExpired => f.write_str("idle hold timer expired"),
             Self::ConnectRetryExpired => f.write_str("connect retry timer expired"),
             Self::Connected => f.write_str("connected"),

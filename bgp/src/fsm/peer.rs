@@ -82,6 +82,7 @@ impl Peer {
         match event {
             Event::Start => self.start(now, out),
             Event::Stop { reason } => self.stop(reason, now, out),
+            Event::PathUp => self.path_up(now, out),
             Event::Incoming => self.accept(now, out),
             Event::Connected(id) => self.connected(id, now, out),
             Event::ConnectFailed(id, why) | Event::Closed(id, why) => self.lost(id, why, now, out),
@@ -172,6 +173,22 @@ impl Peer {
         if self.mode != Mode::Running {
             self.failures = 0;
             self.begin(Cause::Started, now, out);
+        }
+    }
+
+    /// Dials anew, without waiting: what was sent meanwhile went nowhere.
+    fn path_up(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let waits = match self.mode {
+            Mode::Running => self.connections.is_empty(),
+            Mode::Resting { damped } => !damped,
+            Mode::Stopped => false,
+        };
+        if waits && !self.settings.passive {
+            self.failures = 0;
+            if let Some(dial) = self.dial.take() {
+                out.push(Action::Close(dial));
+            }
+            self.begin(Cause::PathUp, now, out);
         }
     }
 

@@ -41,6 +41,7 @@ mod drain;
 mod peer;
 mod reload;
 mod request;
+mod restart;
 mod route;
 mod status;
 #[cfg(test)]
@@ -56,13 +57,17 @@ pub use reload::{ActionView, ChangeView, ConfigErrorView, Effect, ReloadView};
 pub use request::{
     HttpRequest, Method, PeerAction, Request, RouteQuery, RouteTable, SHUTDOWN_MESSAGE_MAX, Selection,
 };
+pub use restart::{
+    AbsenceView, PeerRestartView, RestartNow, RestartTermsView, RestartView, RestartWaitView, ReturnedView,
+    Staleness,
+};
 pub use route::{
     AdvertisedView, AttributesView, Family, KernelRouteView, KernelState, NextHopView, PathView, RouteKind,
     RouteView, Standing, ToldView,
 };
 pub use status::{
     ConfigView, ErrorCode, ErrorView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView,
-    Verdict,
+    Verdict, WrongHandView,
 };
 
 /// Where `podbgpd` listens unless told otherwise.

@@ -134,6 +134,9 @@ pub struct PeerIntent {
     pub bfd: Option<Bfd>,
     /// Which side of a graceful restart we are.
     pub graceful_restart: RestartRole,
+    /// Whether the session ends with its link, its address or its neighbour; `None` when that depends on where the
+    /// peer is.
+    pub fast_failover: Option<bool>,
     /// The key of the TCP MD5 signatures (RFC 2385).
     pub password: Option<Secret>,
     /// The most prefixes we accept per family before the session ends (RFC 4486).
@@ -191,6 +194,22 @@ impl Intent {
         self.local_asn(peer) == peer.asn
     }
 
+    /// Tells whether the session may cross a router: GTSM or `multihop` allow it, or the peer is in our own AS.
+    #[must_use]
+    pub fn may_cross_routers(&self, peer: &PeerIntent) -> bool {
+        match peer.ttl_security {
+            Some(hops) => hops > 1,
+            None => peer.multihop > 1 || self.is_internal(peer),
+        }
+    }
+
+    /// Tells whether a peer's session ends with its link: unless the file says otherwise, that of an external peer
+    /// which is no router away. Others may be reached another way.
+    #[must_use]
+    pub fn fails_over_fast(&self, peer: &PeerIntent) -> bool {
+        peer.fast_failover.unwrap_or(!self.may_cross_routers(peer))
+    }
+
     /// Returns the TTL of what we send to a peer: 255 under GTSM and inside our AS, else as far as the peer
     /// may be.
     #[must_use]
@@ -220,6 +239,7 @@ impl PeerIntent {
             multihop: 1,
             bfd: None,
             graceful_restart: RestartRole::default(),
+            fast_failover: None,
             password: None,
             max_prefixes: None,
             max_length_ipv4: Family::Ipv4.bits(),

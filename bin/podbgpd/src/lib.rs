@@ -14,6 +14,7 @@
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`drain`] | how peers are left without losing a packet |
 //! | [`node`] | waits: the one task that owns the speaker |
+//! | [`hands`] | what on this machine fights with us |
 //! | [`snapshot`] | what one run remembers for the next |
 //! | [`transport`], [`bfd`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
 
@@ -24,6 +25,7 @@ pub mod check;
 pub mod config;
 pub mod control;
 pub mod drain;
+pub mod hands;
 mod http;
 pub mod intent;
 mod kernel_views;

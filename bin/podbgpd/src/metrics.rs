@@ -41,6 +41,7 @@
 //! | `podbgp_fib_write_errors_total` | counter | | writes the kernel refused |
 //! | `podbgp_fib_adopted_total` | counter | | routes of an earlier run taken over |
 //! | `podbgp_fib_swept_total` | counter | | routes of an earlier run removed |
+//! | `podbgp_wrong_hands` | gauge | kind | what on this machine fights with the daemon |
 //! | `podbgp_config_reloads_total` | counter | result | reloads, `success` or `failure` |
 //! | `podbgp_config_last_reload_successful` | gauge | | 0 if the last reload was refused |
 //! | `podbgp_config_loaded_timestamp_seconds` | gauge | | when the configuration in force was taken over |

@@ -5,6 +5,7 @@
 
 mod answer;
 mod doors;
+mod hands;
 mod notice;
 
 use std::io;
@@ -47,6 +48,8 @@ pub struct Node {
     listeners: Listeners,
     kernel: Option<Kernel>,
     bfd: bfd::Handle,
+    watch: fib::Watch,
+    hands: hands::Hands,
     sockets: mpsc::Receiver<SocketEvent>,
     fib_events: mpsc::Receiver<fib::Event>,
     doors: doors::Doors,
@@ -143,6 +146,8 @@ impl Node {
             listeners,
             kernel,
             bfd: bfd::spawn()?,
+            watch: fib::watch()?,
+            hands: hands::Hands::open()?,
             sockets,
             fib_events,
             doors,
@@ -190,6 +195,11 @@ impl Node {
                         break stop;
                     }
                 }
+                Some(sights) = self.watch.next() => {
+                    self.input(Input::Sighted(sights));
+                    self.follow_uplinks();
+                }
+                Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
@@ -394,6 +404,12 @@ impl Node {
             Output::Close(key) => self.transport.close(key),
             Output::Password(address, password) => self.password(address, password.as_ref()),
             Output::Bfd(sessions) => self.bfd.want(sessions),
+            Output::Heed(neighbours) => self.watch.heed(neighbours),
+            Output::Lose(next_hops) => {
+                if let Some(kernel) = &self.kernel {
+                    kernel.handle.lose(next_hops);
+                }
+            }
             Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
         }
     }

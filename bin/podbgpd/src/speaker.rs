@@ -12,6 +12,7 @@ mod advertise;
 mod bfd;
 mod convergence;
 mod drain;
+mod failover;
 mod graceful;
 mod peering;
 mod record;
@@ -38,6 +39,7 @@ use crate::transport::{Endpoint, Key};
 use convergence::Convergence;
 pub use convergence::{Ending, Past};
 use drain::Drains;
+use failover::{Ground, Losses};
 use peering::Peering;
 pub use record::Stocktaking;
 use record::{Comparison, RollCall};
@@ -62,6 +64,9 @@ pub struct Speaker {
     /// The BFD sessions asked for, and how they stood last.
     bfd_wanted: Vec<Wanted>,
     bfd: Report,
+    /// What sessions stand on.
+    ground: Ground,
+    losses: Losses,
     /// What peers asked to have sent again since the last decision; asking more often makes no difference.
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
@@ -89,6 +94,8 @@ pub enum Input {
     Fib(fib::Event),
     /// BFD sessions changed.
     Bfd(Report),
+    /// Links, addresses or neighbours changed.
+    Sighted(Vec<fib::Sight>),
     /// A deadline passed.
     Tick,
 }
@@ -110,6 +117,10 @@ pub enum Output {
     Password(IpAddr, Option<Secret>),
     /// Have exactly these BFD sessions.
     Bfd(Vec<Wanted>),
+    /// Tell when one of exactly these neighbours fails.
+    Heed(BTreeSet<IpAddr>),
+    /// Forward over these no longer, in no route; what becomes of each route follows.
+    Lose(Vec<fib::NextHop>),
     /// Tell people.
     Notice(Notice),
 }
@@ -239,6 +250,8 @@ impl Speaker {
             returned: BTreeMap::new(),
             bfd_wanted: Vec::new(),
             bfd: Report::default(),
+            ground: Ground::default(),
+            losses: Losses::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
             actions: Vec::new(),
@@ -252,6 +265,7 @@ impl Speaker {
             speaker.add_peer(peer, now, out);
         }
         speaker.want_bfd(out);
+        speaker.heed_neighbours(out);
         speaker
     }
 
@@ -287,6 +301,7 @@ impl Speaker {
             }
             Input::Fib(event) => self.kernel_event(event),
             Input::Bfd(report) => self.follow_bfd(report, now, out),
+            Input::Sighted(sights) => self.follow_sights(sights, now, out),
             Input::Tick => {
                 for peer in self.due(now) {
                     self.peer_event(peer, Event::Tick, now, out);
@@ -300,6 +315,7 @@ impl Speaker {
     /// Decides what the inputs since the last time changed, and sends what there is room for.
     pub fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.want_bfd(out);
+        self.heed_neighbours(out);
         for (peer, family) in std::mem::take(&mut self.refreshes) {
             self.rib.refresh(peer, family);
         }

@@ -59,8 +59,7 @@ impl Rib {
         peer.info.import = import;
         peer.info.export = export;
         if import_changed {
-            let all: Vec<_> = self.destinations.ids().collect();
-            self.judge_again(&all, |other| other == slot);
+            self.judge_all_again(slot);
         }
         if export_changed {
             self.pend_all(slot);

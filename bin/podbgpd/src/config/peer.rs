@@ -90,6 +90,7 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
     set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, around.directory)));
     let role = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
     set(&mut peer.graceful_restart, role);
+    peer.fast_failover = table.optional("fast-failover", Value::flag);
     peer.password = table.optional("password-file", |value| password::read(value, around.directory));
     set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
 }

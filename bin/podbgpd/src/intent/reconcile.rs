@@ -199,6 +199,10 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.multihop", SessionReset, multihop),
     key!("peer.bfd", Soft, bfd, |bfd: &Option<Bfd>| bfd.map_or("false".to_owned(), |bfd| bfd.to_string())),
     key!("peer.graceful-restart", Soft, graceful_restart),
+    key!("peer.fast-failover", Soft, fast_failover, |fast: &Option<bool>| match fast {
+        Some(fast) => fast.to_string(),
+        None => "where the peer is on the link".to_owned(),
+    }),
     key!("peer.max-prefixes", Soft, max_prefixes, optional),
     key!("peer.max-length-ipv4", Refresh, max_length_ipv4),
     key!("peer.max-length-ipv6", Refresh, max_length_ipv6),

@@ -127,7 +127,8 @@ impl Node {
                 }),
             }
         });
-        self.speaker.status_view(Surroundings { kernel, config: self.config.view(now) }, now)
+        let (config, wrong_hands) = (self.config.view(now), self.hands.found.clone());
+        self.speaker.status_view(Surroundings { kernel, config, wrong_hands }, now)
     }
 
     fn routes(&self, query: &RouteQuery, now: Instant) -> Result<kernel_views::Unfinished, ErrorView> {
@@ -190,6 +191,7 @@ impl Node {
 
     /// Reads the file again and goes over to what it says. A file with a mistake changes nothing.
     pub(super) fn reload(&mut self) -> ReloadView {
+        self.look_at_hands();
         let file = self.config.file.display().to_string();
         match config::load(&self.config.file, &Facts::gather()) {
             Ok(config) => self.go_over(file, config),

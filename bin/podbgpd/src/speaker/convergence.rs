@@ -46,8 +46,13 @@ pub(super) struct Convergence {
     deadline: Instant,
     stage: Stage,
     pub(super) past: Past,
+    /// What [`Past`] says, which is forgotten in time.
+    pub(super) restarted: bool,
+    pub(super) kept_forwarding: bool,
     /// Whether each peer had a session before; those not named are new.
     had_session: Option<BTreeMap<String, bool>>,
+    /// Whether [`RETURN`] is over.
+    dead_are_known: bool,
     /// How the deferral ended, after how long.
     pub(super) deferred: Option<(Duration, Ending)>,
     /// How long it took until the kernel had been told everything.
@@ -100,18 +105,20 @@ impl Convergence {
             began: now,
             deadline: now + patience,
             stage: if past.is_restart() { Stage::Deferring } else { Stage::Waiting },
+            restarted: past.is_restart(),
+            kept_forwarding: past.kept_forwarding(),
             past,
             had_session,
+            dead_are_known: false,
             deferred: None,
             took: None,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let dead = self.began + RETURN;
         match self.stage {
-            Stage::Deferring => Some(dead.min(self.deadline)),
-            Stage::Waiting => Some(self.deadline),
+            Stage::Deferring if !self.dead_are_known => Some(self.deadline.min(self.began + RETURN)),
+            Stage::Deferring | Stage::Waiting => Some(self.deadline),
             Stage::Draining | Stage::Done => None,
         }
     }
@@ -125,7 +132,7 @@ impl Convergence {
     pub(super) fn standing(&self) -> Standing {
         match self.stage {
             Stage::Deferring | Stage::Waiting => {
-                Standing { restarted: self.past.is_restart(), forwarding: self.past.kept_forwarding() }
+                Standing { restarted: self.restarted, forwarding: self.kept_forwarding }
             }
             Stage::Draining | Stage::Done => Standing { restarted: false, forwarding: true },
         }
@@ -150,7 +157,7 @@ impl Convergence {
     /// Tells whether what an earlier run left stays for a peer's sake.
     fn may_speak(&self, peering: &Peering) -> bool {
         match &peering.session {
-            None => self.may_return(peering) || !self.past.is_restart(),
+            None => self.may_return(peering) || !self.restarted,
             Some(_) => !peering.has_told_all(),
         }
     }
@@ -168,6 +175,15 @@ impl Speaker {
         self.convergence.is_deferring() && !matches!(peering.intent.export, Export::Originated | Export::None)
     }
 
+    /// Walks the peers that selection waits for.
+    pub(super) fn waited_for(&self, now: Instant) -> impl Iterator<Item = &Peering> {
+        let convergence = &self.convergence;
+        let waited_for = move |peering: &&Peering| {
+            convergence.is_deferring() && peering.is_wanted() && convergence.matters(peering, now)
+        };
+        self.peerings.values().filter(waited_for)
+    }
+
     pub(super) fn check_convergence(&mut self, now: Instant, out: &mut Vec<Output>) {
         let stage = self.convergence.stage;
         if stage == Stage::Deferring {
@@ -182,10 +198,9 @@ impl Speaker {
     }
 
     fn end_deferral(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.convergence.dead_are_known = now >= self.convergence.began + RETURN;
         let convergence = &self.convergence;
-        let wanted = self.peerings.values().filter(|peering| peering.is_wanted());
-        let missing = wanted.filter(|peering| convergence.matters(peering, now)).map(Peering::name);
-        let missing: Vec<String> = missing.collect();
+        let missing: Vec<String> = self.waited_for(now).map(Peering::name).collect();
         let ending = match now >= convergence.deadline {
             true => Ending::Deadline(missing),
             false if missing.is_empty() && !self.rib.awaits_next_hops() => Ending::EndOfRib,
@@ -213,9 +228,12 @@ impl Speaker {
         }
     }
 
-    /// Returns what the kernel's side should be told next: which next hops to look after, then at most `limit`
-    /// changes, and after the last of them that leftovers may go. `None` when there is nothing to tell.
+    /// Returns what the kernel's side should be told next: which next hops are lost, which to look after, then at most
+    /// `limit` changes, and after the last of them that leftovers may go. `None` when there is nothing to tell.
     pub fn kernel_command(&mut self, limit: usize) -> Option<fib::Command> {
+        if let Some(command) = self.losses.before_changes() {
+            return Some(command);
+        }
         if self.tracking.is_empty() {
             let changes = self.rib.tracked_next_hops();
             let (gone, new) = (fib::Command::Untrack(changes.removed), fib::Command::Track(changes.added));
@@ -233,6 +251,9 @@ impl Speaker {
             if !changes.is_empty() {
                 return Some(fib::Command::Apply(kernel_changes(changes)));
             }
+        }
+        if let Some(command) = self.losses.after_changes() {
+            return Some(command);
         }
         if self.convergence.stage == Stage::Draining {
             self.convergence.stage = Stage::Done;

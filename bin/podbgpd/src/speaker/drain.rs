@@ -11,7 +11,7 @@ use bgp::fsm::{Event, StopReason};
 use control::{ErrorCode, ErrorView};
 use rib::PeerId;
 
-use super::convergence::Convergence;
+use super::convergence::{Convergence, Past};
 use super::{Notice, Output, Speaker};
 use crate::drain::{Cause, Drain, Heard, Stage};
 use crate::intent;
@@ -251,7 +251,8 @@ impl Speaker {
     fn undrain_node(&mut self, now: Instant) {
         if self.is_drained() {
             // The kernel has routes that no table has; they wait for their peers as after a start.
-            self.convergence = Convergence::new(now);
+            let patience = self.intent.graceful_restart.selection_deferral;
+            self.convergence = Convergence::new(Past::default(), patience, now);
         }
         self.drains.node = None;
     }

@@ -216,6 +216,7 @@ impl Speaker {
         let terms = peering.session.take().map(|session| session.terms).unwrap_or_default();
         let before = peering.grace.take();
         if !terms.survive(reason) {
+            self.lose_gateways(id, out);
             self.rib.peer_down(id);
             return;
         }

@@ -207,12 +207,16 @@ pub(super) fn target(forwarding: rib::Forwarding) -> Option<fib::Target> {
     match forwarding {
         rib::Forwarding::Blackhole => Some(fib::Target::Blackhole),
         rib::Forwarding::Via(gateways) => {
-            let hop = |gateway: rib::Gateway| match gateway.interface {
-                Some(interface) => fib::NextHop::via_interface(gateway.address, interface),
-                None => fib::NextHop::via(gateway.address),
-            };
-            fib::NextHopSet::new(gateways.into_iter().map(hop)).map(fib::Target::Forward)
+            fib::NextHopSet::new(gateways.into_iter().map(next_hop)).map(fib::Target::Forward)
         }
+    }
+}
+
+/// Says what a gateway is to the kernel.
+pub(super) fn next_hop(gateway: rib::Gateway) -> fib::NextHop {
+    match gateway.interface {
+        Some(interface) => fib::NextHop::via_interface(gateway.address, interface),
+        None => fib::NextHop::via(gateway.address),
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
     for reason in view.not_ready_reasons.iter().chain(&view.reasons) {
         text.push_str(&format!("  - {}\n", one_line(&reason.text)));
     }
+    for hand in &view.wrong_hands {
+        let what = format!("{}: {}; {}", hand.place, hand.why, hand.remedy);
+        text.push_str(&format!("  {} {}\n", say(Tone::Warning, "!"), one_line(&what)));
+    }
     text.push('\n');
 
     let node = &view.node;

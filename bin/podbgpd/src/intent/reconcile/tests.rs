@@ -163,6 +163,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         multihop,
         bfd,
         graceful_restart,
+        fast_failover,
         password,
         max_prefixes,
         max_length_ipv4,

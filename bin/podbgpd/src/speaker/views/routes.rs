@@ -212,6 +212,10 @@ impl Speaker {
             attributes,
             age_seconds: seconds.saturating_sub(path.since()).into(),
             standing,
+            stale: path.stale().map(|staleness| match staleness {
+                rib::Staleness::Stale => control::Staleness::Stale,
+                rib::Staleness::LongLived => control::Staleness::LongLived,
+            }),
             reason,
         }
     }
