@@ -150,6 +150,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("node.name", "name = \"node-a\"", "name = \"node-b\""),
     ("node.asn", "asn = 64512", "asn = 64513"),
     ("node.router-id", "router-id = \"10.203.30.40\"", "router-id = \"10.203.30.41\""),
+    ("node.cluster-id", "cluster-id = \"10.203.30.41\"", "cluster-id = \"10.203.30.42\""),
     ("node.listen", "listen = [\"0.0.0.0:179\"]", "listen = [\"[::]:179\"]"),
     ("node.blocks", "blocks = [\"10.20.30.64/26\"]", "blocks = []"),
     ("fib.install", "install = true", "install = false"),
@@ -199,6 +200,13 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.max-length-ipv6", "max-length-ipv6 = 128", "max-length-ipv6 = 64"),
     ("peer.import", "import = \"safe\"", "import = \"all\""),
     ("peer.export", "export = \"originated\"", "export = \"none\""),
+    ("peer.client", "client = false", "client = true"),
+    ("peer.next-hop", "next-hop = \"keep\"", "next-hop = \"auto\""),
+    (
+        "peer.add-path",
+        "add-path = false",
+        "add-path = { receive = 4, send = \"all\", families = [\"ipv6\"] }",
+    ),
     ("peer.graceful-shutdown", "graceful-shutdown = true", "graceful-shutdown = false"),
     ("peer.shutdown", "shutdown = false", "shutdown = true"),
 ];

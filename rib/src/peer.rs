@@ -1,5 +1,6 @@
 //! What the tables must know of a peer.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -46,6 +47,16 @@ pub enum NextHopMode {
     Keep,
 }
 
+impl fmt::Display for NextHopMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Own => "self",
+            Self::Keep => "keep",
+        })
+    }
+}
+
 /// Of which families a peer takes several paths of a prefix (RFC 7911), and how many either side may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddPath {
@@ -58,7 +69,7 @@ pub struct AddPath {
 }
 
 impl Default for AddPath {
-    /// One path a prefix to the peer, and 32 from it: without identifiers it cannot have more than one anyway.
+    /// One path of a prefix to the peer; without identifiers it cannot have several here either.
     fn default() -> Self {
         Self { send: FamilySet::NONE, most_sent: 8, most_received: 32 }
     }

@@ -152,6 +152,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("node.name", None, node.name),
     key!("node.asn", SessionReset, node.asn),
     key!("node.router-id", SessionReset, node.router_id),
+    key!("node.cluster-id", Refresh, node.cluster_id),
     key!("node.listen", Soft, node.listen, list),
     key!("node.blocks", Soft, node.blocks, list),
     key!("fib.install", Restart, fib.install),
@@ -208,6 +209,9 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.max-length-ipv6", Refresh, max_length_ipv6),
     key!("peer.import", Refresh, import),
     key!("peer.export", Refresh, export),
+    key!("peer.client", Refresh, client),
+    key!("peer.next-hop", Refresh, next_hop),
+    key!("peer.add-path", SessionReset, add_path),
     key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
