@@ -12,6 +12,8 @@ use crate::world::{Options, World, peers_of};
 
 /// What a death may cost with BFD at three times 50 ms.
 const ALLOWED: Duration = Duration::from_millis(200);
+/// How often a death is tried on a busy machine.
+const ATTEMPTS: usize = 3;
 /// The interval of BFD in milliseconds.
 const INTERVAL: u16 = 50;
 
@@ -36,12 +38,18 @@ pub(crate) fn a_drained_path_loses_no_packet(kind: Kind) {
 
 /// It hangs: its ports stay lit, nothing passes, nobody answers. Only BFD can tell.
 pub(crate) fn a_dead_switch_costs_what_two_hundred_milliseconds_hold(kind: Kind) {
-    let mut world = World::start(kind, Options { bfd: Some(INTERVAL), ..Options::default() });
-    world.await_bfd();
-    let reports = world.witnessed("a dead switch", |world| {
-        world.rack.tors[TorId::A as usize - 1].hang().expect("it hangs");
-        world.await_gone(TorId::A);
+    // A machine too busy to run the other switch's BFD for 150 ms kills that too: that measures the machine.
+    let measured = (0..ATTEMPTS).find_map(|_| {
+        let mut world = World::start(kind, Options { bfd: Some(INTERVAL), ..Options::default() });
+        world.await_bfd();
+        let before = world.bfd_failures(TorId::B);
+        let reports = world.witnessed("a dead switch", |world| {
+            world.rack.tors[TorId::A as usize - 1].hang().expect("it hangs");
+            world.await_gone(TorId::A);
+        });
+        (world.bfd_failures(TorId::B) == before).then_some(reports)
     });
+    let reports = measured.expect("a machine that runs one switch while the other is dead");
     for report in reports {
         let allowed = report.sent as u128 * ALLOWED.as_millis() / report.lasted.as_millis();
         assert!(report.lost > 0, "the switch carried nothing: {report}");
