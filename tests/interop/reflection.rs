@@ -82,7 +82,7 @@ pub(crate) fn rfc_4456_clients_hear_everybody_and_everybody_hears_clients(kind: 
         mesh.expect_no_route(1, 2)?;
         mesh.expect_no_route(2, 1)
     });
-    let route = mesh.daemon.route(net(ROUTES[1])).expect("the route of peer 1");
+    let route = mesh.daemon.explained(net(ROUTES[1])).expect("the route of peer 1");
     let told = route.told.expect("one prefix is asked for");
     let reason = |peer: &str| {
         let told = told.iter().find(|told| told.peer == peer).expect("a peer with a session");
