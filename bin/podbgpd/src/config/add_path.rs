@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use bgp::FamilySet;
 
-use super::reader::{Table, Value};
+use super::reader::Value;
 use crate::intent::add_path::{AddPath, Most};
 
 /// The most paths of a prefix one may ask for by number.
@@ -17,30 +17,24 @@ pub(super) fn read(value: &Value<'_>, families: impl Fn(&Value<'_>) -> Option<Fa
         return value.flag().map(|on| if on { both } else { AddPath::OFF });
     }
     let mut table = value.table()?;
+    let (receive, send) = (table.entry("receive"), table.entry("send"));
     let read = AddPath {
-        receive: direction(&mut table, "receive", AddPath::RECEIVE, number),
-        send: direction(&mut table, "send", AddPath::SEND, most),
+        receive: receive.as_ref().and_then(|value| direction(value, AddPath::RECEIVE, number)),
+        send: send.as_ref().and_then(|value| direction(value, AddPath::SEND, most)),
         families: table.optional("families", families).unwrap_or(FamilySet::ALL),
     };
     table.finish();
-    if read.receive.is_none() && read.send.is_none() {
+    let off =
+        |value: Option<Value<'_>>| value.is_none_or(|value| value.is_flag() && value.flag() == Some(false));
+    if off(receive) && off(send) {
         value.warn("does nothing", "write receive = true, send = true, or both");
     }
     Some(read)
 }
 
 /// Reads a direction: `true` for as many as usual, `false` for one, or how many.
-fn direction<T>(
-    table: &mut Table<'_>,
-    name: &'static str,
-    usual: T,
-    read: impl Fn(&Value<'_>) -> Option<T>,
-) -> Option<T> {
-    let value = table.entry(name)?;
-    if value.is_flag() {
-        return value.flag()?.then_some(usual);
-    }
-    read(&value)
+fn direction<T>(value: &Value<'_>, usual: T, read: impl Fn(&Value<'_>) -> Option<T>) -> Option<T> {
+    if value.is_flag() { value.flag()?.then_some(usual) } else { read(value) }
 }
 
 fn number(value: &Value<'_>) -> Option<NonZeroU16> {
