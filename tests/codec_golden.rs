@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use bgp::message::MessageKind;
 use bgp::wire::{CodecContext, Decoded, Frame, decode, encode, next_frame};
-use bgp::{Announcement, Capability, Family, FamilySet, Message, Update};
+use bgp::{Announcement, Capability, Family, FamilySet, Message, Nlri, Update};
 use bytes::BytesMut;
 
 /// Reads the messages of a file.
@@ -27,12 +27,19 @@ fn four_octet() -> CodecContext {
         extended_messages: true,
         families: FamilySet::ALL,
         extended_next_hop: [Family::Ipv4].into_iter().collect(),
+        add_path_receive: FamilySet::NONE,
+        add_path_send: FamilySet::NONE,
         internal: false,
     }
 }
 
 fn two_octet() -> CodecContext {
     CodecContext { four_octet_asn: false, extended_messages: false, ..four_octet() }
+}
+
+fn add_path() -> CodecContext {
+    let (add_path_receive, add_path_send) = (FamilySet::ALL, FamilySet::ALL);
+    CodecContext { add_path_receive, add_path_send, internal: true, ..four_octet() }
 }
 
 fn frame(message: &BytesMut, context: &CodecContext) -> Frame {
@@ -87,6 +94,10 @@ fn capability(capability: &Capability) -> String {
             let kept = families.iter().map(|kept| (kept.family.afi, kept.forwarding, kept.stale_time));
             format!("long-lived {:?}", kept.collect::<Vec<_>>())
         }
+        Capability::AddPath(entries) => {
+            let directions = entries.iter().map(|each| (each.family.afi, each.receive, each.send));
+            format!("paths {:?}", directions.collect::<Vec<_>>())
+        }
         Capability::FourOctetAsn(asn) => format!("as4 {asn}"),
         Capability::Unknown { code, .. } => format!("({code})"),
     }
@@ -94,13 +105,21 @@ fn capability(capability: &Capability) -> String {
 
 fn update_lines(update: &Update) -> Vec<String> {
     let mut lines: Vec<_> = update.announced.iter().map(announcement).collect();
-    lines.extend(update.withdrawn.iter().map(|nlri| format!("withdraw {}", nlri.prefix)));
+    lines.extend(update.withdrawn.iter().map(|nlri| format!("withdraw {}", route(nlri))));
     lines.extend(update.end_of_rib.map(|family| format!("end of {family}")));
     lines
 }
 
+/// Writes a prefix, with the identifier of the path if there is one.
+fn route(nlri: &Nlri) -> String {
+    match nlri.path_id {
+        0 => nlri.prefix.to_string(),
+        path_id => format!("{}#{path_id}", nlri.prefix),
+    }
+}
+
 fn announcement(part: &Announcement) -> String {
-    let prefixes: Vec<_> = part.nlri.iter().map(|nlri| nlri.prefix.to_string()).collect();
+    let prefixes: Vec<_> = part.nlri.iter().map(route).collect();
     let route = &part.attributes;
     let mut line = format!("{} via {}", prefixes.join(" "), route.next_hop.address());
     write!(line, " {:?} path {}", route.origin, route.as_path).unwrap();
@@ -126,9 +145,11 @@ fn announcement(part: &Announcement) -> String {
 }
 
 const BIRD: &str = include_str!("golden/bird.hex");
+const BIRD_ADD_PATH: &str = include_str!("golden/bird-add-path.hex");
 const BIRD_TWO_OCTET: &str = include_str!("golden/bird-two-octet.hex");
 const EXABGP: &str = include_str!("golden/exabgp.hex");
 const FRR: &str = include_str!("golden/frr.hex");
+const FRR_ADD_PATH: &str = include_str!("golden/frr-add-path.hex");
 const FRR_TWO_OCTET: &str = include_str!("golden/frr-two-octet.hex");
 const GOBGP: &str = include_str!("golden/gobgp.hex");
 
@@ -138,7 +159,9 @@ fn all() -> impl Iterator<Item = (&'static str, CodecContext, BytesMut)> {
     let two_octet = [("bird, two octets", BIRD_TWO_OCTET), ("frr, two octets", FRR_TWO_OCTET)];
     let four_octet = four_octet.map(|(name, text)| (name, text, self::four_octet()));
     let two_octet = two_octet.map(|(name, text)| (name, text, self::two_octet()));
-    four_octet.into_iter().chain(two_octet).flat_map(|(name, text, context)| {
+    let add_path = [("bird, several paths", BIRD_ADD_PATH), ("frr, several paths", FRR_ADD_PATH)];
+    let add_path = add_path.map(|(name, text)| (name, text, self::add_path()));
+    four_octet.into_iter().chain(two_octet).chain(add_path).flat_map(|(name, text, context)| {
         messages(text).into_iter().map(move |message| (name, context.clone(), message))
     })
 }
@@ -171,7 +194,7 @@ fn bird_means_the_same_with_as_numbers_of_both_sizes() {
 fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, next hop 1/1 by 2, mp 2/1, (128), refresh, (70), \
-         as4 4200000001, long messages, (69), (73), restart 120 s r=1 n=1 [], \
+         as4 4200000001, long messages, paths [(1, true, false), (2, true, false)], (73), restart 120 s r=1 n=1 [], \
          long-lived [(1, true, 0), (2, true, 0)]"
             .to_owned(),
         tagged("10.244.1.0/24 10.244.2.0/26", "fd09::2"),
@@ -184,12 +207,53 @@ fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
 fn frr_says_a_long_aggregator_in_two_attributes() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, mp 2/1, (128), refresh, (70), as4 4200000001, \
-         long messages, (69), (73), restart 120 s r=1 n=1 [(1, false), (2, false)], \
+         long messages, paths [(1, true, false), (2, true, false)], (73), restart 120 s r=1 n=1 [(1, false), (2, false)], \
          long-lived [(1, true, 0), (2, true, 0)]",
         "0.0.0.0/0 via 10.9.0.2 Igp path 4200000001 med 0",
         "10.244.0.0/16 via 10.9.0.2 Igp path 4200000001 med 0 atomic by 4200000001 10.9.0.2",
     ];
     assert_eq!(meaning(FRR_TWO_OCTET, &two_octet()), expected);
+}
+
+/// What the routes of two external peers carry on their way through BIRD or FRR.
+const CARRIED: &str = "65001:11 rt:65001:5 4200000001:3:4";
+
+#[test]
+fn bird_tells_two_paths_apart_by_their_identifiers() {
+    let path = |prefix: &str, hop: &str, asn: u32| format!("{prefix} via {hop} Igp path {asn} {CARRIED}");
+    let expected = [
+        "open AS 4200064512 id 10.9.255.2 hold 9: mp 1/1, mp 2/1, refresh, long messages, \
+         restart 120 s r=0 n=0 [], as4 4200064512, paths [(1, true, true), (2, true, true)], (70), long-lived []"
+            .to_owned(),
+        path("10.50.1.0/24#4", "10.9.0.2", 4_200_000_001),
+        path("10.50.1.0/24#5", "10.9.1.2", 4_200_000_002),
+        "end of ipv4".to_owned(),
+        path("fd50:1::/64#4", "fd09::2", 4_200_000_001),
+        path("fd50:1::/64#5", "fd09:1::2", 4_200_000_002),
+        "end of ipv6".to_owned(),
+        "withdraw 10.50.1.0/24#4".to_owned(),
+        "withdraw fd50:1::/64#4".to_owned(),
+    ];
+    assert_eq!(meaning(BIRD_ADD_PATH, &add_path()), expected);
+}
+
+#[test]
+fn frr_tells_two_paths_apart_by_their_identifiers() {
+    let path =
+        |prefix: &str, hop: &str, asn: u32| format!("{prefix} via {hop} Igp path {asn} med 0 {CARRIED}");
+    let expected = [
+        "open AS 4200064512 id 10.9.255.2 hold 9: mp 1/1, mp 2/1, (128), refresh, (70), as4 4200064512, \
+         long messages, paths [(1, true, true), (2, true, true)], (73), restart 120 s r=1 n=1 [], \
+         long-lived [(1, true, 0), (2, true, 0)]"
+            .to_owned(),
+        path("10.50.1.0/24#3", "10.9.1.2", 4_200_000_002),
+        path("fd50:1::/64#3", "fd09:1::2", 4_200_000_002),
+        path("10.50.1.0/24#2", "10.9.0.2", 4_200_000_001),
+        path("fd50:1::/64#2", "fd09::2", 4_200_000_001),
+        "withdraw 10.50.1.0/24#2".to_owned(),
+        "withdraw fd50:1::/64#2".to_owned(),
+    ];
+    assert_eq!(meaning(FRR_ADD_PATH, &add_path()), expected);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub enum Capability {
     ExtendedMessage,
     /// Preserves forwarding over a restart, and sends End-of-RIB (code 64, RFC 4724 §3).
     GracefulRestart(GracefulRestart),
+    /// Tells several paths of one prefix apart by identifiers (code 69, RFC 7911 §4).
+    AddPath(Vec<AddPath>),
     /// Has its routes kept for long after a loss, as the least preferred (code 71, RFC 9494 §3.1).
     LongLivedGracefulRestart(Vec<LongLived>),
     /// Speaks 4-octet AS numbers; this is its own (code 65, RFC 6793 §3).
@@ -42,6 +44,17 @@ pub struct ExtendedNextHop {
     pub family: AfiSafi,
     /// The address family of their next hop.
     pub next_hop_afi: u16,
+}
+
+/// One entry of the ADD-PATH capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddPath {
+    /// The family whose paths have identifiers.
+    pub family: AfiSafi,
+    /// Whether the sender takes several paths of a prefix.
+    pub receive: bool,
+    /// Whether the sender sends several paths of a prefix.
+    pub send: bool,
 }
 
 /// The Graceful Restart capability. Without families it says only that End-of-RIB will be sent.
@@ -93,6 +106,10 @@ pub struct Negotiated {
     pub route_refresh: bool,
     /// The families whose routes may have an IPv6 next hop where IPv4 would be usual (RFC 8950).
     pub extended_next_hop: FamilySet,
+    /// The families of which the peer sends paths with identifiers (RFC 7911).
+    pub add_path_receive: FamilySet,
+    /// The families of which we send paths with identifiers.
+    pub add_path_send: FamilySet,
     /// What the peer says about restarts, if it says anything.
     pub graceful_restart: Option<GracefulRestart>,
     /// How long the peer wants its routes kept beyond a restart. Nothing unless it speaks of restarts too
@@ -120,6 +137,9 @@ impl Negotiated {
             open.capabilities.iter().any(|capability| matches!(capability, Capability::FourOctetAsn(_)))
         };
         let graceful_restart = graceful_restart(theirs);
+        let (we_receive, we_send) = add_path(ours);
+        let (they_receive, they_send) = add_path(theirs);
+        let families = families(ours).intersection(families(theirs));
         let keeps = |restart: Option<&GracefulRestart>| restart.is_some_and(|restart| restart.notification);
         Self {
             local_asn: ours.asn,
@@ -127,11 +147,13 @@ impl Negotiated {
             local_id: ours.bgp_id,
             peer_id: theirs.bgp_id,
             hold_time: ours.hold_time.negotiate(theirs.hold_time),
-            families: families(ours).intersection(families(theirs)),
+            families,
             four_octet_asn: speaks_four_octets(ours) && speaks_four_octets(theirs),
             extended_messages: both(&Capability::ExtendedMessage),
             route_refresh: both(&Capability::RouteRefresh),
             extended_next_hop: extended_next_hop(ours).intersection(extended_next_hop(theirs)),
+            add_path_receive: we_receive.intersection(they_send).intersection(families),
+            add_path_send: we_send.intersection(they_receive).intersection(families),
             long_lived: if graceful_restart.is_some() { long_lived(theirs) } else { Vec::new() },
             notification_keeps: keeps(self::graceful_restart(ours).as_ref())
                 && keeps(graceful_restart.as_ref()),
@@ -171,6 +193,29 @@ fn graceful_restart(open: &Open) -> Option<GracefulRestart> {
         Capability::GracefulRestart(restart) => Some(restart.clone()),
         _ => None,
     })
+}
+
+/// Returns the families of which a speaker receives and those of which it sends several paths. Of several entries
+/// for one family the first counts.
+fn add_path(open: &Open) -> (FamilySet, FamilySet) {
+    let (mut seen, mut receive, mut send) = (FamilySet::NONE, FamilySet::NONE, FamilySet::NONE);
+    let entries = open.capabilities.iter().flat_map(|capability| match capability {
+        Capability::AddPath(entries) => entries.as_slice(),
+        _ => &[],
+    });
+    for entry in entries {
+        let Some(family) = Family::from_code(entry.family).filter(|&family| !seen.contains(family)) else {
+            continue;
+        };
+        seen.insert(family);
+        if entry.receive {
+            receive.insert(family);
+        }
+        if entry.send {
+            send.insert(family);
+        }
+    }
+    (receive, send)
 }
 
 fn long_lived(open: &Open) -> Vec<LongLived> {
@@ -262,6 +307,33 @@ mod tests {
         let of = |theirs| Negotiated::between(&open(1, vec![]), &open(2, theirs)).long_lived;
         assert_eq!(of(vec![long_lived.clone(), restart]), [kept]);
         assert_eq!(of(vec![long_lived]), []);
+    }
+
+    #[test]
+    fn several_paths_go_from_one_who_sends_them_to_one_who_takes_them() {
+        let families = Family::ALL.map(|family| Capability::Multiprotocol(family.code()));
+        let entry = |family: Family, receive, send| AddPath { family: family.code(), receive, send };
+        let open = |asn, entries| open(asn, [&families[..], &[Capability::AddPath(entries)]].concat());
+        let ours = open(1, vec![entry(Family::Ipv4, true, true), entry(Family::Ipv6, true, false)]);
+        let again = entry(Family::Ipv4, true, true);
+        let theirs = open(2, vec![entry(Family::Ipv4, false, true), entry(Family::Ipv6, true, true), again]);
+        let negotiated = Negotiated::between(&ours, &theirs);
+        assert_eq!(negotiated.add_path_receive, FamilySet::ALL);
+        assert_eq!(negotiated.add_path_send, FamilySet::NONE);
+        let mirrored = Negotiated::between(&theirs, &ours);
+        assert_eq!(mirrored.add_path_receive, FamilySet::NONE);
+        assert_eq!(mirrored.add_path_send, FamilySet::ALL);
+    }
+
+    #[test]
+    fn a_family_the_session_does_not_carry_has_no_path_identifiers() {
+        let entry = AddPath { family: Family::Ipv6.code(), receive: true, send: true };
+        let both = open(1, vec![Capability::AddPath(vec![entry])]);
+        let negotiated = Negotiated::between(&both, &both);
+        assert_eq!(
+            (negotiated.add_path_receive, negotiated.add_path_send),
+            (FamilySet::NONE, FamilySet::NONE)
+        );
     }
 
     #[test]

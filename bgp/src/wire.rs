@@ -16,6 +16,7 @@
 //! | 5492, 9072 | capabilities; extended optional parameters read always, written when needed |
 //! | 6793, 7607 | 4-octet AS numbers, both directions; AS 0 is malformed |
 //! | 1997, 4360, 8092, 4456 | communities of three kinds, ORIGINATOR_ID, CLUSTER_LIST |
+//! | 7911 | path identifiers, each direction and family by itself |
 //! | 2918, 7313, 8654, 4724 | ROUTE-REFRESH and its subtypes, long messages, End-of-RIB |
 //!
 //! What is not here: whether the peer's AS is the expected one (the state machine), whether a next hop can
@@ -24,7 +25,9 @@
 use bytes::BytesMut;
 
 use crate::message::MessageKind;
-use crate::{FamilySet, Message, Negotiated};
+use crate::{Family, FamilySet, Message, Negotiated};
+
+use nlri::Form;
 
 mod attribute;
 mod capability;
@@ -64,6 +67,10 @@ pub struct CodecContext {
     pub families: FamilySet,
     /// The families whose routes may have an IPv6 next hop where IPv4 would be usual (RFC 8950).
     pub extended_next_hop: FamilySet,
+    /// The families whose prefixes come with a path identifier (RFC 7911).
+    pub add_path_receive: FamilySet,
+    /// The families whose prefixes go out with a path identifier.
+    pub add_path_send: FamilySet,
     /// Whether the peer is in our AS.
     pub internal: bool,
 }
@@ -77,8 +84,20 @@ impl CodecContext {
             extended_messages: false,
             families: FamilySet::NONE,
             extended_next_hop: FamilySet::NONE,
+            add_path_receive: FamilySet::NONE,
+            add_path_send: FamilySet::NONE,
             internal: false,
         }
+    }
+
+    /// Returns how the prefixes of a family look when they come.
+    fn received(&self, family: Family) -> Form {
+        Form::with_ids(self.add_path_receive.contains(family))
+    }
+
+    /// Returns how the prefixes of a family look when they go out.
+    fn sent(&self, family: Family) -> Form {
+        Form::with_ids(self.add_path_send.contains(family))
     }
 
     /// Returns how long a message of this kind may be. An OPEN is sent before anything is negotiated, and a
@@ -99,6 +118,8 @@ impl From<&Negotiated> for CodecContext {
             extended_messages: negotiated.extended_messages,
             families: negotiated.families,
             extended_next_hop: negotiated.extended_next_hop,
+            add_path_receive: negotiated.add_path_receive,
+            add_path_send: negotiated.add_path_send,
             internal: negotiated.is_internal(),
         }
     }

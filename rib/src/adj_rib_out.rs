@@ -9,6 +9,9 @@ use hashbrown::HashMap;
 
 use crate::pending::Pending;
 use crate::pool::{AttrId, AttributePool};
+use add_path::AddPathOut;
+
+pub(crate) mod add_path;
 
 /// What to tell a peer now. What is in here counts as advertised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,8 @@ const PAGE: usize = 256;
 #[derive(Default)]
 pub(crate) struct AdjRibOut {
     pages: Vec<Option<Box<[AttrId; PAGE]>>>,
+    /// What was advertised of the families whose paths have identifiers; nothing of the others.
+    pub(crate) add_path: AddPathOut,
     /// Destinations that may have to be advertised or withdrawn.
     pub(crate) pending: Pending,
     /// The families a peer has asked for again since the last pull: however often it asks, it costs one walk.
@@ -86,14 +91,20 @@ impl AdjRibOut {
         std::mem::replace(&mut page[id as usize % PAGE], attributes)
     }
 
-    /// Walks the destinations advertised and their attributes, in the order of their numbers.
+    /// Walks the paths advertised of a destination: their identifiers, 0 where there are none, and attributes.
+    pub(crate) fn told(&self, id: u32) -> impl Iterator<Item = (u32, AttrId)> {
+        let only = self.advertised(id).some().map(|attributes| (0, attributes));
+        only.into_iter().chain(self.add_path.told(id).iter().map(|told| (told.path_id, told.attributes)))
+    }
+
+    /// Walks the destinations advertised and their attributes, once for each path.
     pub(crate) fn records(&self) -> impl Iterator<Item = (u32, AttrId)> {
         let pages = self.pages.iter().enumerate();
         let present = pages.filter_map(|(index, page)| page.as_ref().map(|page| (index, page)));
         let all = present.flat_map(|(index, page)| {
             page.iter().enumerate().map(move |(offset, &id)| ((index * PAGE + offset) as u32, id))
         });
-        all.filter(|(_, attributes)| *attributes != AttrId::NONE)
+        all.filter(|(_, attributes)| *attributes != AttrId::NONE).chain(self.add_path.records())
     }
 
     /// Puts the advertised destinations for which something holds back among the pending ones.
@@ -119,7 +130,7 @@ impl AdjRibOut {
 
     /// Tells whether nothing in here refers to a destination.
     pub(crate) fn is_done_with(&self, id: u32) -> bool {
-        !self.pending.contains(id) && self.advertised(id) == AttrId::NONE
+        !self.pending.contains(id) && self.told(id).next().is_none()
     }
 
     /// Returns the families whose initial routes have just been told completely.

@@ -1,17 +1,19 @@
-//! Export: which best paths a peer is told of, and in which shape (RFC 4271 §5.1, §9.1.3).
+//! Export: which paths a peer is told of, and in which shape (RFC 4271 §5.1, §9.1.3), and which of an internal
+//! peer are reflected to another (RFC 4456).
 //!
 //! A route is sent to an external peer even when that peer's AS is in its path: the receiver drops it (or,
 //! told to, does not), and says so, where silence would explain nothing. BIRD does the same.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::Ipv4Addr;
 
-use bgp::{Community, Family, NextHop, PathAttributes};
+use bgp::{BgpId, Community, Family, NextHop, PathAttributes};
 use ipnet::IpNet;
 
 use crate::decision::DEFAULT_LOCAL_PREF;
 use crate::drain::Drain;
-use crate::peer::PeerInfo;
+use crate::peer::{NextHopMode, PeerInfo};
 use crate::policy::{Announcer, Decision, Policy, Route};
 
 /// What may go out to a peer.
@@ -38,7 +40,8 @@ pub enum Withheld {
     Drained,
     /// The best path is from this very peer.
     OwnPath,
-    /// The best path is internal, and so is the peer: we reflect nothing (RFC 4271 §9.2.1).
+    /// The path is internal and so is the peer, and neither comes from nor goes to a client of ours (RFC 4271
+    /// §9.2.1, RFC 4456 §6).
     Internal,
     /// The path carries NO_ADVERTISE (RFC 1997).
     NoAdvertise,
@@ -80,7 +83,9 @@ impl Withheld {
             Self::Family => ("family", "the session does not carry the family"),
             Self::Drained => ("drained", "the peer is drained: everything was withdrawn from it"),
             Self::OwnPath => ("own_path", "the best path is its own"),
-            Self::Internal => ("internal", "an internal path does not go to an internal peer"),
+            Self::Internal => {
+                ("internal", "an internal path goes to an internal peer only from or to a client")
+            }
             Self::NoAdvertise => ("no_advertise", "the path carries no-advertise"),
             Self::NoExport => ("no_export", "the path carries no-export"),
             Self::NoExportSubconfed => ("no_export_subconfed", "the path carries no-export-subconfed"),
@@ -108,14 +113,39 @@ impl fmt::Display for Withheld {
     }
 }
 
-/// The best path of a destination, on its way out.
+/// Over what kind of session a route came, and from whom inside our AS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Came {
+    /// Over none: we originate it.
+    Originated,
+    External,
+    Client(BgpId),
+    NonClient(BgpId),
+}
+
+impl Came {
+    /// Tells how routes come from a peer; `None` stands for ourselves.
+    pub(crate) fn from(announcer: Option<&PeerInfo>) -> Self {
+        match announcer {
+            None => Self::Originated,
+            Some(info) if info.is_external() => Self::External,
+            Some(info) if info.client => Self::Client(info.bgp_id),
+            Some(info) => Self::NonClient(info.bgp_id),
+        }
+    }
+}
+
+/// A path of a destination, on its way out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) prefix: IpNet,
+    pub(crate) came: Came,
     /// Who announced it; `None` for our own.
     pub(crate) announcer: Option<Announcer>,
     /// Whether it is long-lived stale here.
     pub(crate) long_lived: bool,
+    /// Our cluster's identifier, in case it is reflected.
+    pub(crate) cluster_id: Ipv4Addr,
     /// Its attributes after import.
     pub(crate) attributes: &'a PathAttributes,
 }
@@ -158,7 +188,7 @@ impl Export {
     }
 }
 
-/// Returns what to tell a peer of a best path that is not its own.
+/// Returns what to tell a peer of a path that is not its own.
 ///
 /// The answer depends on the prefix only through its family, unless the policy looks at prefixes.
 pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttributes, Withheld> {
@@ -179,12 +209,10 @@ pub(crate) fn export_watched(
     if peer.drain == Some(Drain::Withdrawn) {
         return Err(Withheld::Drained);
     }
-    let originated = route.announcer.is_none();
+    let originated = route.came == Came::Originated;
     let external = peer.is_external();
-    if let Some(announcer) = route.announcer {
-        if !external && !announcer.external {
-            return Err(Withheld::Internal);
-        }
+    let originator = originator(peer, route.came)?;
+    if !originated {
         heed_communities(route.attributes, external)?;
     }
     let stale = !originated && (route.long_lived || route.attributes.carries(Community::LLGR_STALE));
@@ -214,8 +242,30 @@ pub(crate) fn export_watched(
     if let Some(Drain::Announced(marks)) = peer.drain {
         marks.apply(peer, &mut attributes);
     }
-    attributes.next_hop = next_hop(peer, family, originated, attributes.next_hop)?;
+    if let Some(originator) = originator {
+        reflect(originator, route.cluster_id, &mut attributes);
+    }
+    attributes.next_hop = next_hop(peer, family, originator.is_some(), attributes.next_hop)?;
     Ok(attributes)
+}
+
+/// Returns who brought a route into our AS if telling this peer of it is to reflect it, or why it may not be told.
+fn originator(peer: &PeerInfo, came: Came) -> Result<Option<BgpId>, Withheld> {
+    match came {
+        Came::Originated | Came::External => Ok(None),
+        Came::Client(_) | Came::NonClient(_) if peer.is_external() => Ok(None),
+        Came::Client(originator) => Ok(Some(originator)),
+        Came::NonClient(originator) if peer.client => Ok(Some(originator)),
+        Came::NonClient(_) => Err(Withheld::Internal),
+    }
+}
+
+/// Marks a route as reflected, so that it cannot come back unnoticed (RFC 4456 §8).
+fn reflect(originator: BgpId, cluster_id: Ipv4Addr, attributes: &mut PathAttributes) {
+    attributes.rare.edit(|rare| {
+        rare.originator_id.get_or_insert(originator);
+        rare.cluster_list.insert(0, cluster_id);
+    });
 }
 
 /// Heeds the well-known communities of a path. Those we attach to our own are meant for the receiver.
@@ -244,17 +294,18 @@ fn cross_the_border(peer: &PeerInfo, attributes: &mut PathAttributes) {
     });
 }
 
-/// Returns the next hop to send: ourselves to external peers and for our own prefixes, else as it came.
+/// Returns the next hop to send: ourselves or as it came.
 ///
-/// A link-local next hop means nothing on another link, so it becomes ourselves too (RFC 2545 §3).
-fn next_hop(
-    peer: &PeerInfo,
-    family: Family,
-    originated: bool,
-    current: NextHop,
-) -> Result<NextHop, Withheld> {
+/// A link-local next hop means nothing on another link, so it becomes ourselves whatever is wanted (RFC 2545 §3),
+/// and so does an address of the peer itself (RFC 4271 §5.1.3).
+fn next_hop(peer: &PeerInfo, family: Family, reflected: bool, current: NextHop) -> Result<NextHop, Withheld> {
     let here_only = matches!(current, NextHop::V6 { global, .. } if global.is_unicast_link_local());
-    let next_hop = if peer.is_external() || originated && is_unspecified(current) || here_only {
+    let ourselves = match peer.next_hop {
+        NextHopMode::Auto => peer.is_external(),
+        NextHopMode::Own => peer.is_external() || !reflected,
+        NextHopMode::Keep => peer.is_external() && current.address() == peer.address,
+    };
+    let next_hop = if ourselves || here_only || is_unspecified(current) {
         peer.next_hop_self.of(family).ok_or(Withheld::NoNextHopSelf)?
     } else {
         NextHop::from(current.address())

@@ -6,12 +6,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bgp::{BgpId, Community, NextHop, PathAttributes};
+use bgp::{Community, NextHop, PathAttributes};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::drain::lowered;
 use crate::peer::PeerInfo;
 use crate::policy::{Decision, Policy, Route};
+use crate::rib::RibSettings;
 
 /// What may come in from a peer, once the rules of the protocol are satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub enum RejectReason {
     FirstAs,
     /// We are its ORIGINATOR_ID (RFC 4456 §8).
     OwnOriginatorId,
-    /// We are in its CLUSTER_LIST (RFC 4456 §8).
+    /// Our cluster is in its CLUSTER_LIST (RFC 4456 §8).
     OwnClusterId,
     /// Its next hop is our own address or no host's at all (RFC 4271 §6.3).
     NextHop,
@@ -203,12 +204,12 @@ const MARTIANS_V6: [Ipv6Net; 4] = [
 /// is [`Safe::judge`]'s.
 pub(crate) fn import<'a>(
     peer: &PeerInfo,
-    router_id: BgpId,
+    settings: &RibSettings,
     prefix: IpNet,
     attributes: &'a PathAttributes,
     mut watch: impl FnMut(Option<usize>, &PathAttributes),
 ) -> Result<Cow<'a, PathAttributes>, RejectReason> {
-    let clean = sanitise(peer, router_id, attributes)?;
+    let clean = sanitise(peer, settings, attributes)?;
     watch(None, &clean);
     let is_lowered = lowered(peer, &clean).is_some();
     let (prefix, announcer) = (prefix, Some(peer.announcer()));
@@ -245,7 +246,7 @@ pub(crate) fn is_blackhole(peer: &PeerInfo, attributes: &PathAttributes) -> bool
 /// Returns the attributes without what this peer has no business sending (RFC 4271 §5.1.5, RFC 7606 §7.9).
 fn sanitise<'a>(
     peer: &PeerInfo,
-    router_id: BgpId,
+    settings: &RibSettings,
     attributes: &'a PathAttributes,
 ) -> Result<Cow<'a, PathAttributes>, RejectReason> {
     if attributes.as_path.contains(peer.local_asn) {
@@ -255,10 +256,10 @@ fn sanitise<'a>(
     if external && peer.enforce_first_as && attributes.as_path.neighbor() != Some(peer.asn) {
         return Err(RejectReason::FirstAs);
     }
-    if !external && attributes.rare.originator_id == Some(router_id) {
+    if !external && attributes.rare.originator_id == Some(settings.router_id) {
         return Err(RejectReason::OwnOriginatorId);
     }
-    if !external && attributes.rare.cluster_list.contains(&router_id.to_ipv4()) {
+    if !external && attributes.rare.cluster_list.contains(&settings.cluster_id) {
         return Err(RejectReason::OwnClusterId);
     }
     if !is_usable(attributes.next_hop) || is_ours(peer, attributes.next_hop.address()) {

@@ -28,7 +28,7 @@
 //! | [`origination`] | the prefixes that are ours |
 //! | [`view`] | borrowed views for whoever asks |
 //!
-//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7911 (paths received), 7999, 8212, 8326, 8950, 9494.
+//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
@@ -58,7 +58,7 @@ pub use import::{Import, RejectReason, Safe};
 pub use next_hop::{NextHopChanges, Resolution};
 pub use origination::Origination;
 pub use path::{PeerId, Source, Staleness, Standing};
-pub use peer::{NextHopSelf, PeerCounts, PeerInfo};
+pub use peer::{AddPath, NextHopMode, NextHopSelf, PeerCounts, PeerInfo};
 pub use policy::Policy;
 pub use rib::{Received, Rib, RibSettings, Stats, Step, Trial};
 pub use view::{DestinationView, PathView};

@@ -1,5 +1,6 @@
 //! What the tables must know of a peer.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -34,6 +35,47 @@ impl NextHopSelf {
     }
 }
 
+/// Which next hop a peer is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NextHopMode {
+    /// Ourselves towards an external peer and for what we originate, else the next hop as it came (RFC 4271
+    /// §5.1.3).
+    #[default]
+    Auto,
+    /// Ourselves, but for routes we reflect: packets are not to pass here because words do (RFC 4456 §10).
+    Own,
+    /// The next hop as it came, as a route server does (RFC 7947 §2.2.1); ourselves for what we originate.
+    Keep,
+}
+
+impl fmt::Display for NextHopMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Own => "self",
+            Self::Keep => "keep",
+        })
+    }
+}
+
+/// Of which families a peer takes several paths of a prefix (RFC 7911), and how many either side may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddPath {
+    /// The families of which it takes them.
+    pub send: FamilySet,
+    /// The most paths of a prefix it is told of.
+    pub most_sent: usize,
+    /// The most paths of a prefix of its own that are kept.
+    pub most_received: usize,
+}
+
+impl Default for AddPath {
+    /// One path of a prefix to the peer; without identifiers it cannot have several here either.
+    fn default() -> Self {
+        Self { send: FamilySet::NONE, most_sent: 8, most_received: 32 }
+    }
+}
+
 /// What a session is, for the tables: everything that bears on a route that comes or goes.
 #[derive(Clone, Debug)]
 pub struct PeerInfo {
@@ -59,6 +101,13 @@ pub struct PeerInfo {
     pub export: Arc<Export>,
     /// The most prefixes of one family the peer may announce; the tables only report an excess.
     pub max_prefixes: Option<u32>,
+    /// Whether we reflect to this internal peer what other internal peers say, and to them what it says (RFC 4456
+    /// §6).
+    pub client: bool,
+    /// Which next hop it is told.
+    pub next_hop: NextHopMode,
+    /// Of which families it takes several paths of a prefix, and how many.
+    pub add_path: AddPath,
     /// The families of the peer's Long-Lived Graceful Restart capability: those of which it may be told
     /// long-lived stale paths (RFC 9494 §4.3).
     pub long_lived: FamilySet,
@@ -95,7 +144,7 @@ impl PeerInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerCounts {
     by_standing: [u32; Standing::CODES],
-    /// How many prefixes the peer has been told of.
+    /// How many paths the peer has been told of: one a prefix, unless it takes several.
     pub advertised: u32,
 }
 

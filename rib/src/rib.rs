@@ -5,7 +5,7 @@
 //! consumers pull what became of it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use bgp::{BgpId, Family, Nlri, Update};
 use ipnet::IpNet;
@@ -23,6 +23,7 @@ use crate::pool::{AttrId, AttributePool};
 
 pub use trial::{Step, Trial};
 
+mod add_path;
 mod audit;
 mod blackhole;
 mod drain;
@@ -38,8 +39,10 @@ mod tests;
 /// What holds for all peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RibSettings {
-    /// Our identifier, and our cluster's (RFC 4456 §7).
+    /// Our identifier.
     pub router_id: BgpId,
+    /// The identifier of the cluster we reflect for (RFC 4456 §7).
+    pub cluster_id: Ipv4Addr,
     /// The most paths to forward over at once.
     pub max_paths: usize,
     /// Whether paths forwarded over together may have different AS paths of one length.
@@ -51,10 +54,12 @@ pub struct RibSettings {
 }
 
 impl RibSettings {
-    /// The defaults: 16 paths, of any AS path of equal length, with next hops resolved.
+    /// The defaults: a cluster of our own, 16 paths, of any AS path of equal length, with next hops resolved.
     #[must_use]
     pub fn new(router_id: BgpId) -> Self {
-        Self { router_id, max_paths: 16, multipath_relax: true, always_compare_med: false, resolve: true }
+        let cluster_id = router_id.to_ipv4();
+        let (max_paths, multipath_relax) = (16, true);
+        Self { router_id, cluster_id, max_paths, multipath_relax, always_compare_med: false, resolve: true }
     }
 }
 
@@ -65,6 +70,8 @@ pub struct Received {
     pub limit_exceeded: bool,
     /// The family whose initial routes all have come.
     pub end_of_rib: Option<Family>,
+    /// How many paths were not taken in, since the peer has as many of their prefixes as it may.
+    pub surplus: u32,
 }
 
 /// How much has been done, since the tables were made.
@@ -125,7 +132,11 @@ impl Rib {
         if settings == self.settings {
             return;
         }
+        let other_cluster = settings.cluster_id != self.settings.cluster_id;
         self.settings = settings;
+        if other_cluster {
+            self.pend_all_for_everybody();
+        }
         let all: Vec<_> = self.destinations.ids().collect();
         self.judge_again(&all, |_| true);
         for id in all {
@@ -136,7 +147,7 @@ impl Rib {
 
     /// Takes in what a peer announces and withdraws. From a peer that is not up, nothing.
     pub fn update(&mut self, id: PeerId, update: Update, now: u32) -> Received {
-        let mut received = Received { limit_exceeded: false, end_of_rib: update.end_of_rib };
+        let mut received = Received { end_of_rib: update.end_of_rib, ..Received::default() };
         let Some(slot) = self.slot_of_up(id) else { return received };
         self.stats.updates += 1;
         for nlri in &update.withdrawn {
@@ -148,7 +159,8 @@ impl Rib {
             let mut memo = Memo::default();
             for nlri in &announcement.nlri {
                 self.stats.announced += 1;
-                self.announce(slot, nlri, attributes, now, &mut memo);
+                let taken = self.announce(slot, nlri, attributes, now, &mut memo);
+                received.surplus += u32::from(!taken);
             }
             memo.release(&mut self.pool);
             self.pool.release(attributes);
@@ -221,11 +233,16 @@ impl Rib {
         &self.settings
     }
 
-    fn announce(&mut self, slot: Slot, nlri: &Nlri, attributes: AttrId, now: u32, memo: &mut Memo) {
+    /// Takes in a path; tells whether there was room for it.
+    fn announce(&mut self, slot: Slot, nlri: &Nlri, attributes: AttrId, now: u32, memo: &mut Memo) -> bool {
         let id = self.destinations.enter(nlri.prefix);
         let known = self.destinations[id].position(slot, nlri.path_id);
+        if known.is_none() && nlri.path_id != 0 && !self.has_room(slot, id) {
+            self.forget_if_unused(id);
+            return false;
+        }
         if known.is_some_and(|place| self.refreshed(id, place, attributes)) {
-            return;
+            return true;
         }
         let verdict = self.judge(slot, nlri.prefix, attributes, memo);
         self.pool.retain(attributes);
@@ -243,6 +260,13 @@ impl Rib {
         };
         self.install_verdict(id, place, verdict);
         self.mark_dirty(id);
+        true
+    }
+
+    /// Tells whether a peer may have another path of a destination.
+    fn has_room(&self, slot: Slot, id: u32) -> bool {
+        let has = self.destinations[id].paths.iter().filter(|path| path.source == slot).count();
+        self.peer(slot).is_none_or(|peer| has < peer.info.add_path.most_received)
     }
 
     fn withdraw(&mut self, slot: Slot, nlri: &Nlri) {
@@ -313,7 +337,7 @@ impl Rib {
         let prefix_verdict = self.judge_prefix(&peer.info.import, &prefix);
         if memo.key != Some((slot, received)) || peer.info.import.looks_at_prefixes() {
             let attributes = self.pool.attributes(received);
-            let judged = import(&peer.info, self.settings.router_id, prefix, attributes, |_, _| {})
+            let judged = import(&peer.info, &self.settings, prefix, attributes, |_, _| {})
                 .map(|judged| (*judged != *attributes).then(|| judged.into_owned()));
             let verdict = match judged {
                 Ok(None) => {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use bgp::{Family, PathAttributes};
+use bgp::{Family, Nlri, PathAttributes};
 use ipnet::IpNet;
 
 use crate::destinations::Destination;
@@ -73,21 +73,23 @@ impl Rib {
     }
 
     /// Walks what a peer was told, in the order of the prefixes: the record, never a recomputation.
-    pub fn advertised(&self, id: PeerId, family: Family) -> impl Iterator<Item = (IpNet, &PathAttributes)> {
+    pub fn advertised(&self, id: PeerId, family: Family) -> impl Iterator<Item = (Nlri, &PathAttributes)> {
         let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
         let told = peer.into_iter().flat_map(move |peer| {
             let ids = self.destinations.in_order(family, None);
-            ids.filter_map(|id| Some((id, peer.out.advertised(id).some()?)))
+            ids.flat_map(|id| peer.out.told(id).map(move |told| (id, told)))
         });
-        told.map(|(id, attributes)| (self.destinations[id].prefix, self.pool.attributes(attributes)))
+        told.map(|(id, (path_id, attributes))| {
+            let prefix = self.destinations[id].prefix;
+            (Nlri { prefix, path_id }, self.pool.attributes(attributes))
+        })
     }
 
-    /// Returns what a peer was told of a prefix.
-    #[must_use]
-    pub fn advertised_of(&self, id: PeerId, prefix: &IpNet) -> Option<&PathAttributes> {
-        let peer = self.peer(*self.slots.get(&id)?)?;
-        let attributes = peer.out.advertised(self.destinations.find(prefix)?).some()?;
-        Some(self.pool.attributes(attributes))
+    /// Walks what a peer was told of a prefix: a path, or several with their identifiers.
+    pub fn advertised_of(&self, id: PeerId, prefix: &IpNet) -> impl Iterator<Item = (u32, &PathAttributes)> {
+        let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
+        let told = peer.zip(self.destinations.find(prefix)).map(|(peer, id)| peer.out.told(id));
+        told.into_iter().flatten().map(|(path_id, attributes)| (path_id, self.pool.attributes(attributes)))
     }
 
     /// Returns how many destinations there are, with those gone that some consumer has yet to hear of.
@@ -191,7 +193,7 @@ impl<'a> PathView<'a> {
         let mut last = None;
         let watch = |rule, _: &PathAttributes| last = rule;
         // What comes of it is on record; only the way there is not.
-        let _ = import(info, self.rib.settings.router_id, self.prefix, self.received(), watch);
+        let _ = import(info, &self.rib.settings, self.prefix, self.received(), watch);
         last.filter(|&rule| policy.rules.get(rule).is_some_and(|rule| rule.decision.is_some()))
     }
 

@@ -3,6 +3,7 @@
 //! A test is named after the daemon and the scenario: `frr::md5_with_the_right_key`. Our side is seen only through
 //! `bgpctl -o json` and the kernel, the other side through its own command line.
 
+mod add_path;
 mod bfd;
 mod bulk;
 mod collision;
@@ -14,6 +15,7 @@ mod md5;
 mod pair;
 mod passive;
 mod policy;
+mod reflection;
 mod refresh;
 mod routes;
 mod session_loss;
@@ -86,6 +88,25 @@ against! {
             a_peer_that_stays_away_is_forgotten_in_time,
             the_peer_keeps_our_blocks_while_we_restart,
             a_long_lived_stale_route_is_the_last_resort,
+        };
+    }
+}
+
+// The lab tells these two of clients and of several paths.
+against! {
+    bird_inside = super::Kind::Bird;
+    frr_inside = super::Kind::Frr;
+    => {
+        reflection::{
+            rfc_4456_clients_hear_everybody_and_everybody_hears_clients,
+            rfc_4456_a_mesh_without_clients_reflects_nothing,
+            rfc_4456_a_reloaded_client_is_reflected_to_without_a_reset,
+            rfc_4271_next_hop_self_is_for_what_comes_from_outside,
+        };
+        add_path::{
+            rfc_7911_a_peer_is_told_of_all_paths_and_of_the_loss_of_one,
+            rfc_7911_we_hear_several_paths_and_the_loss_of_one,
+            rfc_7911_the_best_so_many_go_out_and_one_where_several_are_not_agreed,
         };
     }
 }

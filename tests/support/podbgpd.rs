@@ -208,6 +208,15 @@ impl Podbgpd {
             .with_context(|| format!("no route to {prefix}"))
     }
 
+    /// Asks for everything about the route to one prefix, with who was told of it and why not.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn explained(&self, prefix: IpNet) -> Result<RouteView> {
+        let routes: Vec<RouteView> = self.ask(&["show", "routes", &prefix.to_string()])?;
+        routes.into_iter().next().with_context(|| format!("no route to {prefix}"))
+    }
+
     /// Asks what a peer was told.
     ///
     /// # Errors

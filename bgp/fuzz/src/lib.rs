@@ -4,7 +4,7 @@ use bgp::wire::{CodecContext, Decoded, EncodeError, Frame, decode, encode, next_
 use bgp::{Family, FamilySet, Message, Notification};
 use bytes::BytesMut;
 
-/// Makes a session of six bits, so that one corpus reaches all of them.
+/// Makes a session of seven bits, so that one corpus reaches all of them.
 pub fn context(bits: u8) -> CodecContext {
     let has = |bit: u8| bits & (1 << bit) != 0;
     let families = Family::ALL.into_iter().filter(|&family| has(2 + family as u8)).collect();
@@ -13,6 +13,8 @@ pub fn context(bits: u8) -> CodecContext {
         extended_messages: has(1),
         families,
         extended_next_hop: if has(4) { [Family::Ipv4].into_iter().collect() } else { FamilySet::NONE },
+        add_path_receive: if has(6) { FamilySet::ALL } else { FamilySet::NONE },
+        add_path_send: if has(6) { FamilySet::ALL } else { FamilySet::NONE },
         internal: has(5),
     }
 }

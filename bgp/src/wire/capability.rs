@@ -8,7 +8,7 @@ use nom::combinator::map;
 use nom::multi::length_data;
 use nom::number::complete::{be_u8, be_u16, be_u24, be_u32};
 
-use crate::capability::{ExtendedNextHop, GracefulRestart, LongLived};
+use crate::capability::{AddPath, ExtendedNextHop, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::wire::read::{Parsed, list, whole};
 use crate::wire::write::counted_u8;
@@ -21,6 +21,7 @@ const EXTENDED_NEXT_HOP: u8 = 5;
 const EXTENDED_MESSAGE: u8 = 6;
 const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_ASN: u8 = 65;
+const ADD_PATH: u8 = 69;
 const LONG_LIVED_GRACEFUL_RESTART: u8 = 71;
 
 /// The R and N bits, and the F bit of a family (RFC 4724 §3, RFC 8538 §2, RFC 9494 §3.1).
@@ -28,6 +29,10 @@ const RESTARTED: u16 = 0x8000;
 const NOTIFICATION: u16 = 0x4000;
 const RESTART_TIME: u16 = 0x0FFF;
 const FORWARDING: u8 = 0x80;
+/// The directions of ADD-PATH (RFC 7911 §4).
+const RECEIVE: u8 = 1;
+const SEND: u8 = 2;
+const BOTH: u8 = RECEIVE | SEND;
 const LONGEST_STALE_TIME: u32 = 0xFF_FFFF;
 
 pub(super) fn decode(octets: &[u8]) -> Parsed<'_, Capability> {
@@ -52,6 +57,7 @@ fn read(code: u8, value: &[u8]) -> Result<Capability, WireError> {
         }
         EXTENDED_MESSAGE => empty(value, Capability::ExtendedMessage),
         GRACEFUL_RESTART => graceful_restart(value).map(Capability::GracefulRestart),
+        ADD_PATH => add_path(value),
         LONG_LIVED_GRACEFUL_RESTART => list(long_lived, value).map(Capability::LongLivedGracefulRestart),
         FOUR_OCTET_ASN => whole(map(be_u32, Asn), value).map(Capability::FourOctetAsn),
         _ => Ok(Capability::Unknown { code, value: Bytes::copy_from_slice(value) }),
@@ -86,6 +92,25 @@ fn graceful_restart(value: &[u8]) -> Result<GracefulRestart, WireError> {
     })
 }
 
+/// Reads ADD-PATH. A direction that is none makes all of it unknown (RFC 7911 §4).
+fn add_path(value: &[u8]) -> Result<Capability, WireError> {
+    let entry = |octets| {
+        let parts = (be_u16, be_u8, be_u8);
+        map(parts, |(afi, safi, direction)| match direction {
+            RECEIVE | SEND | BOTH => Some(AddPath {
+                family: AfiSafi { afi, safi },
+                receive: direction & RECEIVE != 0,
+                send: direction & SEND != 0,
+            }),
+            _ => None,
+        })
+        .parse(octets)
+    };
+    let entries: Option<Vec<_>> = list(entry, value)?.into_iter().collect();
+    let unknown = || Capability::Unknown { code: ADD_PATH, value: Bytes::copy_from_slice(value) };
+    Ok(entries.map_or_else(unknown, Capability::AddPath))
+}
+
 fn long_lived(octets: &[u8]) -> Parsed<'_, LongLived> {
     let parts = (be_u16, be_u8, be_u8, be_u24);
     let entry = |(afi, safi, flags, stale_time)| LongLived {
@@ -114,6 +139,7 @@ pub(super) fn encode(capability: &Capability, out: &mut BytesMut) -> Result<(), 
                 }
             }
             Capability::GracefulRestart(restart) => write_graceful_restart(restart, out),
+            Capability::AddPath(entries) => write_add_path(entries, out),
             Capability::LongLivedGracefulRestart(families) => write_long_lived(families, out),
             Capability::FourOctetAsn(asn) => out.put_u32(asn.0),
             Capability::Unknown { value, .. } => out.put_slice(value),
@@ -129,6 +155,7 @@ fn code(capability: &Capability) -> u8 {
         Capability::ExtendedNextHop(_) => EXTENDED_NEXT_HOP,
         Capability::ExtendedMessage => EXTENDED_MESSAGE,
         Capability::GracefulRestart(_) => GRACEFUL_RESTART,
+        Capability::AddPath(_) => ADD_PATH,
         Capability::LongLivedGracefulRestart(_) => LONG_LIVED_GRACEFUL_RESTART,
         Capability::FourOctetAsn(_) => FOUR_OCTET_ASN,
         Capability::Unknown { code, .. } => *code,
@@ -143,6 +170,15 @@ fn write_graceful_restart(restart: &GracefulRestart, out: &mut BytesMut) {
         out.put_u16(family.afi);
         out.put_u8(family.safi);
         out.put_u8(if *preserved { FORWARDING } else { 0 });
+    }
+}
+
+/// Writes the entries that name a direction: the others say nothing.
+fn write_add_path(entries: &[AddPath], out: &mut BytesMut) {
+    for AddPath { family, receive, send } in entries.iter().filter(|entry| entry.receive || entry.send) {
+        out.put_u16(family.afi);
+        out.put_u8(family.safi);
+        out.put_u8(if *receive { RECEIVE } else { 0 } | if *send { SEND } else { 0 });
     }
 }
 

@@ -1,4 +1,5 @@
-//! Prefixes (RFC 4271 §4.3): a length in bits, then as many octets as it takes.
+//! Prefixes (RFC 4271 §4.3): a length in bits, then as many octets as it takes; in front of it all a path
+//! identifier, where that was negotiated (RFC 7911 §3).
 //!
 //! What is in the host bits is of no consequence and is cleared. Full tables pass through here, so this is
 //! counted by hand rather than combined of parsers.
@@ -11,14 +12,44 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::wire::WireError;
 use crate::{Family, Nlri};
 
+/// How prefixes of a family look in one direction of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The prefix alone.
+    Bare,
+    /// A path identifier in front.
+    WithId,
+}
+
+impl Form {
+    pub(super) fn with_ids(ids: bool) -> Self {
+        if ids { Self::WithId } else { Self::Bare }
+    }
+
+    fn id_octets(self) -> usize {
+        match self {
+            Self::Bare => 0,
+            Self::WithId => 4,
+        }
+    }
+
+    /// Returns how many octets the longest prefix of a family takes.
+    pub(super) fn longest(self, family: Family) -> usize {
+        self.id_octets() + 1 + usize::from(family.bits() / 8)
+    }
+}
+
 /// Reads prefixes until no octets are left.
-pub(super) fn decode(family: Family, mut octets: &[u8]) -> Result<Vec<Nlri>, WireError> {
-    let usual = match family {
-        Family::Ipv4 => 4,
-        Family::Ipv6 => 7,
-    };
+pub(super) fn decode(family: Family, form: Form, mut octets: &[u8]) -> Result<Vec<Nlri>, WireError> {
+    let usual = form.id_octets()
+        + match family {
+            Family::Ipv4 => 4,
+            Family::Ipv6 => 7,
+        };
     let mut prefixes = Vec::with_capacity(octets.len().div_ceil(usual));
-    while let Some((&bits, rest)) = octets.split_first() {
+    while !octets.is_empty() {
+        let (path_id, rest) = path_id(form, octets)?;
+        let (&bits, rest) = rest.split_first().ok_or(WireError::PrefixTruncated)?;
         if bits > family.bits() {
             return Err(WireError::PrefixLength(bits));
         }
@@ -28,10 +59,20 @@ pub(super) fn decode(family: Family, mut octets: &[u8]) -> Result<Vec<Nlri>, Wir
             Family::Ipv4 => ipv4(address, bits),
             Family::Ipv6 => ipv6(address, bits),
         };
-        prefixes.push(Nlri { prefix: prefix.ok_or(WireError::PrefixLength(bits))?, path_id: 0 });
+        prefixes.push(Nlri { prefix: prefix.ok_or(WireError::PrefixLength(bits))?, path_id });
         octets = rest;
     }
     Ok(prefixes)
+}
+
+fn path_id(form: Form, octets: &[u8]) -> Result<(u32, &[u8]), WireError> {
+    match form {
+        Form::Bare => Ok((0, octets)),
+        Form::WithId => {
+            let (id, rest) = octets.split_first_chunk().ok_or(WireError::PrefixTruncated)?;
+            Ok((u32::from_be_bytes(*id), rest))
+        }
+    }
 }
 
 fn ipv4(address: &[u8], bits: u8) -> Option<IpNet> {
@@ -52,12 +93,15 @@ fn ipv6(address: &[u8], bits: u8) -> Option<IpNet> {
 }
 
 /// Returns how many octets a prefix takes.
-pub(super) fn size(nlri: &Nlri) -> usize {
-    1 + usize::from(nlri.prefix.prefix_len().div_ceil(8))
+pub(super) fn size(nlri: &Nlri, form: Form) -> usize {
+    form.id_octets() + 1 + usize::from(nlri.prefix.prefix_len().div_ceil(8))
 }
 
 /// Writes a prefix.
-pub(super) fn encode(nlri: &Nlri, out: &mut BytesMut) {
+pub(super) fn encode(nlri: &Nlri, form: Form, out: &mut BytesMut) {
+    if form == Form::WithId {
+        out.put_u32(nlri.path_id);
+    }
     let bits = nlri.prefix.prefix_len();
     let octets = usize::from(bits.div_ceil(8));
     out.put_u8(bits);
@@ -72,7 +116,7 @@ mod tests {
     use super::*;
 
     fn texts(family: Family, octets: &[u8]) -> Vec<String> {
-        decode(family, octets).unwrap().iter().map(|nlri| nlri.prefix.to_string()).collect()
+        decode(family, Form::Bare, octets).unwrap().iter().map(|nlri| nlri.prefix.to_string()).collect()
     }
 
     #[test]
@@ -86,14 +130,25 @@ mod tests {
 
     #[test]
     fn a_prefix_longer_than_an_address_is_refused() {
-        assert_eq!(decode(Family::Ipv4, &[33, 1, 2, 3, 4, 5]), Err(WireError::PrefixLength(33)));
-        assert_eq!(decode(Family::Ipv6, &[129]), Err(WireError::PrefixLength(129)));
+        assert_eq!(decode(Family::Ipv4, Form::Bare, &[33, 1, 2, 3, 4, 5]), Err(WireError::PrefixLength(33)));
+        assert_eq!(decode(Family::Ipv6, Form::Bare, &[129]), Err(WireError::PrefixLength(129)));
     }
 
     #[test]
     fn a_prefix_that_runs_over_is_refused() {
-        assert_eq!(decode(Family::Ipv4, &[24, 10, 0]), Err(WireError::PrefixTruncated));
-        assert_eq!(decode(Family::Ipv6, &[128, 1]), Err(WireError::PrefixTruncated));
+        assert_eq!(decode(Family::Ipv4, Form::Bare, &[24, 10, 0]), Err(WireError::PrefixTruncated));
+        assert_eq!(decode(Family::Ipv6, Form::Bare, &[128, 1]), Err(WireError::PrefixTruncated));
+    }
+
+    #[test]
+    fn a_path_identifier_without_a_prefix_is_refused() {
+        for octets in [&[0, 0, 0][..], &[0, 0, 0, 1], &[0, 0, 0, 1, 24, 10, 0], &[0, 0, 0, 1, 0, 0]] {
+            assert_eq!(
+                decode(Family::Ipv4, Form::WithId, octets),
+                Err(WireError::PrefixTruncated),
+                "{octets:?}"
+            );
+        }
     }
 
     #[test]
@@ -103,9 +158,16 @@ mod tests {
             for bits in 0..=family.bits() {
                 let nlri = Nlri::from(IpNet::new(address.parse().unwrap(), bits).unwrap());
                 let mut out = BytesMut::new();
-                encode(&nlri, &mut out);
-                assert_eq!(out.len(), size(&nlri));
-                assert_eq!(decode(family, &out), Ok(vec![nlri]));
+                encode(&nlri, Form::Bare, &mut out);
+                assert_eq!(out.len(), size(&nlri, Form::Bare));
+                assert_eq!(decode(family, Form::Bare, &out), Ok(vec![nlri]));
+
+                let nlri = Nlri { path_id: 0x0102_0304 + u32::from(bits), ..nlri };
+                let mut with_id = BytesMut::new();
+                encode(&nlri, Form::WithId, &mut with_id);
+                assert_eq!(with_id[4..], out);
+                assert_eq!(with_id.len(), size(&nlri, Form::WithId));
+                assert_eq!(decode(family, Form::WithId, &with_id), Ok(vec![nlri]));
             }
         }
     }

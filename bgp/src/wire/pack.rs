@@ -7,6 +7,7 @@ use bytes::{BufMut, BytesMut};
 
 use crate::message::MessageKind;
 use crate::wire::attribute::{self, mp_reach, mp_unreach};
+use crate::wire::nlri::Form;
 use crate::wire::update::{Place, end_attribute};
 use crate::wire::write::{check_max, header, patch_u16};
 use crate::wire::{CodecContext, EncodeError, HEADER, nlri};
@@ -40,8 +41,8 @@ pub fn announce(
     };
     let overhead = HEADER + 4 + first.len() + shared.len();
     let max = context.max_length(MessageKind::Update);
-    let longest_prefix = 1 + usize::from(family.bits() / 8);
-    check_max("attributes and a prefix", overhead + longest_prefix, max)?;
+    let form = context.sent(family);
+    check_max("attributes and a prefix", overhead + form.longest(family), max)?;
     let mut messages = 0;
     let mut left = of_family(family, nlri);
     while left.peek().is_some() {
@@ -54,12 +55,12 @@ pub fn announce(
             Place::Field => {
                 out.put_slice(&shared);
                 patch_u16(out, attributes_at, shared.len());
-                fill(&mut left, max - overhead, out);
+                fill(&mut left, form, max - overhead, out);
             }
             Place::Attribute => {
                 let attribute_at = out.len();
                 out.put_slice(&first);
-                fill(&mut left, max - overhead, out);
+                fill(&mut left, form, max - overhead, out);
                 end_attribute(attribute_at + length_at, out);
                 out.put_slice(&shared);
                 patch_u16(out, attributes_at, out.len() - attributes_at - 2);
@@ -75,10 +76,11 @@ pub fn announce(
 ///
 /// Prefixes of another family are left out.
 pub fn withdraw(family: Family, nlri: &[Nlri], context: &CodecContext, out: &mut BytesMut) -> usize {
+    let form = context.sent(family);
     let mut messages = 0;
     let mut left = of_family(family, nlri);
     while left.peek().is_some() {
-        withdrawal(family, context, out, |room, out| fill(&mut left, room, out));
+        withdrawal(family, context, out, |room, out| fill(&mut left, form, room, out));
         messages += 1;
     }
     messages
@@ -127,11 +129,12 @@ fn withdrawal(
 /// Writes prefixes while there is room for the next.
 fn fill<'a>(
     left: &mut std::iter::Peekable<impl Iterator<Item = &'a Nlri>>,
+    form: Form,
     mut room: usize,
     out: &mut BytesMut,
 ) {
-    while let Some(next) = left.next_if(|next| nlri::size(next) <= room) {
-        room -= nlri::size(next);
-        nlri::encode(next, out);
+    while let Some(next) = left.next_if(|next| nlri::size(next, form) <= room) {
+        room -= nlri::size(next, form);
+        nlri::encode(next, form, out);
     }
 }

@@ -25,12 +25,18 @@ pub(super) fn external() -> CodecContext {
         extended_messages: false,
         families: FamilySet::ALL,
         extended_next_hop: [Family::Ipv4].into_iter().collect(),
+        add_path_receive: FamilySet::NONE,
+        add_path_send: FamilySet::NONE,
         internal: false,
     }
 }
 
 pub(super) fn internal() -> CodecContext {
     CodecContext { internal: true, ..external() }
+}
+
+pub(super) fn several_paths() -> CodecContext {
+    CodecContext { add_path_receive: FamilySet::ALL, add_path_send: FamilySet::ALL, ..external() }
 }
 
 pub(super) fn two_octet() -> CodecContext {

@@ -12,7 +12,7 @@ use super::testing::there_and_back;
 use super::*;
 use crate::as_path::{Segment, SegmentKind};
 use crate::attributes::{Aggregator, Origin, RareAttributes, UnknownAttribute};
-use crate::capability::{ExtendedNextHop, GracefulRestart, LongLived};
+use crate::capability::{AddPath, ExtendedNextHop, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::message::RouteRefresh;
 use crate::notification::NotificationError;
@@ -22,12 +22,17 @@ use crate::{
 };
 
 fn context() -> impl Strategy<Value = CodecContext> {
-    (any::<bool>(), any::<bool>()).prop_map(|(four_octet_asn, extended_messages)| CodecContext {
-        four_octet_asn,
-        extended_messages,
-        families: FamilySet::ALL,
-        extended_next_hop: [Family::Ipv4].into_iter().collect(),
-        internal: true,
+    any::<(bool, bool, bool)>().prop_map(|(four_octet_asn, extended_messages, add_path)| {
+        let with_ids = if add_path { FamilySet::ALL } else { FamilySet::NONE };
+        CodecContext {
+            four_octet_asn,
+            extended_messages,
+            families: FamilySet::ALL,
+            extended_next_hop: [Family::Ipv4].into_iter().collect(),
+            add_path_receive: with_ids,
+            add_path_send: with_ids,
+            internal: true,
+        }
     })
 }
 
@@ -53,14 +58,16 @@ fn ipv6_next_hop() -> impl Strategy<Value = NextHop> {
 }
 
 fn ipv4_prefix() -> impl Strategy<Value = Nlri> {
-    (any::<u32>(), 0..=32_u8).prop_map(|(bits, length)| {
-        IpNet::from(Ipv4Net::new(Ipv4Addr::from_bits(bits), length).unwrap()).into()
+    (any::<u32>(), 0..=32_u8, any::<u32>()).prop_map(|(bits, length, path_id)| {
+        let prefix = IpNet::from(Ipv4Net::new(Ipv4Addr::from_bits(bits), length).unwrap()).trunc();
+        Nlri { prefix, path_id }
     })
 }
 
 fn ipv6_prefix() -> impl Strategy<Value = Nlri> {
-    (any::<u128>(), 0..=128_u8).prop_map(|(bits, length)| {
-        IpNet::from(Ipv6Net::new(Ipv6Addr::from_bits(bits), length).unwrap()).into()
+    (any::<u128>(), 0..=128_u8, any::<u32>()).prop_map(|(bits, length, path_id)| {
+        let prefix = IpNet::from(Ipv6Net::new(Ipv6Addr::from_bits(bits), length).unwrap()).trunc();
+        Nlri { prefix, path_id }
     })
 }
 
@@ -148,6 +155,16 @@ fn update() -> impl Strategy<Value = Update> {
     })
 }
 
+/// Takes the path identifiers away, where the session has none.
+fn on_session(mut update: Update, context: &CodecContext) -> Update {
+    if context.add_path_send.is_empty() {
+        update.withdrawn.iter_mut().for_each(|nlri| nlri.path_id = 0);
+        update.announced.iter_mut().flat_map(|part| &mut part.nlri).for_each(|nlri| nlri.path_id = 0);
+        update.withdrawn.retain(|nlri| update.announced.iter().all(|part| !part.nlri.contains(nlri)));
+    }
+    update
+}
+
 fn family() -> impl Strategy<Value = AfiSafi> {
     any::<(u16, u8)>().prop_map(|(afi, safi)| AfiSafi { afi, safi })
 }
@@ -158,6 +175,11 @@ fn capability() -> impl Strategy<Value = Capability> {
     let restart = (any::<bool>(), any::<bool>(), 0..4096_u16, vec((family(), any::<bool>()), 0..5));
     let long_lived = (family(), any::<bool>(), 0..1_u32 << 24)
         .prop_map(|(family, forwarding, stale_time)| LongLived { family, forwarding, stale_time });
+    let add_path = (family(), 1..=3_u8).prop_map(|(family, direction)| AddPath {
+        family,
+        receive: direction & 1 != 0,
+        send: direction & 2 != 0,
+    });
     prop_oneof![
         family().prop_map(Capability::Multiprotocol),
         Just(Capability::RouteRefresh),
@@ -166,6 +188,7 @@ fn capability() -> impl Strategy<Value = Capability> {
         restart.prop_map(|(restarted, notification, restart_time, families)| {
             Capability::GracefulRestart(GracefulRestart { restarted, notification, restart_time, families })
         }),
+        vec(add_path, 0..5).prop_map(Capability::AddPath),
         vec(long_lived, 0..5).prop_map(Capability::LongLivedGracefulRestart),
         (72..=255_u8, vec(any::<u8>(), 0..=255))
             .prop_map(|(code, value)| Capability::Unknown { code, value: value.into() }),
@@ -202,6 +225,8 @@ fn message() -> impl Strategy<Value = Message> {
 proptest! {
     #[test]
     fn an_update_is_read_as_it_was_written(update in update(), context in context()) {
+        let update = on_session(update, &context);
+        prop_assume!(update != Update::default());
         let message = Message::Update(update);
         prop_assert_eq!(there_and_back(&message, &context), message.into());
     }

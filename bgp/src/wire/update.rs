@@ -56,7 +56,7 @@ fn prefixes(
     offences: &mut Vec<Offence>,
 ) -> Result<Vec<Nlri>, DecodeError> {
     if octets.is_empty() || context.families.contains(Family::Ipv4) {
-        return nlri::decode(Family::Ipv4, octets).map_err(fields);
+        return nlri::decode(Family::Ipv4, context.received(Family::Ipv4), octets).map_err(fields);
     }
     offences.push(Offence {
         attribute: FIELDS,
@@ -115,20 +115,23 @@ fn settle(mut received: Received, withdrawn: Vec<Nlri>, field: Vec<Nlri>, worst:
 /// Writes the body of one UPDATE. The attributes that carry routes go first (RFC 7606 §5.1).
 pub(super) fn encode(update: &Update, context: &CodecContext, out: &mut BytesMut) -> Result<(), EncodeError> {
     let parts = Parts::of(update, context)?;
+    let write = |nlri: &Nlri, out: &mut BytesMut| {
+        nlri::encode(nlri, context.sent(Family::of(&nlri.prefix)), out);
+    };
     counted_u16("withdrawn routes", out, |out| {
-        update.withdrawn.iter().filter(is_ipv4).for_each(|nlri| nlri::encode(nlri, out));
+        update.withdrawn.iter().filter(is_ipv4).for_each(|nlri| write(nlri, out));
         Ok(())
     })?;
     counted_u16("attributes", out, |out| {
         let unreachable = update.withdrawn.iter().filter(|nlri| !is_ipv4(nlri));
         if unreachable.clone().next().is_some() || update.end_of_rib == Some(Family::Ipv6) {
             let length_at = mp_unreach::begin(Family::Ipv6, out);
-            unreachable.for_each(|nlri| nlri::encode(nlri, out));
+            unreachable.for_each(|nlri| write(nlri, out));
             end_attribute(length_at, out);
         }
         if let Some((family, part)) = parts.in_attribute {
             let length_at = mp_reach::begin(family, part.attributes.next_hop, out);
-            part.nlri.iter().for_each(|nlri| nlri::encode(nlri, out));
+            part.nlri.iter().for_each(|nlri| write(nlri, out));
             end_attribute(length_at, out);
         }
         if let Some(attributes) = parts.attributes() {
@@ -137,7 +140,7 @@ pub(super) fn encode(update: &Update, context: &CodecContext, out: &mut BytesMut
         Ok(())
     })?;
     let field = parts.in_field.map(|part| part.nlri.as_slice()).unwrap_or_default();
-    field.iter().for_each(|nlri| nlri::encode(nlri, out));
+    field.iter().for_each(|nlri| write(nlri, out));
     Ok(())
 }
 

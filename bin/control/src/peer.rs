@@ -53,6 +53,12 @@ pub struct PeerView {
     pub import: String,
     /// The export policy's name.
     pub export: String,
+    /// The cluster we reflect for, if the peer is a client of ours (RFC 4456).
+    pub cluster_id: Option<Ipv4Addr>,
+    /// Which next hop the peer is told: `auto`, `self` or `keep`.
+    pub next_hop: String,
+    /// Paths not taken in, since the peer had as many of their prefixes as it may (RFC 7911).
+    pub surplus_paths: u64,
     /// Sessions that ended, whatever the cause.
     pub flaps: u64,
     /// How far the peer is drained; `null` if it is not.
@@ -122,6 +128,10 @@ pub struct PeerFamilyView {
     pub family: Family,
     /// Whether both sides agreed to exchange it.
     pub negotiated: bool,
+    /// Whether the peer sends several paths of a prefix (RFC 7911).
+    pub add_path_received: bool,
+    /// Whether we send several paths of a prefix.
+    pub add_path_sent: bool,
     /// Whether the peer said that it has sent everything (RFC 4724 §2).
     pub end_of_rib_received: bool,
     /// Whether we said so.

@@ -14,7 +14,7 @@ pub use config::{Bfd, Communities, GracefulRestart, Neighbor, SpeakerConfig};
 pub use exabgp::Exabgp;
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -171,14 +171,19 @@ pub struct LearnedRoute {
     pub as_path: Vec<u32>,
     /// What it carries.
     pub communities: Communities,
+    /// The ORIGINATOR_ID (RFC 4456); BIRD, FRR and podbgp tell.
+    pub originator_id: Option<Ipv4Addr>,
+    /// The CLUSTER_LIST, the last cluster first; the same tell.
+    pub cluster_list: Vec<Ipv4Addr>,
     /// The other attributes, in the speaker's words; not every speaker tells.
     pub other: String,
 }
 
 impl LearnedRoute {
     fn to(prefix: IpNet) -> Self {
-        let (as_path, communities, other) = Default::default();
-        Self { prefix, next_hop: None, as_path, communities, other }
+        let (as_path, communities, cluster_list, other) = Default::default();
+        let (next_hop, originator_id) = (None, None);
+        Self { prefix, next_hop, as_path, communities, originator_id, cluster_list, other }
     }
 }
 

@@ -4,6 +4,7 @@
 //! types and what does not fit together alike. Only a text that is no TOML is left at that. What comes out
 //! has nothing left to check.
 
+mod add_path;
 mod bfd;
 mod drain;
 mod facts;

@@ -4,6 +4,7 @@
 //! daemon what to do: [`reconcile()`] compares two intents and yields the list of changes between them. So
 //! there is no TOML and no Kubernetes in this module, and every default is already applied.
 
+pub mod add_path;
 pub mod bfd;
 pub mod drain;
 pub mod graceful;
@@ -12,15 +13,16 @@ pub mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use ipnet::IpNet;
-use rib::Policy;
+use rib::{NextHopMode, Policy};
 
+pub use add_path::AddPath;
 pub use bfd::{Bfd, BfdTiming};
 pub use drain::Drain;
 pub use graceful::{GracefulRestart, RestartRole};
@@ -67,6 +69,8 @@ pub struct Node {
     pub asn: Asn,
     /// Our identifier in OPEN messages.
     pub router_id: BgpId,
+    /// The cluster we reflect for (RFC 4456).
+    pub cluster_id: Ipv4Addr,
     /// Where we accept connections; nowhere when empty.
     pub listen: BTreeSet<SocketAddr>,
     /// The pod blocks we advertise, host bits clear, none within another.
@@ -149,6 +153,12 @@ pub struct PeerIntent {
     pub import: Import,
     /// What we advertise.
     pub export: Export,
+    /// Whether an internal peer is a client of ours as route reflector (RFC 4456).
+    pub client: bool,
+    /// Which next hop the peer is told.
+    pub next_hop: NextHopMode,
+    /// Several paths of a prefix.
+    pub add_path: AddPath,
     /// Whether routes an external peer marks with GRACEFUL_SHUTDOWN are the last resort (RFC 8326).
     pub graceful_shutdown: bool,
     /// Whether the peer may have us drop what goes to its prefixes (RFC 7999).
@@ -248,6 +258,9 @@ impl PeerIntent {
             max_length_ipv6: Family::Ipv6.bits(),
             import: Import::Safe,
             export: Export::Originated,
+            client: false,
+            next_hop: NextHopMode::default(),
+            add_path: AddPath::OFF,
             graceful_shutdown: true,
             blackhole: false,
             shutdown: false,

@@ -162,6 +162,13 @@ pub enum Notice {
         /// The limit.
         limit: u32,
     },
+    /// A peer announced more paths of a prefix than it may; these were not taken in.
+    Surplus {
+        /// The peer's name.
+        peer: String,
+        /// How many there were.
+        paths: u32,
+    },
     /// Somebody connected whom nobody configured.
     Stranger(IpAddr),
     /// A peer's session is over, and its routes are kept for it to come back.
@@ -475,6 +482,10 @@ impl Speaker {
             session.end_of_rib_received.insert(family);
         }
         let received = self.rib.update(id, update, seconds);
+        if received.surplus > 0 {
+            peering.surplus_paths += u64::from(received.surplus);
+            out.push(Output::Notice(Notice::Surplus { peer: peering.name(), paths: received.surplus }));
+        }
         if let Some(limit) = peering.intent.max_prefixes.filter(|_| received.limit_exceeded) {
             out.push(Output::Notice(Notice::MaxPrefixes { peer: peering.name(), limit }));
             return Outcome::OverLimit;

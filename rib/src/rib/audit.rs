@@ -84,9 +84,9 @@ impl Rib {
                 *stale += u32::from(path.staleness.is_some());
             }
             for (slot, peer) in self.slots.values().filter_map(|&slot| Some((slot, self.peer(slot)?))) {
-                let told = peer.out.advertised(id) != AttrId::NONE;
+                let told = peer.out.told(id).count() as u32;
                 if let Some(of_peer) = counts.get_mut(&slot.0) {
-                    of_peer[family].0.advertised += u32::from(told);
+                    of_peer[family].0.advertised += told;
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::adj_rib_out::AdjRibOut;
 use crate::export::Export;
 use crate::import::Import;
 use crate::path::{PeerId, Slot};
-use crate::peer::{Peer, PeerInfo};
+use crate::peer::{NextHopMode, Peer, PeerInfo};
 
 impl Rib {
     /// Takes in a peer whose session came up: everything best is pending for it.
@@ -75,13 +75,34 @@ impl Rib {
         }
     }
 
+    /// Makes an internal peer a client, or none any more: other routes are reflected to it and from it (RFC 4456).
+    pub fn set_client(&mut self, id: PeerId, client: bool) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let Some(peer) = self.peer_mut(slot) else { return };
+        if std::mem::replace(&mut peer.info.client, client) != client {
+            let all: Vec<_> = self.destinations.ids().collect();
+            all.into_iter().for_each(|destination| self.touch_paths(destination, slot));
+            self.pend_all(slot);
+        }
+    }
+
+    /// Tells a peer of other next hops.
+    pub fn set_next_hop(&mut self, id: PeerId, next_hop: NextHopMode) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let Some(peer) = self.peer_mut(slot) else { return };
+        if std::mem::replace(&mut peer.info.next_hop, next_hop) != next_hop {
+            self.pend_all(slot);
+        }
+    }
+
     /// Takes a lost peer back in, with its stale paths.
     fn peer_back(&mut self, slot: Slot, info: PeerInfo) {
         let families = info.families;
         let out = AdjRibOut::owing(families, self.destinations.bound());
         let Some(peer) = self.peer_mut(slot) else { return };
-        // What tells equally good paths apart.
-        let renamed = (peer.info.bgp_id, peer.info.address) != (info.bgp_id, info.address);
+        // What tells equally good paths apart, and what others are told of them.
+        let kind = |info: &PeerInfo| (info.bgp_id, info.address, info.client);
+        let renamed = kind(&peer.info) != kind(&info);
         (peer.info, peer.out, peer.lost) = (info, out, false);
         let of_peer = |id: &u32| self.destinations[*id].paths.iter().any(|path| path.source == slot);
         let all: Vec<_> = self.destinations.ids().filter(of_peer).collect();
@@ -90,11 +111,28 @@ impl Rib {
                 self.forget_paths(destination, slot, |_| true);
             }
             if renamed {
-                self.mark_dirty(destination);
+                self.touch_paths(destination, slot);
             }
         }
         self.judge_again(&all, |other| other == slot);
         self.pend_all(slot);
+    }
+
+    /// Has a destination decided upon as if the paths of a peer had changed.
+    fn touch_paths(&mut self, id: u32, slot: Slot) {
+        for place in 0..self.destinations[id].paths.len() {
+            let path = self.destinations[id].paths[place];
+            if path.source == slot {
+                self.destinations[id].touch(path.standing());
+                self.mark_dirty(id);
+            }
+        }
+    }
+
+    /// Makes everything pending for every peer that is up.
+    pub(super) fn pend_all_for_everybody(&mut self) {
+        let all: Vec<_> = self.slots.values().copied().collect();
+        all.into_iter().for_each(|slot| self.pend_all(slot));
     }
 
     /// Makes everything pending for a peer, if it is up.

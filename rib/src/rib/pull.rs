@@ -6,14 +6,15 @@ use ipnet::IpNet;
 
 use super::Rib;
 use crate::adj_rib_out::{AdjRibOut, Adverts, Grouping};
-use crate::export::{Outgoing, Withheld, export};
+use crate::export::{Came, Outgoing, Withheld, export};
 use crate::forwarding::{ForwardingChange, ForwardingId};
-use crate::path::{Path, PeerId, Slot, Source};
+use crate::path::{Path, PeerId, Slot};
+use crate::peer::PeerInfo;
 use crate::pool::{AttrId, AttributePool};
 
 /// What was worked out in one pull for equal attributes; each handle is held with a count.
 #[derive(Default)]
-struct Memo {
+pub(super) struct Memo {
     exported: HashMap<Key, Option<AttrId>>,
     held: Vec<AttrId>,
     last: Option<(Key, Option<AttrId>)>,
@@ -23,8 +24,7 @@ struct Memo {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     accepted: AttrId,
-    originated: bool,
-    external: bool,
+    came: Came,
     long_lived: bool,
     /// Who announced it, where the policy looks at that.
     announcer: Option<Slot>,
@@ -46,6 +46,7 @@ impl Rib {
     pub fn pull(&mut self, id: PeerId, limit: usize) -> Adverts {
         let Some(slot) = self.slot_of_up(id) else { return Adverts::default() };
         let Some(peer) = self.peer_mut(slot) else { return Adverts::default() };
+        let several = peer.info.add_path.send;
         let mut out = std::mem::take(&mut peer.out);
         let asked_again = std::mem::take(&mut out.asked_again);
         if !asked_again.is_empty() {
@@ -55,7 +56,11 @@ impl Rib {
         let mut memo = Memo::default();
         for _ in 0..limit {
             let Some(destination) = out.pending.take() else { break };
-            self.tell(slot, destination, &mut out, &mut grouping, &mut memo);
+            if several.contains(self.destinations[destination].family()) {
+                self.tell_paths(slot, destination, &mut out, &mut grouping, &mut memo);
+            } else {
+                self.tell(slot, destination, &mut out, &mut grouping, &mut memo);
+            }
             self.forget_if_unused(destination);
         }
         memo.held.into_iter().for_each(|exported| self.pool.release(exported));
@@ -75,7 +80,10 @@ impl Rib {
         for nlri in nlri {
             let Some(destination) = self.destinations.find(&nlri.prefix) else { continue };
             let Some(peer) = self.peer_mut(slot) else { return };
-            let told = peer.out.record(destination, AttrId::NONE);
+            let told = match nlri.path_id {
+                0 => peer.out.record(destination, AttrId::NONE),
+                path_id => peer.out.add_path.forget(destination, path_id),
+            };
             if told == AttrId::NONE {
                 continue;
             }
@@ -118,7 +126,8 @@ impl Rib {
 
     /// Compares what a peer should know of a destination with what it was told.
     fn tell(&mut self, slot: Slot, id: u32, out: &mut AdjRibOut, grouping: &mut Grouping, memo: &mut Memo) {
-        let wanted = self.exported(slot, id, memo).unwrap_or(AttrId::NONE);
+        let best = self.destinations[id].best().filter(|best| best.source != slot).copied();
+        let wanted = best.and_then(|best| self.exported(slot, id, &best, memo)).unwrap_or(AttrId::NONE);
         let told = out.advertised(id);
         let again = out.again.remove(id);
         out.oversized.remove(id);
@@ -144,22 +153,16 @@ impl Rib {
         }
     }
 
-    /// Returns what a peer should know of a destination, with a count for the caller.
-    fn exported(&mut self, slot: Slot, id: u32, memo: &mut Memo) -> Option<AttrId> {
-        let destination = &self.destinations[id];
-        let best = *destination.best()?;
+    /// Returns what a peer should know of a path, with a count for the caller.
+    pub(super) fn exported(&mut self, slot: Slot, id: u32, path: &Path, memo: &mut Memo) -> Option<AttrId> {
         let peer = self.peer(slot)?;
-        if best.source == slot {
-            return None;
-        }
-        let route = self.outgoing(id, &best);
+        let route = self.outgoing(id, path);
         let key = Key {
-            accepted: best.accepted,
-            originated: route.announcer.is_none(),
-            external: route.announcer.is_some_and(|announcer| announcer.external),
+            accepted: path.accepted,
+            came: route.came,
             long_lived: route.long_lived,
-            announcer: peer.info.export.looks_at_announcers().then_some(best.source),
-            family: destination.family(),
+            announcer: peer.info.export.looks_at_announcers().then_some(path.source),
+            family: self.destinations[id].family(),
         };
         if let Some((last, exported)) = memo.last
             && last == key
@@ -180,23 +183,26 @@ impl Rib {
         exported
     }
 
-    pub(crate) fn outgoing(&self, id: u32, best: &Path) -> Outgoing<'_> {
+    pub(super) fn outgoing(&self, id: u32, path: &Path) -> Outgoing<'_> {
+        let announcer = self.peer(path.source).map(|peer| &peer.info);
         Outgoing {
             prefix: self.destinations[id].prefix,
-            announcer: self.peer(best.source).map(|peer| peer.info.announcer()),
-            long_lived: best.is_long_lived(),
-            attributes: self.pool.attributes(best.accepted),
+            came: Came::from(announcer),
+            announcer: announcer.map(PeerInfo::announcer),
+            long_lived: path.is_long_lived(),
+            cluster_id: self.settings.cluster_id,
+            attributes: self.pool.attributes(path.accepted),
         }
     }
 
-    /// Says what a peer was told of a prefix, or why nothing: the record, never a
-    /// recomputation.
+    /// Says what a peer was told of a prefix, or why nothing: the record, never a recomputation. Of several paths
+    /// it is the one with the lowest identifier.
     ///
     /// # Errors
     ///
     /// Returns why the peer was told nothing.
     pub fn explain_export(&self, id: PeerId, prefix: &IpNet) -> Result<&PathAttributes, Withheld> {
-        if let Some(told) = self.advertised_of(id, prefix) {
+        if let Some((_, told)) = self.advertised_of(id, prefix).next() {
             return Ok(told);
         }
         self.export_afresh(id, prefix)?;
@@ -208,10 +214,14 @@ impl Rib {
 
     /// Works out what a peer should know of a prefix, whatever it was told.
     pub(crate) fn export_afresh(&self, id: PeerId, prefix: &IpNet) -> Result<PathAttributes, Withheld> {
-        let peer = self.slot_of_up(id).and_then(|slot| self.peer(slot)).ok_or(Withheld::Family)?;
+        let slot = self.slot_of_up(id).ok_or(Withheld::Family)?;
+        let peer = self.peer(slot).ok_or(Withheld::Family)?;
+        if peer.info.add_path.send.contains(Family::of(prefix)) {
+            return self.export_any_afresh(slot, prefix);
+        }
         let id = self.destinations.find(prefix).ok_or(Withheld::NoBestPath)?;
         let best = self.destinations[id].best().ok_or(Withheld::NoBestPath)?;
-        if self.source(best.source) == Source::Peer(peer.id) {
+        if best.source == slot {
             return Err(Withheld::OwnPath);
         }
         export(&peer.info, self.outgoing(id, best))

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use bgp::{Community, NextHop};
+use bgp::{Community, FamilySet, NextHop};
 use smallvec::SmallVec;
 
 use super::Rib;
@@ -11,14 +11,17 @@ use crate::destinations::Mark;
 use crate::forwarding::{Forwarding, Gateway};
 use crate::next_hop::Resolution;
 use crate::path::{Path, Slot, Standing};
+use crate::peer::Peer;
 use crate::pool::AttrId;
 
 impl Rib {
     /// Decides on everything that changed since the last time.
     pub fn settle(&mut self) {
         self.follow_next_hops();
+        let peers = self.peers.iter().flatten();
+        let several = peers.flat_map(|peer| peer.info.add_path.send.iter()).collect();
         for id in std::mem::take(&mut self.dirty) {
-            self.decide(id);
+            self.decide(id, several);
         }
     }
 
@@ -39,7 +42,9 @@ impl Rib {
         self.pool.next_hops.clear_changes();
     }
 
-    fn decide(&mut self, id: u32) {
+    /// Decides on a destination. Some peers are told of all paths of `several` families, so that for them anything
+    /// is news.
+    fn decide(&mut self, id: u32, several: FamilySet) {
         self.stats.decisions += 1;
         let standings = self.standings(id);
         let destination = &mut self.destinations[id];
@@ -63,8 +68,14 @@ impl Rib {
         }
         if best_changed {
             self.stats.best_changes += 1;
-            let carriers = self.peers.iter_mut().flatten();
-            for peer in carriers.filter(|peer| !peer.lost && peer.info.families.contains(family)) {
+        }
+        if best_changed || several.contains(family) {
+            let up = self.peers.iter_mut().flatten().filter(|peer| !peer.lost);
+            let concerned = |peer: &Peer| match best_changed {
+                true => peer.info.families.contains(family),
+                false => peer.info.add_path.send.contains(family),
+            };
+            for peer in up.filter(|peer| concerned(peer)) {
                 peer.out.pending.insert(id);
             }
         }
@@ -93,7 +104,7 @@ impl Rib {
         }
     }
 
-    fn candidate(&self, path: &Path) -> Candidate<'_> {
+    pub(super) fn candidate(&self, path: &Path) -> Candidate<'_> {
         let neighbor = self.peer(path.source).map(|peer| Neighbor {
             external: peer.info.is_external(),
             bgp_id: peer.info.bgp_id.to_ipv4().to_bits(),

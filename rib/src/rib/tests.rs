@@ -17,13 +17,15 @@ use crate::import::{Import, RejectReason, Safe};
 use crate::next_hop::Resolution;
 use crate::origination::Origination;
 use crate::path::{PeerId, Source, Standing};
-use crate::peer::{NextHopSelf, PeerInfo};
+use crate::peer::{AddPath, NextHopMode, NextHopSelf, PeerInfo};
 
+mod add_path;
 mod blackhole;
 mod borders;
 mod drain;
 mod model;
 mod order;
+mod reflection;
 mod staleness;
 mod trials;
 
@@ -68,6 +70,9 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         max_prefixes: None,
         long_lived: FamilySet::NONE,
         enforce_first_as: true,
+        client: false,
+        next_hop: NextHopMode::Auto,
+        add_path: AddPath::default(),
         graceful_shutdown: true,
         drain: None,
         blackhole: false,
@@ -95,18 +100,18 @@ fn withdraw(prefixes: &[&str]) -> Update {
 }
 
 /// What a peer believes after hearing adverts.
-type Told = BTreeMap<IpNet, PathAttributes>;
+type Told = BTreeMap<Nlri, PathAttributes>;
 
 fn hear(told: &mut Told, adverts: &Adverts) {
     for (_, withdrawn) in &adverts.withdrawn {
         for nlri in withdrawn {
-            assert!(told.remove(&nlri.prefix).is_some(), "{} was withdrawn but never told", nlri.prefix);
+            assert!(told.remove(nlri).is_some(), "{nlri:?} was withdrawn but never told");
         }
     }
     for advert in &adverts.announced {
         for nlri in &advert.nlri {
             assert_eq!(Family::of(&nlri.prefix), advert.family);
-            told.insert(nlri.prefix, (*advert.attributes).clone());
+            told.insert(*nlri, (*advert.attributes).clone());
         }
     }
 }

@@ -6,11 +6,10 @@ use bgp::PathAttributes;
 use ipnet::IpNet;
 
 use super::Rib;
-use crate::export::{Outgoing, Withheld, export_watched};
+use crate::export::{Came, Outgoing, Withheld, export_watched};
 use crate::import::{RejectReason, import};
 use crate::path::PeerId;
 use crate::peer::PeerInfo;
-use crate::policy::Route;
 
 /// What would become of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,18 +59,30 @@ impl Rib {
         received: &PathAttributes,
     ) -> Trial<RejectReason> {
         Trial::of(|watch| {
-            let judged = import(peer, self.settings.router_id, prefix, received, watch)?;
+            let judged = import(peer, &self.settings, prefix, received, watch)?;
             self.judge_prefix(&peer.import, &prefix)?;
             Ok(judged.into_owned())
         })
     }
 
-    /// Tries what such a peer would be told of a best path that is not its own.
+    /// Tries what such a peer would be told of a best path that is not its own; `from` is whose it is, if not
+    /// ours.
     #[must_use]
-    pub fn try_export(&self, peer: &PeerInfo, route: Route<'_>) -> Trial<Withheld> {
-        let Route { prefix, announcer, attributes } = route;
-        Trial::of(|watch| {
-            export_watched(peer, Outgoing { prefix, announcer, long_lived: false, attributes }, watch)
-        })
+    pub fn try_export(
+        &self,
+        peer: &PeerInfo,
+        from: Option<&PeerInfo>,
+        prefix: IpNet,
+        attributes: &PathAttributes,
+    ) -> Trial<Withheld> {
+        let route = Outgoing {
+            prefix,
+            came: Came::from(from),
+            announcer: from.map(PeerInfo::announcer),
+            long_lived: false,
+            cluster_id: self.settings.cluster_id,
+            attributes,
+        };
+        Trial::of(|watch| export_watched(peer, route, watch))
     }
 }

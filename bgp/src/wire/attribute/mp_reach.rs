@@ -25,7 +25,8 @@ pub(super) fn decode(value: &[u8], context: &CodecContext, received: &mut Receiv
         whole((be_u16, be_u8, length_data(be_u8), be_u8, rest), value)?;
     let family = negotiated(AfiSafi { afi, safi }, context)?;
     let next_hop = read_next_hop(family, next_hop, context)?;
-    received.mp_reach = Some(MpReach { next_hop, nlri: nlri::decode(family, prefixes)? });
+    received.mp_reach =
+        Some(MpReach { next_hop, nlri: nlri::decode(family, context.received(family), prefixes)? });
     Ok(())
 }
 

@@ -20,7 +20,8 @@ pub(in crate::wire) struct MpUnreach {
 pub(super) fn decode(value: &[u8], context: &CodecContext, received: &mut Received) -> Result<(), WireError> {
     let (afi, safi, prefixes) = whole((be_u16, be_u8, rest), value)?;
     let family = mp_reach::negotiated(AfiSafi { afi, safi }, context)?;
-    received.mp_unreach = Some(MpUnreach { family, nlri: nlri::decode(family, prefixes)? });
+    received.mp_unreach =
+        Some(MpUnreach { family, nlri: nlri::decode(family, context.received(family), prefixes)? });
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::capability::{ExtendedNextHop, GracefulRestart, LongLived};
+use crate::capability::{AddPath, ExtendedNextHop, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::wire::{CodecContext, decode, encode, next_frame};
 use crate::{Family, Message, Notification};
@@ -62,6 +62,10 @@ fn every_capability_survives() {
             LongLived { family: ipv6, forwarding: true, stale_time: 0xFF_FFFF },
             LongLived { family: Family::Ipv4.code(), forwarding: false, stale_time: 0 },
         ]),
+        Capability::AddPath(vec![
+            AddPath { family: ipv6, receive: true, send: false },
+            AddPath { family: Family::Ipv4.code(), receive: true, send: true },
+        ]),
         Capability::FourOctetAsn(Asn(65_001)),
         Capability::Unknown { code: 73, value: Bytes::from_static(b"\x04host\x00") },
     ]);
@@ -79,6 +83,21 @@ fn long_lived_graceful_restart_takes_seven_octets_a_family() {
     let capped = there_and_back(&open(vec![Capability::LongLivedGracefulRestart(vec![longest])]));
     let kept = LongLived { stale_time: 0xFF_FFFF, ..kept };
     assert_eq!(capped.capabilities, [Capability::LongLivedGracefulRestart(vec![kept])]);
+}
+
+#[test]
+fn add_path_says_its_direction_and_any_other_word_is_not_understood() {
+    let octets = |direction| body(&[14, 2, 12, 69, 8, 0, 1, 1, direction, 0, 2, 1, 3, 2, 0]);
+    let entry = |family: Family, receive, send| AddPath { family: family.code(), receive, send };
+    for (direction, receive, send) in [(1, true, false), (2, false, true), (3, true, true)] {
+        let read = parse(&octets(direction)).unwrap();
+        let entries = vec![entry(Family::Ipv4, receive, send), entry(Family::Ipv6, true, true)];
+        assert_eq!(read.capabilities.first(), Some(&Capability::AddPath(entries)));
+    }
+    for direction in [0, 4, 255] {
+        let read = parse(&octets(direction)).unwrap();
+        assert!(matches!(read.capabilities.first(), Some(Capability::Unknown { code: 69, .. })), "{read:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::*;
 use crate::attributes::UnknownAttribute;
-use crate::wire::testing::{external, read_all};
+use crate::wire::testing::{external, read_all, several_paths};
 use crate::wire::{MAX_EXTENDED_MESSAGE, MAX_MESSAGE};
 use crate::{AsPath, Asn, NextHop};
 
@@ -76,6 +76,29 @@ fn every_prefix_arrives_in_messages_as_full_as_can_be() {
             assert!(parts.iter().all(|part| part.attributes == attributes));
             assert_eq!(parts.into_iter().flat_map(|part| part.nlri).collect::<Vec<_>>(), nlri);
         }
+    }
+}
+
+#[test]
+fn several_paths_of_a_prefix_keep_their_identifiers() {
+    let context = several_paths();
+    for (family, next_hop, nlri, size) in
+        [(Family::Ipv4, "192.0.2.1", ipv4(2_000), 8), (Family::Ipv6, "2001:db8::1", ipv6(2_000), 11)]
+    {
+        let paths = |nlri: &Nlri| [1, 0xFFFF_FFFF].map(|path_id| Nlri { path_id, ..*nlri });
+        let nlri: Vec<_> = nlri.iter().flat_map(paths).collect();
+        let mut out = BytesMut::new();
+        announce(&route(next_hop), family, &nlri, &context, &mut out).unwrap();
+        let messages = lengths(&out);
+        let (_, full) = messages.split_last().unwrap();
+        assert!(full.iter().all(|&length| length <= MAX_MESSAGE && length + size > MAX_MESSAGE), "{full:?}");
+        let announced = read_all(out, &context).into_iter().flat_map(|update| update.announced);
+        assert_eq!(announced.flat_map(|part| part.nlri).collect::<Vec<_>>(), nlri);
+
+        let mut out = BytesMut::new();
+        withdraw(family, &nlri, &context, &mut out);
+        let withdrawn = read_all(out, &context).into_iter().flat_map(|update| update.withdrawn);
+        assert_eq!(withdrawn.collect::<Vec<_>>(), nlri);
     }
 }
 

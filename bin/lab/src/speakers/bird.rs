@@ -128,6 +128,9 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
     if neighbor.multihop {
         text.push_str("  multihop 2;\n");
     }
+    if neighbor.client {
+        text.push_str("  rr client;\n");
+    }
     if neighbor.bfd.is_some() {
         text.push_str("  bfd on;\n");
     }
@@ -143,7 +146,8 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
             ("ipv4", IpAddr::V6(_), _) => "extended next hop on;".to_owned(),
             _ => String::new(),
         };
-        let _ = writeln!(text, "  {family} {{ import all; export {exported}; {next_hop} }};");
+        let paths = if neighbor.add_path { "add paths on;" } else { "" };
+        let _ = writeln!(text, "  {family} {{ import all; export {exported}; {next_hop} {paths} }};");
     }
     text.push_str("}\n");
 }
@@ -214,6 +218,10 @@ fn parse_routes(text: &str) -> Vec<LearnedRoute> {
         match key {
             "BGP.as_path" => route.as_path = as_path(value),
             "BGP.next_hop" => route.next_hop = value.split(' ').next().and_then(|hop| hop.parse().ok()),
+            "BGP.originator_id" => route.originator_id = value.parse().ok(),
+            "BGP.cluster_list" => {
+                route.cluster_list = value.split_whitespace().flat_map(str::parse).collect();
+            }
             "BGP.community" => route.communities.standard = communities(value),
             "BGP.ext_community" => route.communities.extended = communities(value),
             "BGP.large_community" => route.communities.large = communities(value),

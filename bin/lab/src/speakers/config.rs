@@ -66,6 +66,10 @@ pub struct Neighbor {
     pub bfd: Option<Bfd>,
     /// The hold time to offer, in seconds; a third of it is the keepalive interval.
     pub hold_time: u16,
+    /// Reflects to it what others of our AS say, and to them what it says (RFC 4456); BIRD, FRR and podbgp can.
+    pub client: bool,
+    /// Takes several paths of a prefix from it, and tells it of all (RFC 7911); BIRD, FRR and podbgp can.
+    pub add_path: bool,
     /// Never dials, only answers.
     pub passive: bool,
     /// Whether IPv4 unicast is negotiated; over IPv6 its next hops are IPv6 (RFC 8950).
@@ -88,6 +92,8 @@ impl Neighbor {
             ttl_security: false,
             multihop: false,
             bfd: None,
+            client: false,
+            add_path: false,
             hold_time: 9,
             passive: false,
             ipv4: address.is_ipv4(),

@@ -168,6 +168,12 @@ fn configuration(config: &SpeakerConfig) -> String {
         }
         for neighbor in config.neighbors.iter().filter(|neighbor| neighbor.families().contains(&family)) {
             let _ = writeln!(text, "  neighbor {} activate", neighbor.address);
+            if neighbor.client {
+                let _ = writeln!(text, "  neighbor {} route-reflector-client", neighbor.address);
+            }
+            if neighbor.add_path {
+                let _ = writeln!(text, "  neighbor {} addpath-tx-all-paths", neighbor.address);
+            }
             if !config.transit {
                 let _ = writeln!(text, "  neighbor {} filter-list originated out", neighbor.address);
             }
@@ -261,10 +267,13 @@ fn learned_route(prefix: IpNet, path: &Value) -> LearnedRoute {
     let next_hops = path["nexthops"].as_array().into_iter().flatten();
     let next_hop = next_hops.filter(|hop| hop["scope"] != "link-local").find_map(|hop| hop["ip"].as_str());
     let text = |key: &str| path[key]["string"].as_str().unwrap_or_default();
+    let clusters = path["clusterList"]["list"].as_array().into_iter().flatten();
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     LearnedRoute {
         next_hop: next_hop.and_then(|hop| hop.parse().ok()),
         as_path: as_path(text("aspath")),
+        originator_id: path["originatorId"].as_str().and_then(|id| id.parse().ok()),
+        cluster_list: clusters.filter_map(|id| id.as_str()?.parse().ok()).collect(),
         communities: Communities {
             standard: words(text("community")),
             extended: words(&text("extendedCommunity").to_lowercase()),

@@ -140,6 +140,12 @@ fn configuration(speaker: &Speaker) -> Result<String> {
             ensure!(bfd.key.is_none(), "the lab gives podbgp no BFD key");
             let _ = writeln!(text, "bfd = {{ interval = {}, multiplier = 3 }}", bfd.interval);
         }
+        if neighbor.client {
+            text.push_str("client = true\n");
+        }
+        if neighbor.add_path {
+            text.push_str("add-path = { receive = true, send = \"all\" }\n");
+        }
         if neighbor.ttl_security {
             text.push_str("ttl-security = 1\n");
         }
@@ -158,6 +164,8 @@ fn learned_route(prefix: IpNet, attributes: &Value) -> LearnedRoute {
     LearnedRoute {
         next_hop: attributes["next_hop"].as_str().and_then(|hop| hop.parse().ok()),
         as_path: as_path(attributes["as_path"].as_str().unwrap_or_default()),
+        originator_id: attributes["originator_id"].as_str().and_then(|id| id.parse().ok()),
+        cluster_list: texts("cluster_list").iter().flat_map(|id| id.parse()).collect(),
         communities: Communities {
             standard: texts("communities"),
             extended: texts("extended_communities"),

@@ -59,6 +59,10 @@ pub(super) fn read(root: &mut Table<'_>, facts: &Facts) -> (Option<Node>, Known)
     let name = node_name(&mut table, facts);
     let asn = table.required("asn", "64512", asn);
     let router_id = router_id(&mut table, facts);
+    let cluster_id = match table.entry("cluster-id") {
+        Some(value) => cluster_id(&value),
+        None => router_id.map(BgpId::to_ipv4),
+    };
     let listen = match table.entry("listen") {
         Some(value) => listen(&value),
         None => Some(
@@ -71,8 +75,10 @@ pub(super) fn read(root: &mut Table<'_>, facts: &Facts) -> (Option<Node>, Known)
     };
     table.finish();
     let known = Known { asn, router_id, listen: listen.clone().unwrap_or_default() };
-    let node =
-        || Some(Node { name: name?, asn: asn?, router_id: router_id?, listen: listen?, blocks: blocks? });
+    let node = || {
+        let (name, asn, router_id, cluster_id) = (name?, asn?, router_id?, cluster_id?);
+        Some(Node { name, asn, router_id, cluster_id, listen: listen?, blocks: blocks? })
+    };
     (node(), known)
 }
 
@@ -209,6 +215,14 @@ fn router_id(table: &mut Table<'_>, facts: &Facts) -> Option<BgpId> {
             None
         }
     }
+}
+
+fn cluster_id(value: &Value<'_>) -> Option<Ipv4Addr> {
+    let id: Ipv4Addr = value.parse("a cluster id", "it as an IPv4 address, such as \"10.203.30.40\"")?;
+    if id.is_unspecified() {
+        return value.refuse("0.0.0.0 is nobody's cluster", "any other will do");
+    }
+    Some(id)
 }
 
 fn listen(value: &Value<'_>) -> Option<BTreeSet<SocketAddr>> {

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use bgp::{Family, FamilySet, HoldTime};
 
+use super::add_path;
 use super::bfd;
 use super::node::{Known, asn, name};
 use super::password;
 use super::policy::Policies;
 use super::reader::{Table, Value};
 use crate::intent::{Export, Import, PeerIntent, RestartRole};
+use rib::NextHopMode;
 
 /// The longest description (RFC 9003 allows as much in a shutdown message).
 const MAX_DESCRIPTION: usize = 255;
@@ -64,7 +66,7 @@ fn peer(mut table: Table<'_>, around: &Around<'_>, taken: &mut Taken) -> Option<
         remote_asn.unwrap_or_default(),
     );
     session(&mut table, &mut peer, around, address);
-    routes(&mut table, &mut peer, around.policies);
+    routes(&mut table, &mut peer, around);
     table.finish();
     (name.is_some() && address.is_some() && remote_asn.is_some()).then_some(peer)
 }
@@ -83,7 +85,7 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
     set(&mut peer.send_hold, table.optional("send-hold-time", |value| send_hold(value, peer.hold_time)));
     set(&mut peer.families, table.optional("families", families));
     let ttl_security = table.entry("ttl-security");
-    let is_internal = Some(peer.asn) == peer.local_asn.or(node.asn);
+    let is_internal = is_internal(peer, node);
     let multihop = table.optional("multihop", |value| multihop(value, ttl_security.as_ref(), is_internal));
     set(&mut peer.multihop, multihop);
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
@@ -96,7 +98,8 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
 }
 
 /// Reads what may come in and go out.
-fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, policies: &Policies<'_>) {
+fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
+    let policies = around.policies;
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
     set(&mut peer.export, table.optional("export", |value| export(value, policies)));
     set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
@@ -107,6 +110,10 @@ fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, policies: &Policies<'_>)
     let ipv6 = table.optional("max-length-ipv6", |value| max_length(value, Family::Ipv6, import));
     set(&mut peer.max_length_ipv4, ipv4);
     set(&mut peer.max_length_ipv6, ipv6);
+    let is_internal = is_internal(peer, around.node);
+    set(&mut peer.client, table.optional("client", |value| client(value, is_internal, &peer.export)));
+    set(&mut peer.next_hop, table.optional("next-hop", |value| next_hop(value, is_internal)));
+    set(&mut peer.add_path, table.optional("add-path", |value| add_path::read(value, families)));
 }
 
 /// Puts a value in the place of the default, if the file has one.
@@ -277,6 +284,43 @@ fn description(value: &Value<'_>) -> Option<String> {
             .refuse("is not a line of text", format!("write at most {MAX_DESCRIPTION} octets in one line"));
     }
     Some(text.to_owned())
+}
+
+fn is_internal(peer: &PeerIntent, node: &Known) -> bool {
+    Some(peer.asn) == peer.local_asn.or(node.asn)
+}
+
+fn client(value: &Value<'_>, is_internal: bool, export: &Export) -> Option<bool> {
+    let client = value.flag()?;
+    if client && !is_internal {
+        value.warn(
+            "has no effect: a client is in our own AS, and this peer is not (RFC 4456)",
+            "leave client out, or correct the AS",
+        );
+    } else if client && *export == Export::Originated {
+        value.warn(
+            "nothing is reflected to a client with export = \"originated\"",
+            "write export = \"all\" beside it, or a policy",
+        );
+    }
+    Some(client)
+}
+
+fn next_hop(value: &Value<'_>, is_internal: bool) -> Option<NextHopMode> {
+    let modes = [NextHopMode::Auto, NextHopMode::Own, NextHopMode::Keep];
+    let words = modes.map(|mode| mode.to_string());
+    let named: Vec<_> = words.iter().map(String::as_str).zip(modes).collect();
+    let mode = value.choice(&named)?;
+    match (mode, is_internal) {
+        (NextHopMode::Own, false) => {
+            value.warn("an external peer is told of us as next hop anyway", "leave next-hop out");
+        }
+        (NextHopMode::Keep, true) => {
+            value.warn("an internal peer is told of next hops as they came anyway", "leave next-hop out");
+        }
+        _ => {}
+    }
+    Some(mode)
 }
 
 fn max_length(value: &Value<'_>, family: Family, import: &Import) -> Option<u8> {

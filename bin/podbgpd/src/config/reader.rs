@@ -210,6 +210,11 @@ impl<'a> Value<'a> {
         self.problems.errors()
     }
 
+    /// Tells whether the value is `true` or `false`, for keys that take more than that.
+    pub(super) fn is_flag(&self) -> bool {
+        self.value.get_ref().is_bool()
+    }
+
     /// Tells whether the value is a number, for keys that take numbers and texts.
     pub(super) fn is_number(&self) -> bool {
         self.value.get_ref().is_integer()

@@ -21,6 +21,7 @@ pub(super) struct Log {
     offences: BTreeMap<String, Allowance>,
     strangers: Allowance,
     oversized: Allowance,
+    surplus: Allowance,
 }
 
 impl Log {
@@ -54,6 +55,12 @@ impl Log {
             }
             Notice::MaxPrefixes { peer, limit } => {
                 warn!(target: "session", peer, limit, "too many prefixes; the session stays down until `bgpctl peer NAME up`");
+            }
+            Notice::Surplus { peer, paths } => {
+                if let Some(left_out) = self.surplus.take(now) {
+                    warn!(target: "session", peer, paths, left_out,
+                        "paths not taken in: the peer has as many of their prefixes as peer.add-path lets it have");
+                }
             }
             Notice::Stranger(from) => {
                 if let Some(left_out) = self.strangers.take(now) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use bgp::capability::{ExtendedNextHop, GracefulRestart, LongLived};
+use bgp::capability::{self, ExtendedNextHop, GracefulRestart, LongLived};
 use bgp::fsm::{ConnId, Peer, PeerSettings};
 use bgp::wire::{Disposition, Offence};
 use bgp::{Capability, Family, FamilySet, Negotiated, NextHop};
@@ -35,6 +35,8 @@ pub(super) struct Peering {
     /// UPDATEs that were treated as withdrawals, and attributes that were discarded (RFC 7606 §2).
     pub(super) treated_as_withdraw: u64,
     pub(super) attributes_discarded: u64,
+    /// Paths that were not taken in, since the peer has as many of their prefixes as it may (RFC 7911).
+    pub(super) surplus_paths: u64,
 }
 
 /// What is known while the session is up.
@@ -68,6 +70,7 @@ impl Peering {
             drained: None,
             treated_as_withdraw: 0,
             attributes_discarded: 0,
+            surplus_paths: 0,
             intent,
         }
     }
@@ -117,28 +120,19 @@ impl Peering {
             asn: negotiated.peer_asn,
             local_asn: negotiated.local_asn,
             bgp_id: negotiated.peer_id,
-            address: self.intent.address,
-            interface: None,
             families: negotiated.families,
             next_hop_self: next_hop_self(&end, negotiated.extended_next_hop),
             extended_next_hop: negotiated.extended_next_hop,
-            import: Arc::new(import(&self.intent)),
-            export: Arc::new(export(&self.intent)),
-            max_prefixes: self.intent.max_prefixes,
+            add_path: self.intent.add_path.of_tables(negotiated.add_path_send),
             long_lived: negotiated
                 .long_lived
                 .iter()
                 .filter_map(|entry| Family::from_code(entry.family))
                 .collect(),
-            enforce_first_as: true,
-            graceful_shutdown: self.intent.graceful_shutdown,
-            drain: None,
-            blackhole: self.intent.blackhole,
+            ..self.intended(node)
         }
     }
-}
 
-impl Peering {
     /// Returns what the tables would know of the peer, as far as that can be told before there is a session: its
     /// identifier and our own address, which only a session tells, are stood in for.
     pub(super) fn intended(&self, node: &Intent) -> PeerInfo {
@@ -158,11 +152,14 @@ impl Peering {
             import: Arc::new(import(peer)),
             export: Arc::new(export(peer)),
             max_prefixes: peer.max_prefixes,
-            enforce_first_as: true,
-            blackhole: peer.blackhole,
+            client: peer.client,
+            next_hop: peer.next_hop,
+            add_path: rib::AddPath::default(),
             long_lived: FamilySet::NONE,
+            enforce_first_as: true,
             graceful_shutdown: peer.graceful_shutdown,
             drain: None,
+            blackhole: peer.blackhole,
         }
     }
 }
@@ -189,6 +186,7 @@ pub(super) fn rib_settings(intent: &Intent) -> RibSettings {
         multipath_relax: intent.decision.multipath_relax,
         always_compare_med: intent.decision.always_compare_med,
         resolve: intent.fib.install,
+        cluster_id: intent.node.cluster_id,
         ..RibSettings::new(intent.node.router_id)
     }
 }
@@ -276,8 +274,17 @@ fn capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Cap
         }]));
     }
     capabilities.push(Capability::ExtendedMessage);
+    capabilities.extend(add_path_capability(peer));
     capabilities.extend(restart_capabilities(peer, node, standing));
     capabilities
+}
+
+/// Says in which families we take and send several paths of a prefix (RFC 7911 §4).
+fn add_path_capability(peer: &PeerIntent) -> Option<Capability> {
+    let (receive, send) = (peer.add_path.receive.is_some(), peer.add_path.send.is_some());
+    let families = peer.families.intersection(peer.add_path.families);
+    let entry = |family: Family| capability::AddPath { family: family.code(), receive, send };
+    (receive || send).then(|| Capability::AddPath(families.iter().map(entry).collect()))
 }
 
 /// Says what we do over a restart of ours. Without families it still promises End-of-RIB, and moves FRR and GoBGP to

@@ -146,6 +146,8 @@ impl Speaker {
         self.rib.set_graceful_shutdown(id, peering.intent.graceful_shutdown);
         self.rib.set_blackhole(id, peering.intent.blackhole);
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
+        self.rib.set_client(id, peering.intent.client);
+        self.rib.set_next_hop(id, peering.intent.next_hop);
         for action in actions {
             self.act(id, action, now, out);
         }

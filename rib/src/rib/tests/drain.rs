@@ -25,7 +25,7 @@ fn told(rib: &mut Rib, peer: PeerId, told: &mut Told) -> Option<PathAttributes> 
     rib.settle();
     hear(told, &rib.pull(peer, 100));
     rib.audit().unwrap();
-    told.get(&prefix(BLOCK)).cloned()
+    told.get(&Nlri::from(prefix(BLOCK))).cloned()
 }
 
 fn carries(attributes: &PathAttributes) -> bool {

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::drain::{Drain, Marks};
+use crate::path::Path;
 use crate::policy::{Change, Decision, Edit, Match, Policy, PrefixRange, PrefixSet, Rule};
+use crate::pool::AttrId;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -18,6 +20,8 @@ enum Step {
     Import(u32, u8),
     Export(u32, u8),
     Drain(u32, u8),
+    Client(u32, bool),
+    NextHop(u32, u8),
     Refresh(u32),
     Originate(u16),
     Resolve(u8, u8),
@@ -40,7 +44,31 @@ const PREFIXES: [&str; 10] = [
     "2001:db8:1::/48",
     "fe80::/10",
 ];
-const PEERS: u32 = 4;
+const PEERS: u32 = 6;
+
+/// Three peers outside, the last of which takes two paths of an IPv4 prefix; inside one, a client that takes all
+/// paths, and one that is always told of us as next hop.
+fn model_peer(number: u32) -> PeerInfo {
+    let inside = is_inside(number);
+    let add_path = match number {
+        4 => AddPath { send: FamilySet::from_iter([Family::Ipv4]), most_sent: 2, ..AddPath::default() },
+        5 => AddPath { send: FamilySet::ALL, most_sent: usize::MAX, ..AddPath::default() },
+        _ => AddPath::default(),
+    };
+    PeerInfo {
+        asn: if inside { OURS } else { Asn(OURS.0 + number) },
+        interface: (number == 2).then_some(7),
+        long_lived: if number < 3 || number == 5 { FamilySet::ALL } else { FamilySet::NONE },
+        client: number == 5,
+        next_hop: if number == 6 { NextHopMode::Own } else { NextHopMode::Auto },
+        add_path,
+        ..peer(PeerId(number))
+    }
+}
+
+fn is_inside(number: u32) -> bool {
+    [3, 5, 6].contains(&number)
+}
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let peer = 1..=PEERS;
@@ -58,10 +86,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (peer.clone(), 0..4u8).prop_map(|(peer, kind)| Step::Import(peer, kind)),
         1 => (peer.clone(), 0..4u8).prop_map(|(peer, kind)| Step::Export(peer, kind)),
         1 => (peer.clone(), 0..3u8).prop_map(|(peer, kind)| Step::Drain(peer, kind)),
+        1 => (peer.clone(), any::<bool>()).prop_map(|(peer, client)| Step::Client(peer, client)),
+        1 => (peer.clone(), 0..3u8).prop_map(|(peer, kind)| Step::NextHop(peer, kind)),
         1 => peer.clone().prop_map(Step::Refresh),
         2 => any::<u16>().prop_map(Step::Originate),
         3 => (0..4u8, 0..4u8).prop_map(|(hop, kind)| Step::Resolve(hop, kind)),
-        1 => (0..4u8).prop_map(Step::Settings),
+        1 => (0..8u8).prop_map(Step::Settings),
         5 => Just(Step::Settle),
         6 => (peer, 1..6usize).prop_map(|(peer, limit)| Step::Pull(peer, limit)),
         4 => (1..6usize).prop_map(Step::PullForwarding),
@@ -74,10 +104,12 @@ fn chosen(bits: u16) -> Vec<&'static str> {
     PREFIXES.iter().enumerate().filter(|(index, _)| bits >> index & 1 == 1).map(|(_, text)| *text).collect()
 }
 
+const OTHER_CLUSTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+
 const HOPS: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "fe80::1"];
 
 fn variant(peer: u32, variant: u8) -> PathAttributes {
-    let first = if PeerId(peer) == INSIDE { vec![] } else { vec![OURS.0 + peer] };
+    let first = if is_inside(peer) { vec![] } else { vec![OURS.0 + peer] };
     let rest: &[u32] = match variant & 3 {
         0 => &[],
         1 => &[64999],
@@ -93,7 +125,10 @@ fn variant(peer: u32, variant: u8) -> PathAttributes {
         2 => vec![Community::NO_LLGR],
         _ => vec![Community::NO_EXPORT],
     };
-    attributes.rare.edit(|rare| rare.originator_id = (variant & 0x80 != 0).then(|| id(77)));
+    attributes.rare.edit(|rare| {
+        rare.originator_id = (variant & 0x80 != 0).then(|| id(77));
+        rare.cluster_list = Vec::from_iter((variant & 0x80 != 0).then_some(OTHER_CLUSTER));
+    });
     attributes
 }
 
@@ -134,6 +169,17 @@ fn export(kind: u8) -> Arc<Export> {
     })
 }
 
+/// Forgets by which identifiers a peer knows its paths: they are ours to choose.
+fn without_ids(told: &Told) -> Vec<String> {
+    sorted(told.iter().map(|(nlri, attributes)| (nlri.prefix, attributes.clone())))
+}
+
+fn sorted(paths: impl IntoIterator<Item = (IpNet, PathAttributes)>) -> Vec<String> {
+    let mut sorted: Vec<_> = paths.into_iter().map(|path| format!("{path:?}")).collect();
+    sorted.sort();
+    sorted
+}
+
 /// The tables with everybody who listens to them.
 struct World {
     rib: Rib,
@@ -161,9 +207,7 @@ impl World {
                 self.rib.update(PeerId(peer), update, now);
             }
             Step::Up(number) => {
-                let interface = (number == 2).then_some(7);
-                let long_lived = if number < 3 { FamilySet::ALL } else { FamilySet::NONE };
-                self.rib.peer_up(PeerId(number), PeerInfo { interface, long_lived, ..peer(PeerId(number)) });
+                self.rib.peer_up(PeerId(number), model_peer(number));
                 self.told.insert(number, Told::new());
             }
             Step::Down(number) => {
@@ -196,6 +240,12 @@ impl World {
                 let drain = [None, Some(Drain::Announced(Marks::default())), Some(Drain::Withdrawn)];
                 self.rib.set_drain(PeerId(peer), drain[usize::from(kind)]);
             }
+            Step::Client(peer, client) if is_inside(peer) => self.rib.set_client(PeerId(peer), client),
+            Step::Client(..) => {}
+            Step::NextHop(peer, kind) => {
+                let modes = [NextHopMode::Auto, NextHopMode::Own, NextHopMode::Keep];
+                self.rib.set_next_hop(PeerId(peer), modes[usize::from(kind)]);
+            }
             Step::Refresh(peer) => Family::ALL.iter().for_each(|&f| self.rib.refresh(PeerId(peer), f)),
             Step::Originate(bits) => {
                 self.rib.originate(chosen(bits).into_iter().map(|text| Origination::of(prefix(text))), now);
@@ -205,6 +255,7 @@ impl World {
                 let mut settings = RibSettings::new(id(0x0A00_0001));
                 settings.max_paths = 1 + usize::from(kind & 1);
                 settings.always_compare_med = kind & 2 != 0;
+                settings.cluster_id = if kind & 4 != 0 { OTHER_CLUSTER } else { settings.cluster_id };
                 self.rib.set_settings(settings);
             }
             Step::Settle => self.rib.settle(),
@@ -277,14 +328,39 @@ impl World {
         }
         for peer in peers {
             let fresh = PREFIXES.iter().map(|text| prefix(text));
-            let fresh = fresh.filter_map(|p| Some((p, self.rib.export_afresh(PeerId(peer), &p).ok()?)));
-            let fresh: Told = fresh.collect();
-            assert_eq!(self.told[&peer], fresh, "what peer {peer} believes");
+            let fresh: Vec<_> = fresh.flat_map(|p| self.fresh_look(peer, p)).collect();
+            assert_eq!(without_ids(&self.told[&peer]), sorted(fresh), "what peer {peer} believes");
             let record = Family::ALL.into_iter().flat_map(|f| self.rib.advertised(PeerId(peer), f));
-            let record: Told = record.map(|(prefix, attributes)| (prefix, attributes.clone())).collect();
+            let record: Told = record.map(|(nlri, attributes)| (nlri, attributes.clone())).collect();
             assert_eq!(self.told[&peer], record, "the record for peer {peer}");
         }
         assert_eq!(self.kernel, self.wanted_in_kernel());
+    }
+
+    /// Works out what a peer should know of a prefix from its paths.
+    fn fresh_look(&self, number: u32, prefix: IpNet) -> Vec<(IpNet, PathAttributes)> {
+        let peer = self.info(number).unwrap();
+        let family = Family::of(&prefix);
+        if !peer.add_path.send.contains(family) {
+            let only = self.rib.export_afresh(PeerId(number), &prefix).ok();
+            return only.map(|attributes| (prefix, attributes)).into_iter().collect();
+        }
+        let Some(id) = self.rib.destinations.find(&prefix) else { return Vec::new() };
+        let usable = |path: &&Path| {
+            let own = self.rib.source(path.source) == Source::Peer(PeerId(number));
+            path.accepted != AttrId::NONE && path.standing() != Standing::Unreachable && !own
+        };
+        let mut left: Vec<_> = self.rib.destinations[id].paths.iter().filter(usable).copied().collect();
+        let mut known = Vec::new();
+        while known.len() < peer.add_path.most_sent && !left.is_empty() {
+            let path = left.remove(self.rib.best_of(&left));
+            known.extend(
+                crate::export::export(peer, self.rib.outgoing(id, &path))
+                    .ok()
+                    .map(|attributes| (prefix, attributes)),
+            );
+        }
+        known
     }
 
     /// Returns what a peer has announced, as it would announce it again.
@@ -370,7 +446,8 @@ proptest! {
         world.check();
         prop_assert_eq!(swept, [0, 0]);
         prop_assert_eq!(world.rib.stats().forwarding_changes, handed_out);
-        prop_assert_eq!(world.told, told);
+        let known = |told: &BTreeMap<u32, Told>| told.values().map(without_ids).collect::<Vec<_>>();
+        prop_assert_eq!(known(&world.told), known(&told));
         prop_assert_eq!(world.rib.audit(), Ok(()));
     }
 

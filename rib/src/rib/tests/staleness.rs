@@ -51,7 +51,7 @@ fn staleness(rib: &Rib, text: &str) -> Option<Staleness> {
 }
 
 fn told(rib: &Rib, id: PeerId, text: &str) -> Option<Vec<Community>> {
-    rib.advertised_of(id, &prefix(text)).map(|attributes| attributes.communities.clone())
+    rib.advertised_of(id, &prefix(text)).next().map(|(_, attributes)| attributes.communities.clone())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Trials say what happens, and policies that look at who announced a route.
 
 use super::*;
-use crate::policy::{Change, Decision, Edit, Match, Policy, Route, Rule};
+use crate::policy::{Change, Decision, Edit, Match, Policy, Rule};
 
 fn rule(matches: Vec<Match>, edits: Vec<Edit>, decision: Option<Decision>) -> Rule {
     Rule { name: String::new(), matches, edits, decision }
@@ -74,13 +74,9 @@ fn a_trial_of_export_ends_as_the_route_does() {
         rib.update(TOR_A, announce(said.clone(), &["10.1.0.0/16"]), 1);
         rib.settle();
         rib.pull(TOR_B, 10);
-        let route = Route {
-            prefix: prefix("10.1.0.0/16"),
-            announcer: rib.peer_info(TOR_A).map(PeerInfo::announcer),
-            attributes: &said,
-        };
-        let trial = rib.try_export(rib.peer_info(TOR_B).unwrap(), route);
-        let told = rib.explain_export(TOR_B, &prefix("10.1.0.0/16")).cloned();
+        let ten = prefix("10.1.0.0/16");
+        let trial = rib.try_export(rib.peer_info(TOR_B).unwrap(), rib.peer_info(TOR_A), ten, &said);
+        let told = rib.explain_export(TOR_B, &ten).cloned();
         assert_eq!(trial.outcome, told, "{export:?}");
     }
 }
@@ -103,5 +99,5 @@ fn equal_routes_of_two_peers_may_go_out_differently() {
     rib.settle();
     let mut told = Told::new();
     hear(&mut told, &rib.pull(INSIDE, 10));
-    assert_eq!(told.keys().copied().collect::<Vec<_>>(), [prefix("10.1.0.0/16")]);
+    assert_eq!(told.keys().map(|nlri| nlri.prefix).collect::<Vec<_>>(), [prefix("10.1.0.0/16")]);
 }

@@ -1,6 +1,6 @@
 //! Peers: a line for each, or one in full.
 
-use control::{BfdView, DrainStage, PeerState, PeerView, TimersView};
+use control::{BfdView, DrainStage, PeerFamilyView, PeerState, PeerView, TimersView};
 
 use super::drain::stage;
 use super::restart;
@@ -147,6 +147,15 @@ fn session(text: &mut String, peer: &PeerView) {
     fact(text, "AS", format!("{}, ours {} ({kind})", peer.asn, peer.local_asn));
     fact(text, "Router ID", peer.router_id.map_or("not known yet".to_owned(), |id| id.to_string()));
     fact(text, "Policy", format!("import {}, export {}", peer.import, peer.export));
+    if let Some(cluster) = peer.cluster_id {
+        fact(text, "Reflection", format!("a client of ours, cluster {cluster}"));
+    }
+    if peer.next_hop != "auto" {
+        fact(text, "Next hop", peer.next_hop.clone());
+    }
+    if peer.surplus_paths > 0 {
+        fact(text, "Paths refused", format!("{}, beyond the limit of a prefix", peer.surplus_paths));
+    }
     let protection = match (peer.md5, peer.ttl_security) {
         (true, true) => "TCP MD5, TTL security",
         (true, false) => "TCP MD5",
@@ -231,7 +240,8 @@ fn timers(timers: &TimersView, state: PeerState) -> String {
 }
 
 fn families(peer: &PeerView) -> Table {
-    let mut table = Table::new(vec![
+    let several = peer.families.iter().any(|row| row.add_path_received || row.add_path_sent);
+    let mut columns = vec![
         words("FAMILY"),
         words("NEGOTIATED"),
         words("EOR-RX"),
@@ -241,9 +251,11 @@ fn families(peer: &PeerView) -> Table {
         numbers("BEST"),
         numbers("ADVERTISED"),
         numbers("MAX"),
-    ]);
+    ];
+    columns.extend(several.then(|| words("SEVERAL-PATHS")));
+    let mut table = Table::new(columns);
     for row in &peer.families {
-        table.row(vec![
+        let mut cells = vec![
             family(row.family).to_owned(),
             yes(row.negotiated).to_owned(),
             yes(row.end_of_rib_received).to_owned(),
@@ -253,9 +265,22 @@ fn families(peer: &PeerView) -> Table {
             row.best.to_string(),
             row.advertised.to_string(),
             or_dash(row.max_prefixes),
-        ]);
+        ];
+        cells.extend(several.then(|| several_paths(row)));
+        table.row(cells);
     }
     table
+}
+
+/// Says in which directions there are several paths of a prefix.
+fn several_paths(row: &PeerFamilyView) -> String {
+    match (row.add_path_received, row.add_path_sent) {
+        (true, true) => "received, sent",
+        (true, false) => "received",
+        (false, true) => "sent",
+        (false, false) => "no",
+    }
+    .to_owned()
 }
 
 fn rejects(peer: &PeerView) -> Table {

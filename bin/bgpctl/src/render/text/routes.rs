@@ -118,48 +118,52 @@ fn summary(routes: &[RouteView]) -> String {
 
 /// A line for each path, whatever became of it.
 fn paths(routes: &[RouteView], screen: &Screen) -> String {
-    let mut table = Table::new(vec![
-        words("PREFIX"),
-        words("SOURCE"),
-        words("NEXT-HOP"),
-        texts("AS-PATH"),
-        numbers("AGE"),
-        texts("STANDING"),
-    ]);
+    let ids = routes.iter().flat_map(|route| &route.candidates).any(|path| path.path_id.is_some());
+    let mut columns = vec![words("PREFIX")];
+    columns.extend(ids.then(|| numbers("PATH-ID")));
+    columns.extend([words("SOURCE"), words("NEXT-HOP"), texts("AS-PATH"), numbers("AGE"), texts("STANDING")]);
+    let mut table = Table::new(columns);
     for route in routes {
         for path in &route.candidates {
-            table.row(vec![
-                route.prefix.to_string(),
+            let mut cells = vec![route.prefix.to_string()];
+            cells.extend(ids.then(|| or_dash(path.path_id)));
+            cells.extend([
                 source(path),
                 or_dash(path.attributes.next_hop),
                 as_path(&path.attributes),
                 duration(path.age_seconds),
                 verdict(path),
             ]);
+            table.row(cells);
         }
     }
     if table.is_empty() { String::new() } else { table.render(screen, "") }
 }
 
 fn advertised(routes: &[AdvertisedView], screen: &Screen) -> String {
-    let mut table = Table::new(vec![
-        words("PREFIX"),
+    let ids = routes.iter().any(|route| route.path_id.is_some());
+    let mut columns = vec![words("PREFIX")];
+    columns.extend(ids.then(|| numbers("PATH-ID")));
+    columns.extend([
         words("NEXT-HOP"),
         texts("AS-PATH"),
         words("ORIGIN"),
         numbers("MED"),
         texts("COMMUNITIES"),
     ]);
+    let mut table = Table::new(columns);
     for route in routes {
         let attributes = &route.attributes;
-        table.row(vec![
-            route.prefix.to_string(),
+        let mut cells = vec![route.prefix.to_string()];
+        cells.extend(ids.then(|| or_dash(route.path_id)));
+        cells.extend([
             or_dash(attributes.next_hop),
             as_path(attributes),
             attributes.origin.clone(),
             or_dash(attributes.med),
             or_dash(Some(communities(attributes)).filter(|communities| !communities.is_empty())),
         ]);
+        table.row(cells);
     }
     if table.is_empty() { String::new() } else { table.render(screen, "") }
 }

@@ -14,6 +14,7 @@ fn intent(peers: &[&str]) -> Intent {
         node: Node {
             name: "node-a".to_owned(),
             asn: Asn(64_512),
+            cluster_id: [10, 203, 30, 40].into(),
             router_id: BgpId::new(Ipv4Addr::new(10, 0, 0, 40)).unwrap(),
             listen: BTreeSet::from(["0.0.0.0:179".parse().unwrap()]),
             blocks: BTreeSet::from(["10.20.30.64/26".parse().unwrap()]),
@@ -170,6 +171,9 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         max_length_ipv6,
         import,
         export,
+        client,
+        next_hop,
+        add_path,
         graceful_shutdown,
         blackhole,
         shutdown,
@@ -179,7 +183,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
 
 #[test]
 fn every_field_of_a_node_has_a_row() {
-    let node = count_fields!(Node { name, asn, router_id, listen, blocks });
+    let node = count_fields!(Node { name, asn, router_id, cluster_id, listen, blocks });
     let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups });
     let decision = count_fields!(Decision { multipath_relax, always_compare_med });
     let bfd = count_fields!(BfdTiming { min_tx, min_rx, multiplier });

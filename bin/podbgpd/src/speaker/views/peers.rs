@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bgp::fsm::{self, State, Timer};
-use bgp::{Capability, Family};
+use bgp::{Capability, Family, FamilySet, Negotiated};
 use control::{
     CapabilitiesView, ErrorCode, ErrorView, LastErrorView, MalformedView, MessageCountsView, MessagesView,
     PeerFamilyView, PeerState, PeerView, RejectedView, TimersView,
@@ -60,6 +60,9 @@ impl Speaker {
             md5: intent.password.is_some(),
             ttl_security: intent.ttl_security.is_some(),
             passive: intent.passive,
+            cluster_id: intent.client.then_some(self.intent.node.cluster_id),
+            next_hop: intent.next_hop.to_string(),
+            surplus_paths: peering.surplus_paths,
             import: intent.import.to_string(),
             export: intent.export.to_string(),
             flaps: stats.flaps,
@@ -85,7 +88,10 @@ impl Speaker {
     fn family_view(&self, id: PeerId, peering: &Peering, family: Family) -> PeerFamilyView {
         let counts = self.rib.counts(id, family).copied().unwrap_or_default();
         let session = peering.session.as_ref();
-        let negotiated = peering.machine.session().map(|session| session.negotiated.families);
+        let negotiated = peering.machine.session().map(|session| &session.negotiated);
+        let has = |set: fn(&Negotiated) -> FamilySet| {
+            negotiated.is_some_and(|negotiated| set(negotiated).contains(family))
+        };
         let rejected = RejectReason::ALL.into_iter().filter_map(|reason| {
             let count = counts.standing(Standing::Rejected(reason));
             let words = words::rejected(reason);
@@ -94,7 +100,9 @@ impl Speaker {
         });
         PeerFamilyView {
             family: super::family(family),
-            negotiated: negotiated.is_some_and(|families| families.contains(family)),
+            negotiated: has(|negotiated| negotiated.families),
+            add_path_received: has(|negotiated| negotiated.add_path_receive),
+            add_path_sent: has(|negotiated| negotiated.add_path_send),
             end_of_rib_received: session.is_some_and(|session| session.end_of_rib_received.contains(family)),
             end_of_rib_sent: session.is_some_and(|session| session.end_of_rib_sent.contains(family)),
             received: counts.received().into(),
@@ -188,6 +196,17 @@ fn capability(capability: &Capability) -> String {
                     format!("graceful restart {} s{restarted}: {}", restart.restart_time, kept.join(", "))
                 }
             }
+        }
+        Capability::AddPath(entries) => {
+            let entry = |entry: &bgp::capability::AddPath| {
+                let direction = match (entry.receive, entry.send) {
+                    (true, true) => "receive and send",
+                    (true, false) => "receive",
+                    (false, _) => "send",
+                };
+                format!("{} {direction}", code(entry.family))
+            };
+            format!("several paths: {}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
         Capability::LongLivedGracefulRestart(families) => {
             let kept = families.iter().map(|kept| format!("{} {} s", code(kept.family), kept.stale_time));

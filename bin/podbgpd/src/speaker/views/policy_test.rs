@@ -11,7 +11,6 @@ use control::{
     PolicyStepView, PolicyTest, PolicyTestView, ReasonView, TriedRoute,
 };
 use ipnet::IpNet;
-use rib::policy::Route;
 use rib::{PeerId, PeerInfo, Policy, Source, Step, Withheld};
 
 use super::super::Speaker;
@@ -156,9 +155,8 @@ impl Speaker {
             return Finding { policy, steps: Vec::new(), outcome };
         }
         let from = tried.from.and_then(|from| Some((from, self.peerings.get(&from)?)));
-        let announcer = from.map(|(from, peering)| self.known_or_intended(from, peering).announcer());
-        let route = Route { prefix: test.prefix, announcer, attributes: &tried.attributes };
-        let trial = self.rib.try_export(info, route);
+        let from = from.map(|(from, peering)| self.known_or_intended(from, peering));
+        let trial = self.rib.try_export(info, from.as_ref(), test.prefix, &tried.attributes);
         let outcome = trial.outcome.map_err(|reason| words::withheld(reason, export));
         Finding { policy, steps: trial.steps, outcome }
     }

@@ -83,14 +83,15 @@ impl Speaker {
     pub fn advertised(&self, query: &RouteQuery, peer: &str) -> Result<Page<AdvertisedView>, ErrorView> {
         let id = self.id_of(peer)?;
         Ok(self.page(query, |destination| {
-            let attributes = self.rib.advertised_of(id, &destination.prefix())?;
-            Some(AdvertisedView {
-                prefix: destination.prefix(),
-                family: super::family(Family::of(&destination.prefix())),
+            let prefix = destination.prefix();
+            let told = self.rib.advertised_of(id, &prefix).map(|(path_id, attributes)| AdvertisedView {
+                prefix,
+                family: super::family(Family::of(&prefix)),
                 peer: peer.to_owned(),
-                path_id: None,
+                path_id: (path_id != 0).then_some(path_id),
                 attributes: attributes_view(attributes),
-            })
+            });
+            told.collect::<Vec<_>>()
         }))
     }
 
@@ -99,7 +100,11 @@ impl Speaker {
     }
 
     /// Walks the destinations a query selects, from where it left off.
-    fn page<T>(&self, query: &RouteQuery, mut show: impl FnMut(DestinationView<'_>) -> Option<T>) -> Page<T> {
+    fn page<T, I: IntoIterator<Item = T>>(
+        &self,
+        query: &RouteQuery,
+        mut show: impl FnMut(DestinationView<'_>) -> I,
+    ) -> Page<T> {
         let one = match query.selection {
             Selection::All => None,
             Selection::Prefix(prefix) => Some(self.rib.destination(&prefix)),
@@ -107,7 +112,7 @@ impl Speaker {
         };
         if let Some(destination) = one {
             let wanted = destination.filter(|found| of_family(query, Family::of(&found.prefix())));
-            return Page { items: wanted.and_then(show).into_iter().collect(), next: None };
+            return Page { items: wanted.into_iter().flat_map(show).collect(), next: None };
         }
         let mut page = Page { items: Vec::new(), next: None };
         let mut looked_at = 0;
