@@ -44,7 +44,7 @@ fn node(number: u8) -> Intent {
             name: name(number),
             asn: asn(number),
             router_id: BgpId::new([192, 0, 2, number].into()).expect("not zero"),
-            cluster_id: None,
+            cluster_id: [192, 0, 2, number].into(),
             listen: [].into(),
             blocks: blocks(number).into(),
         },
