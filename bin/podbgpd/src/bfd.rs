@@ -59,6 +59,14 @@ pub struct Report {
     pub send_failures: u64,
 }
 
+impl Report {
+    /// Tells whether packets get through to this address and back.
+    #[must_use]
+    pub fn hears(&self, address: IpAddr) -> bool {
+        self.sessions.get(&address).is_some_and(|session| session.state == State::Up)
+    }
+}
+
 /// How a session stands.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionReport {

@@ -9,6 +9,10 @@
 //! nothing is kept, or a dead switch would swallow packets for its whole restart time. Once the session is gone
 //! and the routes are kept, silence of a BFD that shares its fate with BGP (C bit clear) says only what is known,
 //! that the control plane restarts; with the C bit set it says that packets are lost, and the routes go.
+//!
+//! A deliberate step away from RFC 8538 §4: a peer that was silent for the whole hold time keeps its routes only where
+//! BFD still hears it. A switch that hangs says nothing of its forwarding, and for a node without BFD the hold time
+//! would grow by the restart time before traffic leaves a dead one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -132,9 +136,10 @@ impl Terms {
         }
     }
 
-    /// Tells whether routes stay when a session like this ends.
-    fn survive(&self, reason: &DownReason) -> bool {
-        !self.kept.is_empty() && reason.keeps_routes(self.notification_keeps)
+    /// Tells whether routes stay when a session like this ends; `heard` is whether BFD still hears the peer.
+    fn survive(&self, reason: &DownReason, heard: bool) -> bool {
+        let silent = matches!(reason, DownReason::HoldTimerExpired) && !heard;
+        !self.kept.is_empty() && !silent && reason.keeps_routes(self.notification_keeps)
     }
 }
 
@@ -215,7 +220,8 @@ impl Speaker {
         let Some(peering) = self.peerings.get_mut(&id) else { return };
         let terms = peering.session.take().map(|session| session.terms).unwrap_or_default();
         let before = peering.grace.take();
-        if !terms.survive(reason) {
+        let heard = self.bfd.hears(peering.intent.address);
+        if !terms.survive(reason, heard) {
             self.lose_gateways(id, out);
             self.rib.peer_down(id);
             return;

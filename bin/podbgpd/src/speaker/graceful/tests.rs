@@ -68,10 +68,16 @@ fn a_peer_without_restart_time_is_kept_only_where_it_is_long_lived() {
 #[test]
 fn what_must_not_be_graceful_keeps_nothing() {
     let agreed = terms([restart(60, &BOTH)], &node());
-    assert!(agreed.survive(&DownReason::ConnectionLost(String::new())));
-    assert!(agreed.survive(&DownReason::HoldTimerExpired));
-    assert!(!agreed.survive(&DownReason::Stopped(StopReason::BfdDown)));
-    assert!(!Terms::default().survive(&DownReason::ConnectionLost(String::new())));
+    assert!(agreed.survive(&DownReason::ConnectionLost(String::new()), false));
+    assert!(!agreed.survive(&DownReason::Stopped(StopReason::BfdDown), true));
+    assert!(!Terms::default().survive(&DownReason::ConnectionLost(String::new()), true));
+}
+
+#[test]
+fn a_silent_peer_keeps_its_routes_only_where_bfd_hears_it() {
+    let agreed = terms([restart(60, &BOTH)], &node());
+    assert!(agreed.survive(&DownReason::HoldTimerExpired, true));
+    assert!(!agreed.survive(&DownReason::HoldTimerExpired, false));
 }
 
 #[test]
