@@ -15,6 +15,8 @@ mod failover;
 mod flow;
 #[path = "speakers/graceful.rs"]
 mod graceful;
+#[path = "speakers/inside.rs"]
+mod inside;
 #[path = "speakers/operators.rs"]
 mod operators;
 #[path = "speakers/reload.rs"]
@@ -44,6 +46,7 @@ fn node(number: u8) -> Intent {
             name: name(number),
             asn: asn(number),
             router_id: BgpId::new([192, 0, 2, number].into()).expect("not zero"),
+            cluster_id: [192, 0, 2, number].into(),
             listen: [].into(),
             blocks: blocks(number).into(),
         },
