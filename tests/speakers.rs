@@ -15,6 +15,8 @@ mod failover;
 mod flow;
 #[path = "speakers/graceful.rs"]
 mod graceful;
+#[path = "speakers/inside.rs"]
+mod inside;
 #[path = "speakers/operators.rs"]
 mod operators;
 #[path = "speakers/reload.rs"]

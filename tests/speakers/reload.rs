@@ -5,7 +5,7 @@ use std::time::Duration;
 use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use control::PeerState;
 use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS};
-use podbgpd::intent::{Bfd, Effect, Export, Import, Intent, PeerIntent, RestartRole, Secret};
+use podbgpd::intent::{AddPath, Bfd, Effect, Export, Import, Intent, PeerIntent, RestartRole, Secret};
 
 use crate::world::World;
 use crate::{SOON, address, blocks, name, net, node_with_peers};
@@ -38,6 +38,9 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.export", |peer| peer.export = Export::All),
     ("peer.graceful-shutdown", |peer| peer.graceful_shutdown = false),
     ("peer.blackhole", |peer| peer.blackhole = true),
+    ("peer.client", |peer| peer.client = true),
+    ("peer.next-hop", |peer| peer.next_hop = rib::NextHopMode::Keep),
+    ("peer.add-path", |peer| peer.add_path.send = Some(AddPath::SEND)),
     ("peer.shutdown", |peer| peer.shutdown = true),
 ];
 
@@ -46,6 +49,7 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("node.name", |node| node.node.name = "another".to_owned()),
     ("node.asn", |node| node.node.asn = Asn(65_000)),
     ("node.router-id", |node| node.node.router_id = BgpId::new([192, 0, 2, 99].into()).unwrap()),
+    ("node.cluster-id", |node| node.node.cluster_id = [192, 0, 2, 99].into()),
     ("node.listen", |node| node.node.listen = ["127.0.0.1:1179".parse().unwrap()].into()),
     ("node.blocks", |node| node.node.blocks.extend([net("10.99.0.0/24")])),
     ("fib.install", |node| node.fib.install = false),

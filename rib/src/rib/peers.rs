@@ -97,7 +97,7 @@ impl Rib {
 
     /// Takes a lost peer back in, with its stale paths.
     fn peer_back(&mut self, slot: Slot, info: PeerInfo) {
-        let families = info.families;
+        let (families, most) = (info.families, info.add_path.most_received);
         let out = AdjRibOut::owing(families, self.destinations.bound());
         let Some(peer) = self.peer_mut(slot) else { return };
         // What tells equally good paths apart, and what others are told of them.
@@ -110,12 +110,20 @@ impl Rib {
             if !families.contains(self.destinations[destination].family()) {
                 self.forget_paths(destination, slot, |_| true);
             }
+            self.forget_surplus(destination, slot, most);
             if renamed {
                 self.touch_paths(destination, slot);
             }
         }
         self.judge_again(&all, |other| other == slot);
         self.pend_all(slot);
+    }
+
+    /// Forgets the paths of a peer beyond so many.
+    fn forget_surplus(&mut self, id: u32, slot: Slot, most: usize) {
+        let own = self.destinations[id].paths.iter().filter(|path| path.source == slot);
+        let surplus: Vec<_> = own.skip(most).map(|path| path.path_id).collect();
+        self.forget_paths(id, slot, |path| surplus.contains(&path.path_id));
     }
 
     /// Has a destination decided upon as if the paths of a peer had changed.

@@ -208,6 +208,12 @@ fn a_peer_may_have_so_many_paths_of_a_prefix_and_no_more() {
     let paths: Vec<_> = rib.destination(&prefix(TEN)).unwrap().paths().map(|path| path.path_id()).collect();
     assert_eq!(paths, [1, 2]);
 
+    // A lower limit after a restart holds for what is kept, too.
+    rib.peer_lost(TOR_A, FamilySet::ALL);
+    let lower = AddPath { most_received: 1, ..add_path };
+    rib.peer_up(TOR_A, PeerInfo { add_path: lower, ..peer(TOR_A) });
+    assert_eq!([1, 2].map(|path_id| say(&mut rib, path_id, &[65001])), [0, 1]);
+
     let mut gone = withdraw(&[TEN]);
     gone.withdrawn[0].path_id = 1;
     rib.update(TOR_A, gone, 2);
