@@ -22,6 +22,7 @@ const EXTENDED_MESSAGE: u8 = 6;
 const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_ASN: u8 = 65;
 const LONG_LIVED_GRACEFUL_RESTART: u8 = 71;
+const LINK_LOCAL_NEXT_HOP: u8 = 77;
 
 /// The R and N bits, and the F bit of a family (RFC 4724 §3, RFC 8538 §2, RFC 9494 §3.1).
 const RESTARTED: u16 = 0x8000;
@@ -54,6 +55,8 @@ fn read(code: u8, value: &[u8]) -> Result<Capability, WireError> {
         GRACEFUL_RESTART => graceful_restart(value).map(Capability::GracefulRestart),
         LONG_LIVED_GRACEFUL_RESTART => list(long_lived, value).map(Capability::LongLivedGracefulRestart),
         FOUR_OCTET_ASN => whole(map(be_u32, Asn), value).map(Capability::FourOctetAsn),
+        // It may yet get a value: a draft's mistake must not cost the session.
+        LINK_LOCAL_NEXT_HOP if value.is_empty() => Ok(Capability::LinkLocalNextHop),
         _ => Ok(Capability::Unknown { code, value: Bytes::copy_from_slice(value) }),
     }
 }
@@ -105,7 +108,7 @@ pub(super) fn encode(capability: &Capability, out: &mut BytesMut) -> Result<(), 
                 out.put_u8(0);
                 out.put_u8(family.safi);
             }
-            Capability::RouteRefresh | Capability::ExtendedMessage => (),
+            Capability::RouteRefresh | Capability::ExtendedMessage | Capability::LinkLocalNextHop => (),
             Capability::ExtendedNextHop(entries) => {
                 for entry in entries {
                     out.put_u16(entry.family.afi);
@@ -130,6 +133,7 @@ fn code(capability: &Capability) -> u8 {
         Capability::ExtendedMessage => EXTENDED_MESSAGE,
         Capability::GracefulRestart(_) => GRACEFUL_RESTART,
         Capability::LongLivedGracefulRestart(_) => LONG_LIVED_GRACEFUL_RESTART,
+        Capability::LinkLocalNextHop => LINK_LOCAL_NEXT_HOP,
         Capability::FourOctetAsn(_) => FOUR_OCTET_ASN,
         Capability::Unknown { code, .. } => *code,
     }

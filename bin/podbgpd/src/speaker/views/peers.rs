@@ -175,6 +175,7 @@ fn capability(capability: &Capability) -> String {
             format!("extended next hop {}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
         Capability::ExtendedMessage => "extended message".to_owned(),
+        Capability::LinkLocalNextHop => "link-local next hop".to_owned(),
         Capability::GracefulRestart(restart) => {
             let kept = restart.families.iter().map(|&(family, forwarding)| match forwarding {
                 true => format!("{} (forwarding kept)", code(family)),
