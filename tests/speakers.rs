@@ -23,6 +23,8 @@ mod reload;
 mod routes;
 #[path = "speakers/sessions.rs"]
 mod sessions;
+#[path = "speakers/unnumbered.rs"]
+mod unnumbered;
 #[path = "speakers/world.rs"]
 mod world;
 
