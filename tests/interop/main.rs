@@ -18,6 +18,7 @@ mod session_loss;
 mod transit;
 mod ttl_security;
 mod unknown_attribute;
+mod unnumbered;
 
 use lab::speakers::Kind;
 
@@ -88,5 +89,21 @@ against! {
     gobgp_notifying = super::Kind::Gobgp;
     => {
         graceful_restart::{ a_notification_is_no_worse_than_a_lost_connection };
+    }
+}
+
+against! {
+    frr_unnumbered = super::Kind::Frr;
+    => { unnumbered::{ rfc4861_and_rfc8950_an_unnumbered_switch_is_found_and_carries_both_families }; }
+}
+
+against! {
+    bird_on_a_link = super::Kind::Bird;
+    frr_on_a_link = super::Kind::Frr;
+    => {
+        unnumbered::{
+            rfc8950_a_link_local_address_with_its_link_carries_both_families,
+            rfc8950_two_switches_with_one_address_share_the_traffic,
+        };
     }
 }
