@@ -92,14 +92,19 @@ against! {
     }
 }
 
+// BIRD sends no router advertisements by itself, and FRR knows a neighbour on a link by nothing else.
 against! {
     frr_unnumbered = super::Kind::Frr;
-    => { unnumbered::{ rfc4861_and_rfc8950_an_unnumbered_switch_is_found_and_carries_both_families }; }
+    => {
+        unnumbered::{
+            rfc4861_and_rfc8950_an_unnumbered_switch_is_found_and_carries_both_families,
+            rfc8950_two_switches_with_one_address_share_the_traffic,
+        };
+    }
 }
 
 against! {
     bird_on_a_link = super::Kind::Bird;
-    frr_on_a_link = super::Kind::Frr;
     => {
         unnumbered::{
             rfc8950_a_link_local_address_with_its_link_carries_both_families,

@@ -75,11 +75,11 @@ impl Links {
                 ping(&self.rack.ours, pod, Duration::from_secs(1))
             });
         }
+        // The same address is behind every switch: with several, the reply may go to another one.
+        let [theirs] = &self.theirs[..] else { return };
         for pod in OUR_PODS {
             let pod: IpAddr = pod.parse().expect("an address");
-            for theirs in &self.theirs {
-                eventually(SOON, &format!("a reply of {pod}"), || ping(theirs, pod, Duration::from_secs(1)));
-            }
+            eventually(SOON, &format!("a reply of {pod}"), || ping(theirs, pod, Duration::from_secs(1)));
         }
     }
 

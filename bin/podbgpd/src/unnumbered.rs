@@ -13,7 +13,7 @@ mod socket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -100,6 +100,16 @@ struct Search {
 struct Turn {
     last: Option<Instant>,
     next: Instant,
+    /// Who advertised there last.
+    heard: Option<Ipv6Addr>,
+}
+
+impl Turn {
+    /// Has the next advertisement go out soon: one serves all who ask at once (RFC 4861 §6.2.6).
+    fn hurry(&mut self) {
+        let soonest = self.last.map_or_else(Instant::now, |last| last + LEAST_INTERVAL);
+        self.next = self.next.min(soonest);
+    }
 }
 
 impl Search {
@@ -142,7 +152,7 @@ impl Search {
         }
         for &link in wanted {
             if !self.links.contains_key(&link) {
-                self.links.insert(link, Turn { last: None, next: now });
+                self.links.insert(link, Turn { last: None, next: now, heard: None });
                 self.heed(link, self.socket.join(link));
                 self.heed(link, self.socket.send(link, Message::Solicitation));
             }
@@ -157,19 +167,21 @@ impl Search {
             // An address that is still being checked for duplicates is there soon.
             let pause = if sent.is_ok() { INTERVAL } else { LEAST_INTERVAL };
             self.heed(link, sent);
-            self.links.insert(link, Turn { last: Some(now), next: now + pause });
+            if let Some(turn) = self.links.get_mut(&link) {
+                (turn.last, turn.next) = (Some(now), now + pause);
+            }
         }
     }
 
     fn take(&mut self, packet: &socket::Packet) {
         let Some(turn) = self.links.get_mut(&packet.interface) else { return };
         match packet.message {
-            // Asked by many at once, one answer serves all (RFC 4861 §6.2.6).
-            Message::Solicitation => {
-                let soonest = turn.last.map_or_else(Instant::now, |last| last + LEAST_INTERVAL);
-                turn.next = turn.next.min(soonest);
-            }
+            Message::Solicitation => turn.hurry(),
             Message::Advertisement => {
+                // Routers do not ask each other, and one that is new has not heard us.
+                if turn.heard.replace(packet.from) != Some(packet.from) {
+                    turn.hurry();
+                }
                 let place = Place::on_link(IpAddr::V6(packet.from), packet.interface);
                 // Whoever is not heard now is heard again.
                 let _ = self.news.try_send(place);
