@@ -281,7 +281,6 @@ impl Speaker {
             speaker.add_peer(peer, now, out);
         }
         speaker.follow_passwords(out);
-        speaker.seek(out);
         speaker.want_bfd(out);
         speaker.heed_neighbours(out);
         speaker
@@ -445,14 +444,8 @@ impl Speaker {
     fn act(&mut self, id: PeerId, action: Action, now: Instant, out: &mut Vec<Output>) -> Outcome {
         let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
         match action {
-            Action::Connect(conn) => out.push(Output::Connect(
-                (id, conn),
-                self.intent.endpoint(&peering.intent, peering.whereabouts()),
-            )),
-            Action::Accept(conn) => out.push(Output::Accept(
-                (id, conn),
-                self.intent.endpoint(&peering.intent, peering.whereabouts()),
-            )),
+            Action::Connect(conn) => out.push(Output::Connect((id, conn), peering.endpoint(&self.intent))),
+            Action::Accept(conn) => out.push(Output::Accept((id, conn), peering.endpoint(&self.intent))),
             Action::Refuse => out.push(Output::Refuse),
             Action::Transmit(conn, octets) => out.push(Output::Transmit((id, conn), octets)),
             Action::Close(conn) => {

@@ -150,12 +150,11 @@ impl Search {
             self.links.remove(&link);
             self.socket.leave(link);
         }
-        for &link in wanted {
-            if !self.links.contains_key(&link) {
-                self.links.insert(link, Turn { last: None, next: now, heard: None });
-                self.heed(link, self.socket.join(link));
-                self.heed(link, self.socket.send(link, Message::Solicitation));
-            }
+        let new: Vec<u32> = wanted.iter().filter(|link| !self.links.contains_key(link)).copied().collect();
+        for link in new {
+            self.links.insert(link, Turn { last: None, next: now, heard: None });
+            self.heed(link, self.socket.join(link));
+            self.heed(link, self.socket.send(link, Message::Solicitation));
         }
     }
 

@@ -87,6 +87,18 @@ impl Peering {
         self.place.unwrap_or(self.intent.address.into())
     }
 
+    /// Says how connections with the peer are made.
+    pub(super) fn endpoint(&self, node: &Intent) -> Endpoint {
+        let peer = &self.intent;
+        Endpoint {
+            remote: self.whereabouts().with_port(peer.port),
+            local: peer.local_address,
+            send_ttl: node.ttl(peer),
+            minimum_ttl: peer.min_ttl().unwrap_or(0),
+            password: peer.password.clone(),
+        }
+    }
+
     /// Tells whether there should be a session.
     pub(super) fn is_wanted(&self) -> bool {
         !(self.intent.shutdown || self.held_down || self.drained == Some(Stage::Closed))
@@ -229,20 +241,6 @@ pub(super) fn next_hop(gateway: rib::Gateway) -> fib::NextHop {
     match gateway.interface {
         Some(interface) => fib::NextHop::via_interface(gateway.address, interface),
         None => fib::NextHop::via(gateway.address),
-    }
-}
-
-impl Intent {
-    /// Says how connections with a peer that is at a place are made.
-    #[must_use]
-    pub fn endpoint(&self, peer: &PeerIntent, place: Place) -> Endpoint {
-        Endpoint {
-            remote: place.with_port(peer.port),
-            local: peer.local_address,
-            send_ttl: self.ttl(peer),
-            minimum_ttl: peer.min_ttl().unwrap_or(0),
-            password: peer.password.clone(),
-        }
     }
 }
 
