@@ -81,6 +81,7 @@ fn capability(capability: &Capability) -> String {
             format!("next hop {}", all.join(" "))
         }
         Capability::ExtendedMessage => "long messages".to_owned(),
+        Capability::LinkLocalNextHop => "link-local next hop".to_owned(),
         Capability::GracefulRestart(restart) => {
             format!(
                 "restart {} s r={} n={} {:?}",

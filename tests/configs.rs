@@ -180,6 +180,12 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("metrics.listen", "127.0.0.1:9179", "127.0.0.1:9180"),
     ("peer.description", "description = \"left\"", "description = \"right\""),
     ("peer.address", "address = \"10.203.30.1\"", "address = \"10.203.30.2\""),
+    // What a link leaves no choice about goes with the address.
+    (
+        "peer.interface",
+        "address = \"10.203.30.1\"\nlocal-address = \"10.203.30.40\"\nbfd = true",
+        "interface = \"eth1\"",
+    ),
     ("peer.port", "port = 179", "port = 1790"),
     ("peer.asn", "asn = 65001", "asn = 65002"),
     ("peer.local-asn", "local-asn = 64999", "local-asn = 64998"),

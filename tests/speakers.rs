@@ -25,6 +25,8 @@ mod reload;
 mod routes;
 #[path = "speakers/sessions.rs"]
 mod sessions;
+#[path = "speakers/unnumbered.rs"]
+mod unnumbered;
 #[path = "speakers/world.rs"]
 mod world;
 

@@ -28,6 +28,9 @@ pub enum Capability {
     LongLivedGracefulRestart(Vec<LongLived>),
     /// Speaks 4-octet AS numbers; this is its own (code 65, RFC 6793 §3).
     FourOctetAsn(Asn),
+    /// Takes a link-local address alone as a next hop, in 16 octets (code 77,
+    /// draft-ietf-idr-linklocal-capability §3).
+    LinkLocalNextHop,
     /// Anything else, kept as it came.
     Unknown {
         /// The capability code.
@@ -110,6 +113,8 @@ pub struct Negotiated {
     pub add_path_receive: FamilySet,
     /// The families of which we send paths with identifiers.
     pub add_path_send: FamilySet,
+    /// Whether a next hop may be a link-local address alone; both must say so.
+    pub link_local_next_hop: bool,
     /// What the peer says about restarts, if it says anything.
     pub graceful_restart: Option<GracefulRestart>,
     /// How long the peer wants its routes kept beyond a restart. Nothing unless it speaks of restarts too
@@ -154,6 +159,7 @@ impl Negotiated {
             extended_next_hop: extended_next_hop(ours).intersection(extended_next_hop(theirs)),
             add_path_receive: we_receive.intersection(they_send).intersection(families),
             add_path_send: we_send.intersection(they_receive).intersection(families),
+            link_local_next_hop: both(&Capability::LinkLocalNextHop),
             long_lived: if graceful_restart.is_some() { long_lived(theirs) } else { Vec::new() },
             notification_keeps: keeps(self::graceful_restart(ours).as_ref())
                 && keeps(graceful_restart.as_ref()),
@@ -342,5 +348,12 @@ mod tests {
         let with = open(1, vec![Capability::ExtendedNextHop(vec![entry])]);
         assert!(Negotiated::between(&with, &with).extended_next_hop.contains(Family::Ipv4));
         assert!(Negotiated::between(&with, &open(2, vec![])).extended_next_hop.is_empty());
+    }
+
+    #[test]
+    fn a_link_local_address_alone_needs_both_sides() {
+        let with = open(1, vec![Capability::LinkLocalNextHop]);
+        assert!(Negotiated::between(&with, &with).link_local_next_hop);
+        assert!(!Negotiated::between(&with, &open(2, vec![])).link_local_next_hop);
     }
 }

@@ -58,11 +58,17 @@ impl Rib {
     /// Returns the gateways that only accepted paths of this peer lead through: once they are gone, no route of ours
     /// goes there. What this costs depends on the number of next hops, not of prefixes.
     ///
-    /// The link-local next hops of a peer on an interface are not among them, as nobody resolves those.
+    /// Of the link-local next hops of a peer on an interface, which nobody resolves, its own address is among them
+    /// where nobody else is a peer on that link.
     #[must_use]
     pub fn sole_gateways(&self, id: PeerId) -> Vec<Gateway> {
         let Some(&slot) = self.slots.get(&id) else { return Vec::new() };
-        self.pool.next_hops.sole_gateways(slot).into_iter().collect()
+        let link = |slot| self.peer(slot).and_then(|peer| peer.info.interface);
+        let interface = link(slot);
+        let alone = self.slots.values().filter(|&&other| link(other) == interface).count() == 1;
+        let itself = self.peer(slot).filter(|_| alone && interface.is_some());
+        let itself = itself.map(|peer| Gateway { address: peer.info.address, interface });
+        self.pool.next_hops.sole_gateways(slot, itself).into_iter().collect()
     }
 }
 
@@ -173,9 +179,10 @@ impl NextHops {
         }
     }
 
-    /// Returns whom packets go to by paths of this source and of no other, ascending.
-    pub(crate) fn sole_gateways(&self, source: Slot) -> BTreeSet<Gateway> {
-        let (mut own, mut shared) = (BTreeSet::new(), BTreeSet::new());
+    /// Returns whom packets go to by paths of this source and of no other, ascending; `itself` is one of them that
+    /// nobody resolves.
+    pub(crate) fn sole_gateways(&self, source: Slot, itself: Option<Gateway>) -> BTreeSet<Gateway> {
+        let (mut own, mut shared) = (BTreeSet::from_iter(itself), BTreeSet::new());
         for hop in self.hops.iter().filter(|hop| hop.users > 0) {
             let is_own = hop.shares.iter().any(|(owner, _)| *owner == source);
             let is_shared = hop.shares.iter().any(|(owner, _)| *owner != source);
@@ -281,7 +288,7 @@ mod tests {
     }
 
     fn sole(hops: &NextHops, source: Slot) -> Vec<Gateway> {
-        hops.sole_gateways(source).into_iter().collect()
+        hops.sole_gateways(source, None).into_iter().collect()
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod session_loss;
 mod transit;
 mod ttl_security;
 mod unknown_attribute;
+mod unnumbered;
 
 use lab::speakers::Kind;
 
@@ -117,5 +118,26 @@ against! {
     gobgp_notifying = super::Kind::Gobgp;
     => {
         graceful_restart::{ a_notification_is_no_worse_than_a_lost_connection };
+    }
+}
+
+// BIRD sends no router advertisements by itself, and FRR knows a neighbour on a link by nothing else.
+against! {
+    frr_unnumbered = super::Kind::Frr;
+    => {
+        unnumbered::{
+            rfc4861_and_rfc8950_an_unnumbered_switch_is_found_and_carries_both_families,
+            rfc8950_two_switches_with_one_address_share_the_traffic,
+        };
+    }
+}
+
+against! {
+    bird_on_a_link = super::Kind::Bird;
+    => {
+        unnumbered::{
+            rfc8950_a_link_local_address_with_its_link_carries_both_families,
+            rfc8950_two_switches_with_one_address_share_the_traffic,
+        };
     }
 }

@@ -20,6 +20,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.asn", |peer| peer.asn = Asn(65_000)),
     ("peer.local-asn", |peer| peer.local_asn = Some(Asn(65_000))),
     ("peer.local-address", |peer| peer.local_address = Some(address("192.0.2.1"))),
+    ("peer.interface", |peer| peer.interface = Some("eth2".to_owned())),
     ("peer.passive", |peer| peer.passive = true),
     ("peer.password-file", |peer| peer.password = Secret::new(b"sesame")),
     ("peer.hold-time", |peer| peer.hold_time = HoldTime::new(30).unwrap()),

@@ -49,7 +49,7 @@ fn a_stranger_is_refused_and_told_of() {
     let mut world = pair();
     let mut out = Vec::new();
     let now = world.now;
-    let stranger = address("203.0.113.9");
+    let stranger = address("203.0.113.9").into();
     assert!(!world.node(1).speaker.knows(stranger));
     world.node(1).speaker.handle(Input::Accepted(stranger, local_end(1)), now, &mut out);
     assert!(

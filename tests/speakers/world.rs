@@ -16,8 +16,10 @@ use podbgpd::bfd::Wanted;
 use podbgpd::control::Page;
 use podbgpd::intent::{Change, Intent};
 use podbgpd::speaker::{Input, Notice, Output, Past, Speaker, Surroundings};
-use podbgpd::transport::Key;
+use podbgpd::transport::{Key, Place};
 
+#[path = "world/links.rs"]
+pub(crate) mod links;
 #[path = "world/restarts.rs"]
 mod restarts;
 
@@ -39,6 +41,7 @@ pub(crate) fn local_end(number: u8) -> LocalEnd {
         ipv4: Some([192, 0, 2, number].into()),
         ipv4_elsewhere: false,
         ipv6: Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number.into())),
+        ipv6_elsewhere: false,
         link_local: Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number.into())),
     }
 }
@@ -77,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) watched_anew: usize,
     /// The neighbours whose failure the speaker wants to know of.
     pub(crate) heeded: BTreeSet<IpAddr>,
+    /// The links the speaker wants looked at.
+    pub(crate) sought: BTreeSet<u32>,
     /// The next hops that were to be left at once, and how many routes the kernel had been told to change by then.
     pub(crate) lost: Vec<(fib::NextHop, usize)>,
     /// The octets handed to connections, and of those the ones taken.
@@ -103,7 +108,7 @@ pub(crate) struct Kernel {
 
 #[derive(Debug)]
 enum Parcel {
-    Dial(Key, IpAddr),
+    Dial(Key, Place),
     Refused(Key),
     Octets { to: Key, from: Socket, octets: Bytes },
     Closed(Key),
@@ -143,6 +148,7 @@ impl World {
             watched: Vec::new(),
             watched_anew: 0,
             heeded: BTreeSet::new(),
+            sought: BTreeSet::new(),
             lost: Vec::new(),
             transmitted: 0,
             written: 0,
@@ -314,15 +320,21 @@ impl World {
     }
 
     /// Brings two ends together, if the one dialled is there and wants it.
-    fn dial(&mut self, from: u8, key: Key, remote: IpAddr) {
-        let found = self.nodes.keys().copied().find(|&number| address(number) == remote);
+    fn dial(&mut self, from: u8, key: Key, remote: Place) {
+        let mut others = self.nodes.keys().copied();
+        let found = others.find(|&to| remote == address(to).into() || remote == links::place(to));
         let Some(to) = found.filter(|to| !self.unplugged.contains(to) && !self.unplugged.contains(&from))
         else {
             return;
         };
         let mut out = Vec::new();
         let now = self.now;
-        let accepted = Input::Accepted(address(from), local_end(to));
+        let over_link = remote.interface.is_some();
+        let (place, end): (_, fn(u8) -> LocalEnd) = match over_link {
+            true => (links::place(from), links::end),
+            false => (address(from).into(), local_end),
+        };
+        let accepted = Input::Accepted(place, end(to));
         self.node(to).speaker.handle(accepted, now, &mut out);
         let answer = out.iter().find_map(|output| match output {
             Output::Accept(key, _) => Some(*key),
@@ -333,7 +345,7 @@ impl World {
                 self.wires.insert((from, key), (to, other));
                 self.wires.insert((to, other), (from, key));
                 self.carry_out(to, out);
-                self.input(from, Input::Connected(key, local_end(from)));
+                self.input(from, Input::Connected(key, end(from)));
             }
             None => {
                 self.carry_out(to, out);
@@ -350,7 +362,9 @@ impl World {
     fn carry_out(&mut self, number: u8, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Connect(key, endpoint) => self.send(number, Parcel::Dial(key, endpoint.remote.ip())),
+                Output::Connect(key, endpoint) => {
+                    self.send(number, Parcel::Dial(key, endpoint.remote.into()))
+                }
                 Output::Transmit(key, octets) => self.transmit((number, key), octets),
                 Output::Close(key) => {
                     self.node(number).closed += 1;
@@ -358,9 +372,10 @@ impl World {
                         self.send(to, Parcel::Closed(other));
                     }
                 }
-                Output::Password(address, password) => {
-                    self.node(number).passwords.push((address, password.is_some()));
+                Output::Password(peer, password) => {
+                    self.node(number).passwords.push((peer.address, password.is_some()));
                 }
+                Output::Seek(links) => self.node(number).sought = links,
                 Output::Notice(notice) => self.node(number).notices.push(notice),
                 Output::Bfd(sessions) => {
                     let node = self.node(number);

@@ -96,6 +96,7 @@ fn wanted_families(ours: &Open) -> Bytes {
         Capability::RouteRefresh
         | Capability::ExtendedNextHop(_)
         | Capability::ExtendedMessage
+        | Capability::LinkLocalNextHop
         | Capability::GracefulRestart(_)
         | Capability::AddPath(_)
         | Capability::LongLivedGracefulRestart(_)

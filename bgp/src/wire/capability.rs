@@ -23,6 +23,7 @@ const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_ASN: u8 = 65;
 const ADD_PATH: u8 = 69;
 const LONG_LIVED_GRACEFUL_RESTART: u8 = 71;
+const LINK_LOCAL_NEXT_HOP: u8 = 77;
 
 /// The R and N bits, and the F bit of a family (RFC 4724 §3, RFC 8538 §2, RFC 9494 §3.1).
 const RESTARTED: u16 = 0x8000;
@@ -60,6 +61,8 @@ fn read(code: u8, value: &[u8]) -> Result<Capability, WireError> {
         ADD_PATH => add_path(value),
         LONG_LIVED_GRACEFUL_RESTART => list(long_lived, value).map(Capability::LongLivedGracefulRestart),
         FOUR_OCTET_ASN => whole(map(be_u32, Asn), value).map(Capability::FourOctetAsn),
+        // It may yet get a value: a draft's mistake must not cost the session.
+        LINK_LOCAL_NEXT_HOP if value.is_empty() => Ok(Capability::LinkLocalNextHop),
         _ => Ok(Capability::Unknown { code, value: Bytes::copy_from_slice(value) }),
     }
 }
@@ -130,7 +133,7 @@ pub(super) fn encode(capability: &Capability, out: &mut BytesMut) -> Result<(), 
                 out.put_u8(0);
                 out.put_u8(family.safi);
             }
-            Capability::RouteRefresh | Capability::ExtendedMessage => (),
+            Capability::RouteRefresh | Capability::ExtendedMessage | Capability::LinkLocalNextHop => (),
             Capability::ExtendedNextHop(entries) => {
                 for entry in entries {
                     out.put_u16(entry.family.afi);
@@ -157,6 +160,7 @@ fn code(capability: &Capability) -> u8 {
         Capability::GracefulRestart(_) => GRACEFUL_RESTART,
         Capability::AddPath(_) => ADD_PATH,
         Capability::LongLivedGracefulRestart(_) => LONG_LIVED_GRACEFUL_RESTART,
+        Capability::LinkLocalNextHop => LINK_LOCAL_NEXT_HOP,
         Capability::FourOctetAsn(_) => FOUR_OCTET_ASN,
         Capability::Unknown { code, .. } => *code,
     }

@@ -184,6 +184,7 @@ fn capability() -> impl Strategy<Value = Capability> {
         family().prop_map(Capability::Multiprotocol),
         Just(Capability::RouteRefresh),
         Just(Capability::ExtendedMessage),
+        Just(Capability::LinkLocalNextHop),
         vec(next_hop, 0..5).prop_map(Capability::ExtendedNextHop),
         restart.prop_map(|(restarted, notification, restart_time, families)| {
             Capability::GracefulRestart(GracefulRestart { restarted, notification, restart_time, families })

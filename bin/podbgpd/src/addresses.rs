@@ -6,6 +6,8 @@ use nix::ifaddrs::{self, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
+use crate::transport::Place;
+
 /// One address of one interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceAddress {
@@ -13,6 +15,8 @@ pub struct InterfaceAddress {
     pub interface: String,
     /// The address.
     pub address: IpAddr,
+    /// The interface's index, if the address is link-local.
+    pub scope: Option<u32>,
     /// Whether the interface is set up.
     pub up: bool,
 }
@@ -26,6 +30,8 @@ pub struct LocalEnd {
     pub ipv4_elsewhere: bool,
     /// Our next hop for IPv6 routes, if the interface or the node has a global IPv6 address.
     pub ipv6: Option<Ipv6Addr>,
+    /// Whether that IPv6 address is another interface's.
+    pub ipv6_elsewhere: bool,
     /// The link-local address of the interface, sent beside the global one (RFC 2545 §3).
     pub link_local: Option<Ipv6Addr>,
 }
@@ -36,9 +42,9 @@ pub struct LocalEnd {
 /// What the kernel says.
 pub fn all() -> std::io::Result<Vec<InterfaceAddress>> {
     let shown = |entry: ifaddrs::InterfaceAddress| {
-        let address = ip(&entry.address?)?;
+        let (address, scope) = ip(&entry.address?)?;
         let up = entry.flags.contains(InterfaceFlags::IFF_UP);
-        Some(InterfaceAddress { interface: entry.interface_name, address, up })
+        Some(InterfaceAddress { interface: entry.interface_name, address, scope, up })
     };
     Ok(getifaddrs()?.filter_map(shown).collect())
 }
@@ -49,8 +55,11 @@ impl LocalEnd {
     /// The session's own address serves its family. The other family takes an address of the same interface,
     /// else the first global one of the node: a peer that reaches us by one mostly reaches us by the other.
     #[must_use]
-    pub fn of(local: IpAddr, addresses: &[InterfaceAddress]) -> Self {
-        let interface = addresses.iter().find(|entry| entry.address == local).map(|entry| &entry.interface);
+    pub fn of(local: Place, addresses: &[InterfaceAddress]) -> Self {
+        let Place { address: local, interface: scope } = local;
+        let is_it =
+            |entry: &&InterfaceAddress| entry.address == local && (scope.is_none() || entry.scope == scope);
+        let interface = addresses.iter().find(is_it).map(|entry| &entry.interface);
         let same = |entry: &&InterfaceAddress| Some(&entry.interface) == interface;
         let (here, elsewhere): (Vec<_>, Vec<_>) = addresses.iter().filter(|entry| entry.up).partition(same);
         let ipv4 = |entry: &&InterfaceAddress| match entry.address {
@@ -61,11 +70,12 @@ impl LocalEnd {
             IpAddr::V6(address) if is_global_v6(address) => Some(address),
             _ => None,
         };
-        let ipv4_here = here.iter().find_map(ipv4);
+        let (ipv4_here, ipv6_here) = (here.iter().find_map(ipv4), here.iter().find_map(ipv6));
         let mut end = Self {
             ipv4: ipv4_here.or_else(|| elsewhere.iter().find_map(ipv4)),
             ipv4_elsewhere: ipv4_here.is_none() && !local.is_ipv4(),
-            ipv6: here.iter().chain(&elsewhere).find_map(ipv6),
+            ipv6: ipv6_here.or_else(|| elsewhere.iter().find_map(ipv6)),
+            ipv6_elsewhere: ipv6_here.is_none(),
             link_local: here.iter().find_map(|entry| match entry.address {
                 IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
                 _ => None,
@@ -74,7 +84,7 @@ impl LocalEnd {
         match local {
             IpAddr::V4(address) => end.ipv4 = Some(address),
             IpAddr::V6(address) if address.is_unicast_link_local() => end.link_local = Some(address),
-            IpAddr::V6(address) => end.ipv6 = Some(address),
+            IpAddr::V6(address) => (end.ipv6, end.ipv6_elsewhere) = (Some(address), false),
         }
         end
     }
@@ -90,10 +100,10 @@ impl LocalEnd {
     }
 }
 
-fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+fn ip(address: &SockaddrStorage) -> Option<(IpAddr, Option<u32>)> {
     match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
-        (Some(v4), _) => Some(v4.ip().into()),
-        (_, Some(v6)) => Some(v6.ip().into()),
+        (Some(v4), _) => Some((v4.ip().into(), None)),
+        (_, Some(v6)) => Some((v6.ip().into(), Some(v6.scope_id()).filter(|&scope| scope != 0))),
         _ => None,
     }
 }
@@ -111,6 +121,10 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
+    fn place(text: &str) -> Place {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
     fn node() -> Vec<InterfaceAddress> {
         [
             ("lo", "127.0.0.1"),
@@ -124,6 +138,7 @@ mod tests {
         .map(|(interface, address)| InterfaceAddress {
             interface: interface.to_owned(),
             address: address.parse().unwrap(),
+            scope: None,
             up: true,
         })
         .to_vec()
@@ -131,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_other_family_is_looked_for_on_the_same_interface_first() {
-        let end = LocalEnd::of("10.203.30.40".parse().unwrap(), &node());
+        let end = LocalEnd::of(place("10.203.30.40"), &node());
         assert_eq!(end.ipv4, Some("10.203.30.40".parse().unwrap()));
         assert_eq!(end.ipv6, Some("fd00:203::40".parse().unwrap()));
         assert_eq!(end.link_local, Some("fe80::40".parse().unwrap()));
@@ -139,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_interface_without_the_other_family_borrows_the_nodes() {
-        let end = LocalEnd::of("10.203.31.40".parse().unwrap(), &node());
+        let end = LocalEnd::of(place("10.203.31.40"), &node());
         assert_eq!(end.ipv6, Some("fd00:203::40".parse().unwrap()));
         assert_eq!(end.link_local, Some("fe80::41".parse().unwrap()));
     }
@@ -147,10 +162,10 @@ mod tests {
     #[test]
     fn an_ipv4_address_of_another_interface_is_marked() {
         let mut addresses = node();
-        let end = LocalEnd::of("fd00:203::40".parse().unwrap(), &addresses);
+        let end = LocalEnd::of(place("fd00:203::40"), &addresses);
         assert_eq!((end.ipv4, end.ipv4_elsewhere), (Some("10.203.30.40".parse().unwrap()), false));
         addresses.retain(|entry| entry.address != IpAddr::from([10, 203, 30, 40]));
-        let end = LocalEnd::of("fd00:203::40".parse().unwrap(), &addresses);
+        let end = LocalEnd::of(place("fd00:203::40"), &addresses);
         assert_eq!((end.ipv4, end.ipv4_elsewhere), (Some("10.0.0.7".parse().unwrap()), true));
     }
 
@@ -159,14 +174,29 @@ mod tests {
         let mut addresses = node();
         let eth0 = addresses.iter_mut().filter(|entry| entry.interface == "eth0");
         eth0.for_each(|entry| entry.up = false);
-        let end = LocalEnd::of("10.203.31.40".parse().unwrap(), &addresses);
+        let end = LocalEnd::of(place("10.203.31.40"), &addresses);
         assert_eq!(end.ipv6, None);
     }
 
     #[test]
     fn a_session_over_link_local_addresses_takes_the_interfaces_others() {
-        let end = LocalEnd::of("fe80::41".parse().unwrap(), &node());
+        let end = LocalEnd::of(place("fe80::41"), &node());
         assert_eq!(end.ipv4, Some("10.203.31.40".parse().unwrap()));
         assert_eq!(end.link_local, Some("fe80::41".parse().unwrap()));
+    }
+
+    #[test]
+    fn one_link_local_address_on_two_interfaces_is_told_apart() {
+        let everywhere = |(index, interface): (u32, &str)| InterfaceAddress {
+            interface: interface.to_owned(),
+            address: "fe80::1".parse().unwrap(),
+            scope: Some(index),
+            up: true,
+        };
+        let mut addresses: Vec<_> = (3..).zip(["eth0", "eth1"]).map(everywhere).collect();
+        addresses.extend(node().into_iter().filter(|entry| entry.address.is_ipv4()));
+        let end = |interface| LocalEnd::of(Place::on_link("fe80::1".parse().unwrap(), interface), &addresses);
+        assert_eq!(end(3).ipv4, Some("10.203.30.40".parse().unwrap()));
+        assert_eq!(end(4).ipv4, Some("10.203.31.40".parse().unwrap()));
     }
 }

@@ -12,6 +12,7 @@ mod graceful;
 mod node;
 mod password;
 mod peer;
+mod place;
 mod policy;
 mod problem;
 mod reader;

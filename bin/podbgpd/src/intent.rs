@@ -110,8 +110,10 @@ pub struct PeerIntent {
     pub name: String,
     /// What the operator says of the peer.
     pub description: Option<String>,
-    /// The address we dial and accept from.
+    /// The address we dial and accept from; unspecified (`::`) when it is learned on the interface.
     pub address: IpAddr,
+    /// The interface the peer is on, if its address is link-local or learned there.
+    pub interface: Option<String>,
     /// The port we dial.
     pub port: u16,
     /// The AS the peer must say it is.
@@ -206,10 +208,12 @@ impl Intent {
         self.local_asn(peer) == peer.asn
     }
 
-    /// Tells whether the session may cross a router: GTSM or `multihop` allow it, or the peer is in our own AS.
+    /// Tells whether the session may cross a router: GTSM or `multihop` allow it, or the peer is in our own AS. No
+    /// router passes on packets with a link-local address.
     #[must_use]
     pub fn may_cross_routers(&self, peer: &PeerIntent) -> bool {
         match peer.ttl_security {
+            _ if peer.interface.is_some() => false,
             Some(hops) => hops > 1,
             None => peer.multihop > 1 || self.is_internal(peer),
         }
@@ -238,6 +242,7 @@ impl PeerIntent {
             name,
             description: None,
             address,
+            interface: None,
             port: 179,
             asn,
             local_asn: None,
@@ -265,6 +270,12 @@ impl PeerIntent {
             blackhole: false,
             shutdown: false,
         }
+    }
+
+    /// Tells whether the peer's address is to be learned on its interface.
+    #[must_use]
+    pub fn is_unnumbered(&self) -> bool {
+        self.interface.is_some() && self.address.is_unspecified()
     }
 
     /// Returns the send hold time RFC 9687 suggests; a session that is never lost for silence has none.

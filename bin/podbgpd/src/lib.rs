@@ -16,7 +16,7 @@
 //! | [`node`] | waits: the one task that owns the speaker |
 //! | [`hands`] | what on this machine fights with us |
 //! | [`snapshot`] | what one run remembers for the next |
-//! | [`transport`], [`bfd`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
+//! | [`transport`], [`bfd`], [`unnumbered`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
 
 pub mod addresses;
 pub mod args;
@@ -36,6 +36,7 @@ pub mod node;
 pub mod snapshot;
 pub mod speaker;
 pub mod transport;
+pub mod unnumbered;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};

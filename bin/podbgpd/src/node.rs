@@ -10,7 +10,6 @@ mod host;
 mod notice;
 
 use std::io;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,8 @@ use crate::control::ControlRequest;
 use crate::intent::{Intent, Secret};
 use crate::snapshot::{self, Identity, Recorder};
 use crate::speaker::{Input, Output, Past, Speaker};
-use crate::transport::{Endpoint, Key, Listeners, SocketEvent, Transport};
+use crate::transport::{Endpoint, Key, Listeners, Place, SocketEvent, Transport};
+use crate::unnumbered;
 
 /// How many inputs may wait for the owner. Their senders wait when there are more; each may hold what one read
 /// of a socket takes, so this bounds memory too.
@@ -49,6 +49,7 @@ pub struct Node {
     listeners: Listeners,
     kernel: Option<Kernel>,
     bfd: bfd::Handle,
+    seeker: unnumbered::Seeker,
     watch: fib::Watch,
     hands: hands::Hands,
     sockets: mpsc::Receiver<SocketEvent>,
@@ -58,7 +59,7 @@ pub struct Node {
     config: answer::ConfigRecord,
     outputs: Vec<Output>,
     /// An incoming connection, while the speaker decides about it.
-    offered: Option<(TcpStream, IpAddr)>,
+    offered: Option<(TcpStream, Place)>,
     log: notice::Log,
     /// Writes down what the next run has to know; not when restarts are not graceful.
     recorder: Option<Recorder>,
@@ -148,6 +149,7 @@ impl Node {
             listeners,
             kernel,
             bfd: bfd::spawn()?,
+            seeker: unnumbered::spawn(),
             watch: fib::watch()?,
             hands: hands::Hands::open()?,
             sockets,
@@ -204,6 +206,7 @@ impl Node {
                     self.follow_uplinks();
                 }
                 Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
+                place = self.seeker.heard() => self.input(Input::Heard(place)),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
@@ -347,7 +350,7 @@ impl Node {
 
     fn accepted(&mut self, stream: TcpStream) {
         let ends = stream.peer_addr().and_then(|peer| {
-            let from = peer.ip().to_canonical();
+            let from = Place::from(peer);
             // The kernel lists all addresses of the node to answer that: too much to ask for a stranger.
             let end = if self.speaker.knows(from) { local_end(&stream)? } else { LocalEnd::default() };
             Ok((from, end))
@@ -408,7 +411,8 @@ impl Node {
             Output::Refuse => self.offered = None,
             Output::Transmit(key, octets) => self.transmit(key, octets),
             Output::Close(key) => self.transport.close(key),
-            Output::Password(address, password) => self.password(address, password.as_ref()),
+            Output::Password(peer, password) => self.password(peer, password.as_ref()),
+            Output::Seek(links) => self.seeker.seek(links),
             Output::Bfd(sessions) => self.bfd.want(sessions),
             Output::Heed(neighbours) => self.watch.heed(neighbours),
             Output::Lose(next_hops) => {
@@ -438,10 +442,10 @@ impl Node {
         }
     }
 
-    fn password(&mut self, address: IpAddr, password: Option<&Secret>) {
-        let listening = self.listeners.set_password(address, password);
-        if let Err(error) = listening.and(self.transport.rekey(address, password)) {
-            error!(target: "session", %address, %error, "cannot set the MD5 key; sessions with this peer will not come up");
+    fn password(&mut self, peer: Place, password: Option<&Secret>) {
+        let listening = self.listeners.set_password(peer, password);
+        if let Err(error) = listening.and(self.transport.rekey(peer, password)) {
+            error!(target: "session", %peer, %error, "cannot set the MD5 key; sessions with this peer will not come up");
         }
     }
 }
@@ -465,7 +469,7 @@ fn past(intent: &Intent, kernel: Option<&Kernel>) -> Past {
 }
 
 fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {
-    Ok(LocalEnd::of(stream.local_addr()?.ip().to_canonical(), &addresses::all()?))
+    Ok(LocalEnd::of(stream.local_addr()?.into(), &addresses::all()?))
 }
 
 fn fib_settings(intent: &Intent) -> fib::FibSettings {

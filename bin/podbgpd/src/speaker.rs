@@ -15,6 +15,7 @@ mod drain;
 mod failover;
 mod graceful;
 mod peering;
+mod places;
 mod record;
 mod reload;
 mod views;
@@ -34,7 +35,7 @@ use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
 use crate::drain::Stage;
 use crate::intent::{Intent, Secret};
-use crate::transport::{Endpoint, Key};
+use crate::transport::{Endpoint, Key, Place};
 
 use convergence::Convergence;
 pub use convergence::{Ending, Past};
@@ -54,7 +55,10 @@ pub struct Speaker {
     rib: Rib,
     peerings: BTreeMap<PeerId, Peering>,
     by_name: BTreeMap<String, PeerId>,
-    by_address: BTreeMap<IpAddr, PeerId>,
+    by_place: BTreeMap<Place, PeerId>,
+    /// The links we asked to be looked at for peers, and the keys we asked to be used.
+    sought: BTreeSet<u32>,
+    signed: BTreeMap<Place, Secret>,
     next_id: u32,
     convergence: Convergence,
     /// What of our peers' routes has come back since our restart: the search, and what it found by peer.
@@ -79,7 +83,9 @@ pub struct Speaker {
 #[derive(Debug)]
 pub enum Input {
     /// Somebody connected from here; answered at once by [`Output::Accept`] or [`Output::Refuse`].
-    Accepted(IpAddr, LocalEnd),
+    Accepted(Place, LocalEnd),
+    /// Somebody on a link said where he is.
+    Heard(Place),
     /// A connection asked for is there.
     Connected(Key, LocalEnd),
     /// A connection asked for cannot be had.
@@ -113,8 +119,10 @@ pub enum Output {
     Transmit(Key, Bytes),
     /// Close a connection once what was transmitted is out.
     Close(Key),
-    /// Sign segments to and from an address, or no longer.
-    Password(IpAddr, Option<Secret>),
+    /// Sign segments to and from a peer, or no longer.
+    Password(Place, Option<Secret>),
+    /// Look for peers on exactly these links, and let ourselves be found there.
+    Seek(BTreeSet<u32>),
     /// Have exactly these BFD sessions.
     Bfd(Vec<Wanted>),
     /// Tell when one of exactly these neighbours fails.
@@ -170,7 +178,16 @@ pub enum Notice {
         paths: u32,
     },
     /// Somebody connected whom nobody configured.
-    Stranger(IpAddr),
+    Stranger(Place),
+    /// The address of a peer on a link was learned.
+    Found {
+        /// The peer's name.
+        peer: String,
+        /// The address.
+        address: IpAddr,
+        /// The name of the interface.
+        interface: String,
+    },
     /// A peer's session is over, and its routes are kept for it to come back.
     PeerRestarts {
         /// The peer's name.
@@ -249,7 +266,9 @@ impl Speaker {
             rib: Rib::new(peering::rib_settings(&intent)),
             peerings: BTreeMap::new(),
             by_name: BTreeMap::new(),
-            by_address: BTreeMap::new(),
+            by_place: BTreeMap::new(),
+            sought: BTreeSet::new(),
+            signed: BTreeMap::new(),
             next_id: 0,
             convergence: Convergence::new(past, intent.graceful_restart.selection_deferral, now),
             drains: Drains::default(),
@@ -265,12 +284,10 @@ impl Speaker {
             intent,
         };
         speaker.originate(now);
-        for peer in speaker.intent.peers.values().filter(|peer| peer.password.is_some()) {
-            out.push(Output::Password(peer.address, peer.password.clone()));
-        }
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
+        speaker.follow_passwords(out);
         speaker.want_bfd(out);
         speaker.heed_neighbours(out);
         speaker
@@ -286,6 +303,7 @@ impl Speaker {
     pub fn handle(&mut self, input: Input, now: Instant, out: &mut Vec<Output>) {
         match input {
             Input::Accepted(from, end) => self.accepted(from, end, now, out),
+            Input::Heard(place) => self.found_at(place, now, out),
             Input::Connected((peer, conn), end) => {
                 if let Some(peering) = self.peerings.get_mut(&peer) {
                     peering.ends.insert(conn, end);
@@ -323,6 +341,7 @@ impl Speaker {
     pub fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.want_bfd(out);
         self.heed_neighbours(out);
+        self.seek(out);
         for (peer, family) in std::mem::take(&mut self.refreshes) {
             self.rib.refresh(peer, family);
         }
@@ -344,12 +363,6 @@ impl Speaker {
         let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
         let own = self.convergence.deadline().into_iter().chain(self.drains.next_deadline()).chain(roll_call);
         machines.chain(kept).chain(own).min()
-    }
-
-    /// Tells whether somebody at this address is a peer.
-    #[must_use]
-    pub fn knows(&self, address: IpAddr) -> bool {
-        self.by_address.contains_key(&address)
     }
 
     /// Ends every session, for good. Kernel routes stay.
@@ -380,12 +393,13 @@ impl Speaker {
         self.peerings.iter().filter(|(_, peering)| due(peering)).map(|(&id, _)| id).collect()
     }
 
-    fn accepted(&mut self, from: IpAddr, end: LocalEnd, now: Instant, out: &mut Vec<Output>) {
-        let Some(&peer) = self.by_address.get(&from.to_canonical()) else {
+    fn accepted(&mut self, from: Place, end: LocalEnd, now: Instant, out: &mut Vec<Output>) {
+        let Some(peer) = self.peer_at(from) else {
             out.push(Output::Refuse);
             out.push(Output::Notice(Notice::Stranger(from)));
             return;
         };
+        self.settle_at(peer, Some(from), now, out);
         let before = out.len();
         self.peer_event(peer, Event::Incoming, now, out);
         for output in &out[before..] {
@@ -415,6 +429,10 @@ impl Speaker {
 
     fn peer_event(&mut self, id: PeerId, event: Event, now: Instant, out: &mut Vec<Output>) {
         let Some(peering) = self.peerings.get_mut(&id) else { return };
+        if peering.place.is_none() && matches!(event, Event::Start) {
+            // It starts when it is found.
+            return;
+        }
         let mut actions = std::mem::take(&mut self.actions);
         peering.machine.handle(event, now, &mut actions);
         let mut over_limit = false;
@@ -433,12 +451,8 @@ impl Speaker {
     fn act(&mut self, id: PeerId, action: Action, now: Instant, out: &mut Vec<Output>) -> Outcome {
         let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
         match action {
-            Action::Connect(conn) => {
-                out.push(Output::Connect((id, conn), self.intent.endpoint(&peering.intent)))
-            }
-            Action::Accept(conn) => {
-                out.push(Output::Accept((id, conn), self.intent.endpoint(&peering.intent)))
-            }
+            Action::Connect(conn) => out.push(Output::Connect((id, conn), peering.endpoint(&self.intent))),
+            Action::Accept(conn) => out.push(Output::Accept((id, conn), peering.endpoint(&self.intent))),
             Action::Refuse => out.push(Output::Refuse),
             Action::Transmit(conn, octets) => out.push(Output::Transmit((id, conn), octets)),
             Action::Close(conn) => {

@@ -12,6 +12,7 @@
 
 mod dial;
 mod listen;
+mod place;
 mod pump;
 mod sockopt;
 
@@ -32,7 +33,9 @@ use crate::intent::Secret;
 
 pub(crate) use dial::mark_as_routing;
 pub use listen::Listeners;
+pub use place::Place;
 use pump::Connection;
+pub(crate) use sockopt::hear_only;
 
 /// How many connections may say their last words at a time; further ones are cut off. Nobody should be able to
 /// make us keep descriptors by connecting over and over.
@@ -44,7 +47,7 @@ pub type Key = (PeerId, ConnId);
 /// How connections with a peer are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The peer's address and port.
+    /// The peer's address and port, with the interface of a link-local address.
     pub remote: SocketAddr,
     /// The address to dial from; the kernel's choice without.
     pub local: Option<IpAddr>,
@@ -174,15 +177,15 @@ impl Transport {
         while self.closing.join_next().await.is_some() {}
     }
 
-    /// Changes the MD5 key of the open connections with an address, without closing them.
+    /// Changes the MD5 key of the open connections with a peer, without closing them.
     ///
     /// # Errors
     /// The first of what the kernel says.
-    pub fn rekey(&self, address: IpAddr, password: Option<&Secret>) -> io::Result<()> {
+    pub fn rekey(&self, peer: Place, password: Option<&Secret>) -> io::Result<()> {
         let mut result = Ok(());
         for link in self.links.values() {
             if let Link::Open(connection) = link
-                && connection.peer() == address
+                && connection.peer() == peer
             {
                 result = result.and(connection.rekey(password.map(Secret::reveal)));
             }

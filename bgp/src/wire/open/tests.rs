@@ -52,6 +52,7 @@ fn every_capability_survives() {
         Capability::RouteRefresh,
         Capability::ExtendedNextHop(vec![ExtendedNextHop { family: Family::Ipv4.code(), next_hop_afi: 2 }]),
         Capability::ExtendedMessage,
+        Capability::LinkLocalNextHop,
         Capability::GracefulRestart(GracefulRestart {
             restarted: true,
             notification: true,

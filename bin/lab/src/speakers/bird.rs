@@ -111,10 +111,11 @@ fn write_bfd(text: &mut String, bfd: &Bfd) {
 fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neighbor: &Neighbor) {
     let asn = config.asn;
     let exported = if config.transit { "all" } else { "where source = RTS_STATIC" };
+    let link = neighbor.link.as_ref().map(|link| format!("%{link}")).unwrap_or_default();
     let local = neighbor.local_address.map(|address| address.to_string()).unwrap_or_default();
     let _ = writeln!(
         text,
-        "protocol bgp peer{number} {{\n  local {local} as {asn};\n  neighbor {} as {};\n  \
+        "protocol bgp peer{number} {{\n  local {local} as {asn};\n  neighbor {}{link} as {};\n  \
          hold time {};\n  connect delay time 1;\n  connect retry time 1;\n  error wait time 1, 2;\n  \
          enable extended messages on;",
         neighbor.address, neighbor.asn, neighbor.hold_time

@@ -52,6 +52,8 @@ pub struct Neighbor {
     pub name: String,
     /// The peer's address.
     pub address: IpAddr,
+    /// The link the peer is on, if its address is link-local; FRR learns the address there.
+    pub link: Option<String>,
     /// Our end, when it matters.
     pub local_address: Option<IpAddr>,
     /// The peer's AS.
@@ -86,6 +88,7 @@ impl Neighbor {
         Self {
             name: address.to_string(),
             address,
+            link: None,
             local_address: None,
             asn,
             password: None,

@@ -167,15 +167,15 @@ fn configuration(config: &SpeakerConfig) -> String {
             let _ = writeln!(text, "  {}", network(config, prefix));
         }
         for neighbor in config.neighbors.iter().filter(|neighbor| neighbor.families().contains(&family)) {
-            let _ = writeln!(text, "  neighbor {} activate", neighbor.address);
+            let _ = writeln!(text, "  neighbor {} activate", name(neighbor));
             if neighbor.client {
-                let _ = writeln!(text, "  neighbor {} route-reflector-client", neighbor.address);
+                let _ = writeln!(text, "  neighbor {} route-reflector-client", name(neighbor));
             }
             if neighbor.add_path {
-                let _ = writeln!(text, "  neighbor {} addpath-tx-all-paths", neighbor.address);
+                let _ = writeln!(text, "  neighbor {} addpath-tx-all-paths", name(neighbor));
             }
             if !config.transit {
-                let _ = writeln!(text, "  neighbor {} filter-list originated out", neighbor.address);
+                let _ = writeln!(text, "  neighbor {} filter-list originated out", name(neighbor));
             }
         }
         text.push_str(" exit-address-family\n");
@@ -192,9 +192,12 @@ fn bfd_configuration(bfd: &Bfd) -> String {
 }
 
 fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
-    let address = neighbor.address;
+    let address = name(neighbor);
     let hold = neighbor.hold_time;
-    let _ = writeln!(text, " neighbor {address} remote-as {}", neighbor.asn);
+    let _ = match &neighbor.link {
+        Some(link) => writeln!(text, " neighbor {link} interface remote-as external"),
+        None => writeln!(text, " neighbor {address} remote-as {}", neighbor.asn),
+    };
     let _ = writeln!(text, " neighbor {address} timers {} {hold}", hold / 3);
     let _ = writeln!(text, " neighbor {address} timers connect 1");
     let _ = writeln!(text, " neighbor {address} advertisement-interval 0");
@@ -218,9 +221,14 @@ fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
         let _ = writeln!(text, " neighbor {address} passive");
     }
     // With the capability, FRR 8.4 takes the peer for one on a link-local address, and its BFD hears nothing of it.
-    if neighbor.ipv4 && address.is_ipv6() && neighbor.bfd.is_none() {
+    if neighbor.ipv4 && neighbor.address.is_ipv6() && neighbor.bfd.is_none() {
         let _ = writeln!(text, " neighbor {address} capability extended-nexthop");
     }
+}
+
+/// What FRR calls a neighbor: by its link, if its address is to be learned.
+fn name(neighbor: &Neighbor) -> String {
+    neighbor.link.clone().unwrap_or_else(|| neighbor.address.to_string())
 }
 
 fn write_graceful_restart(text: &mut String, restart: &GracefulRestart) {

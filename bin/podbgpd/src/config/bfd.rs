@@ -29,7 +29,18 @@ pub(super) fn timing(table: Option<Table<'_>>) -> BfdTiming {
 
 /// Reads `peer.bfd`: `true`, `false`, or a table of what is different for this peer. The inner `None` is a peer
 /// that is not watched.
-pub(super) fn peer(value: &Value<'_>, directory: &Path) -> Option<Option<Bfd>> {
+pub(super) fn peer(value: &Value<'_>, is_on_link: bool, directory: &Path) -> Option<Option<Bfd>> {
+    let bfd = read(value, directory)?;
+    if bfd.is_some() && is_on_link {
+        return value.refuse(
+            "BFD needs an address that is not link-local",
+            "leave it out: the session ends with its link (fast-failover)",
+        );
+    }
+    Some(bfd)
+}
+
+fn read(value: &Value<'_>, directory: &Path) -> Option<Option<Bfd>> {
     if !value.is_table() {
         return value.flag().map(|on| on.then(Bfd::default));
     }

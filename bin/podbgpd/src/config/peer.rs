@@ -1,7 +1,7 @@
 //! `[[peer]]`: whom to speak with, and how.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use super::add_path;
 use super::bfd;
 use super::node::{Known, asn, name};
 use super::password;
+use super::place;
 use super::policy::Policies;
 use super::reader::{Table, Value};
 use crate::intent::{Export, Import, PeerIntent, RestartRole};
@@ -34,7 +35,7 @@ pub(super) struct Around<'a> {
 #[derive(Default)]
 struct Taken {
     names: BTreeMap<String, Range<usize>>,
-    addresses: BTreeMap<IpAddr, Range<usize>>,
+    spots: place::Taken,
 }
 
 /// Reads all peers. `None` only after a mistake was noted.
@@ -55,28 +56,31 @@ pub(super) fn read(root: &mut Table<'_>, around: &Around<'_>) -> Option<BTreeMap
 
 /// Reads one peer to its end, whatever is wrong with it. `None` only after a mistake was noted.
 fn peer(mut table: Table<'_>, around: &Around<'_>, taken: &mut Taken) -> Option<PeerIntent> {
-    let node = around.node;
     let name = table.required("name", "\"tor-a\"", |value| unique_name(value, taken));
-    let address = table.required("address", "\"10.203.30.1\"", |value| peer_address(value, node, taken));
+    let spot = place::read(&mut table, around.node, &mut taken.spots);
     let remote_asn = table.required("asn", "65001", asn);
     // What the rest is judged by when one of the three is wrong; no such peer leaves this function.
     let mut peer = PeerIntent::new(
         name.clone().unwrap_or_default(),
-        address.unwrap_or(IpAddr::from([0; 4])),
+        spot.as_ref().map_or(Ipv6Addr::UNSPECIFIED.into(), |spot| spot.address),
         remote_asn.unwrap_or_default(),
     );
-    session(&mut table, &mut peer, around, address);
+    let located = spot.is_some();
+    peer.interface = spot.and_then(|spot| spot.interface);
+    session(&mut table, &mut peer, around);
     routes(&mut table, &mut peer, around);
     table.finish();
-    (name.is_some() && address.is_some() && remote_asn.is_some()).then_some(peer)
+    (name.is_some() && located && remote_asn.is_some()).then_some(peer)
 }
 
 /// Reads what makes the session.
-fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, address: Option<IpAddr>) {
+fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
     let node = around.node;
+    // What is wrong, or not known yet, fits everything.
+    let address = Some(peer.address).filter(|address| !address.is_unspecified());
     peer.description = table.optional("description", description);
     peer.local_asn = table.optional("local-asn", asn);
-    peer.local_address = table.optional("local-address", |value| local_address(value, address));
+    peer.local_address = table.optional("local-address", |value| local_address(value, peer));
     peer.passive = passive(table, address, node);
     set(&mut peer.port, table.optional("port", |value| port(value, address, peer.passive, node)));
     set(&mut peer.connect_retry, table.optional("connect-retry", |value| connect_retry(value, peer.passive)));
@@ -89,7 +93,8 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
     let multihop = table.optional("multihop", |value| multihop(value, ttl_security.as_ref(), is_internal));
     set(&mut peer.multihop, multihop);
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
-    set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, around.directory)));
+    let is_on_link = peer.interface.is_some();
+    set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, is_on_link, around.directory)));
     let role = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
     set(&mut peer.graceful_restart, role);
     peer.fast_failover = table.optional("fast-failover", Value::flag);
@@ -135,42 +140,6 @@ fn unique_name(value: &Value<'_>, taken: &mut Taken) -> Option<String> {
         None => {
             taken.names.insert(name.clone(), value.span());
             Some(name)
-        }
-    }
-}
-
-fn peer_address(value: &Value<'_>, node: &Known, taken: &mut Taken) -> Option<IpAddr> {
-    let address: IpAddr = value.parse(
-        "an IP address",
-        "one such as \"10.203.30.1\" or \"fd00::1\", without port; names are not looked up",
-    )?;
-    if address.is_unspecified() || address.is_multicast() {
-        return value.refuse("is no address of one machine", "write the address of the peer");
-    }
-    if let IpAddr::V6(v6) = address {
-        if let Some(v4) = v6.to_ipv4_mapped() {
-            return value.refuse("is an IPv4 address in disguise", format!("write \"{v4}\""));
-        }
-        if v6.is_unicast_link_local() {
-            return value.refuse(
-                "link-local addresses are not unique on a node",
-                "write an address of the peer that is valid on more than one link",
-            );
-        }
-    }
-    if node.router_id.is_some_and(|id| IpAddr::V4(id.to_ipv4()) == address) {
-        return value.refuse("is this node's own router id", "write the address of the peer");
-    }
-    match taken.addresses.get(&address) {
-        Some(first) => value.refuse_beside(
-            format!("another peer has the address {address}"),
-            "connections are told apart by address: one peer for each",
-            first.clone(),
-            "first defined here",
-        ),
-        None => {
-            taken.addresses.insert(address, value.span());
-            Some(address)
         }
     }
 }
@@ -245,20 +214,23 @@ fn families(value: &Value<'_>) -> Option<FamilySet> {
     Some(items.iter().filter_map(|item| item.choice(&words)).collect())
 }
 
-fn local_address(value: &Value<'_>, address: Option<IpAddr>) -> Option<IpAddr> {
+fn local_address(value: &Value<'_>, peer: &PeerIntent) -> Option<IpAddr> {
     let local: IpAddr = value.parse("an IP address", "an address of this node, such as \"10.203.30.40\"")?;
     if local.is_unspecified() || local.is_multicast() {
         return value.refuse("is no address of this node", "leave it out to let the kernel choose");
     }
-    match address {
-        Some(address) if address == local => {
-            value.refuse("is the address of the peer", "write one of this node")
-        }
-        Some(address) if address.is_ipv4() != local.is_ipv4() => value.refuse(
+    let address = peer.address;
+    if peer.interface.is_some() {
+        value.refuse("the address on the link is the interface's link-local one", "leave it out")
+    } else if address == local {
+        value.refuse("is the address of the peer", "write one of this node")
+    } else if !address.is_unspecified() && address.is_ipv4() != local.is_ipv4() {
+        value.refuse(
             format!("is not of the same family as the peer's address {address}"),
             "write an address of this node of that family",
-        ),
-        _ => Some(local),
+        )
+    } else {
+        Some(local)
     }
 }
 

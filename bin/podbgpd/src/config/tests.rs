@@ -93,6 +93,19 @@ fn ttls_follow_from_where_a_peer_may_be() {
 }
 
 #[test]
+fn a_peer_is_on_a_link_by_its_name_or_its_address() {
+    let place = |line: &str| {
+        let text = format!("[node]\nasn = 64512\n[[peer]]\nname = \"tor-a\"\nasn = 65001\n{line}\n");
+        let peer = parse_text(&text).unwrap().intent.peers.remove("tor-a").unwrap();
+        (peer.address.to_string(), peer.interface.clone(), peer.is_unnumbered())
+    };
+    let eth1 = Some("eth1".to_owned());
+    assert_eq!(place("interface = \"eth1\""), ("::".to_owned(), eth1.clone(), true));
+    assert_eq!(place("address = \"fe80::1%eth1\""), ("fe80::1".to_owned(), eth1, false));
+    assert_eq!(place("address = \"fd00::1\""), ("fd00::1".to_owned(), None, false));
+}
+
+#[test]
 fn a_policy_is_read_in_the_order_of_its_rules() {
     let text = format!(
         "[node]\nasn = 64512\n{PEER}import = \"p\"\n[policy.p]\n\

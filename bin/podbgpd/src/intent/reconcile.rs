@@ -186,6 +186,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
 pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.description", None, description, optional),
     key!("peer.address", SessionReset, address),
+    key!("peer.interface", SessionReset, interface, optional),
     key!("peer.port", SessionReset, port),
     key!("peer.asn", SessionReset, asn),
     key!("peer.local-asn", SessionReset, local_asn, optional),

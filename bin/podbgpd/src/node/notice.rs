@@ -67,6 +67,9 @@ impl Log {
                     warn!(target: "session", %from, left_out, "refused a connection: no peer has this address");
                 }
             }
+            Notice::Found { peer, address, interface } => {
+                info!(target: "session", peer, %address, interface, "found the peer on its link");
+            }
             Notice::PeerRestarts { .. }
             | Notice::PeerIsLate { .. }
             | Notice::PeerRestarted { .. }

@@ -8,6 +8,7 @@ use rib::PeerId;
 use super::peering::Peering;
 use super::{Output, Speaker};
 use crate::bfd::{Report, SessionReport, Wanted};
+use crate::transport::Place;
 
 impl Speaker {
     /// Asks for the BFD sessions that should be there, when they are others than before.
@@ -36,7 +37,7 @@ impl Speaker {
             let known =
                 before.sessions.get(address).filter(|known| known.discriminator == session.discriminator);
             let is_new = session.stats.failures > known.map_or(0, |known| known.stats.failures);
-            let id = *self.by_address.get(address).filter(|_| is_new)?;
+            let id = *self.by_place.get(&Place::from(*address)).filter(|_| is_new)?;
             self.concerns(id, session).then_some(id)
         });
         let failed: Vec<_> = failed.collect();
@@ -57,7 +58,7 @@ impl Speaker {
             let same = known.discriminator == session.discriminator;
             let is_new = same && session.stats.failures > known.stats.failures;
             let remote = session.remote.or(known.remote)?;
-            let id = *self.by_address.get(address)?;
+            let id = *self.by_place.get(&Place::from(*address))?;
             self.peerings.get(&id)?.grace.as_ref()?;
             (is_new && remote.said.control_plane_independent).then_some(id)
         });

@@ -17,6 +17,7 @@ use rib::PeerId;
 
 use super::peering::{self, Peering};
 use super::{Output, Speaker};
+use crate::transport::Place;
 
 /// The node's links and addresses, as last told.
 #[derive(Default)]
@@ -36,6 +37,23 @@ impl Ground {
                 && local.is_none_or(|local| local == address.address)
                 && address.on_link.contains(&remote)
         })
+    }
+
+    /// Tells whether a peer at a place is reached over `interface`, from `local` where that is known.
+    fn leads_to(&self, interface: u32, local: Option<IpAddr>, place: Place) -> bool {
+        match place.interface {
+            Some(link) => link == interface,
+            None => self.is_on_link(interface, local, place.address),
+        }
+    }
+
+    /// Returns the index of an interface of this name.
+    pub(super) fn index(&self, name: &str) -> Option<u32> {
+        self.links.values().find(|link| link.name == name).map(|link| link.index)
+    }
+
+    pub(super) fn is_up(&self, interface: u32) -> bool {
+        self.links.get(&interface).is_some_and(|link| link.up)
     }
 
     fn has_address(&self, address: IpAddr) -> bool {
@@ -109,22 +127,24 @@ impl Speaker {
                 }
             }
         }
+        self.follow_names(now, out);
     }
 
     /// Returns the names of the interfaces that have peers on the link.
     #[must_use]
     pub fn uplinks(&self) -> Vec<String> {
-        let peers = || self.peerings.values().map(|peering| peering.intent.address);
-        let towards_peers = |address: &&Address| peers().any(|peer| address.on_link.contains(&peer));
-        let uplinks = self.ground.addresses.iter().filter(towards_peers).map(|address| address.interface);
-        let uplinks: BTreeSet<u32> = uplinks.collect();
+        let peers = || self.peerings.values().filter_map(|peering| peering.place);
+        let leads_to_one =
+            |interface: &u32| peers().any(|place| self.ground.leads_to(*interface, None, place));
+        let uplinks: BTreeSet<u32> = self.ground.links.keys().copied().filter(leads_to_one).collect();
         uplinks.into_iter().map(|interface| self.ground.name(interface)).collect()
     }
 
     /// Asks to be told of the neighbours whose failure matters, when they are others than before.
     pub(super) fn heed_neighbours(&mut self, out: &mut Vec<Output>) {
         let heeded = self.hasty().filter(|(_, peering)| peering.is_wanted());
-        let heeded: BTreeSet<IpAddr> = heeded.map(|(_, peering)| peering.intent.address).collect();
+        let heeded: BTreeSet<IpAddr> =
+            heeded.filter_map(|(_, peering)| Some(peering.place?.address)).collect();
         if heeded != self.ground.heeded {
             out.push(Output::Heed(heeded.clone()));
             self.ground.heeded = heeded;
@@ -157,9 +177,9 @@ impl Speaker {
     }
 
     fn neighbour_lost(&mut self, interface: u32, address: IpAddr, now: Instant, out: &mut Vec<Output>) {
-        let lost = self
-            .hasty()
-            .filter(|(_, peering)| peering.intent.address == address && self.is_over(peering, interface));
+        let lost = self.hasty().filter(|(_, peering)| {
+            peering.place.is_some_and(|place| place.address == address) && self.is_over(peering, interface)
+        });
         let reason = StopReason::NeighbourFailed(self.ground.name(interface));
         self.end(lost.map(|(id, _)| id).collect(), &reason, now, out);
     }
@@ -175,13 +195,15 @@ impl Speaker {
     /// Dials the peers on an interface that came up, or got an address, without waiting. What is being dialled
     /// went nowhere if the link was down; otherwise it is under way.
     fn path_up(&mut self, interface: u32, dial_anew: bool, now: Instant, out: &mut Vec<Output>) {
-        let is_up = self.ground.links.get(&interface).is_some_and(|link| link.up);
+        let is_up = self.ground.is_up(interface);
         let waiting = self.hasty().filter(|(_, peering)| {
             let intent = &peering.intent;
             is_up
                 && peering.is_wanted()
                 && (dial_anew || peering.machine.state() != State::Connect)
-                && self.ground.is_on_link(interface, intent.local_address, intent.address)
+                && peering
+                    .place
+                    .is_some_and(|place| self.ground.leads_to(interface, intent.local_address, place))
         });
         for id in waiting.map(|(id, _)| id).collect::<Vec<_>>() {
             self.peer_event(id, Event::PathUp, now, out);
@@ -195,14 +217,14 @@ impl Speaker {
     }
 
     fn is_over(&self, peering: &Peering, interface: u32) -> bool {
-        let remote = peering.intent.address;
-        peering.local_addresses().any(|local| self.ground.is_on_link(interface, Some(local), remote))
+        let Some(place) = peering.place else { return false };
+        peering.local_addresses().any(|local| self.ground.leads_to(interface, Some(local), place))
     }
 }
 
 impl Peering {
     /// Our addresses of the connections there are.
     fn local_addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.ends.values().filter_map(|end| end.towards(self.intent.address))
+        self.ends.values().filter_map(|end| end.towards(self.whereabouts().address))
     }
 }

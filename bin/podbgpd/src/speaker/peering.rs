@@ -1,8 +1,9 @@
 //! One peer: what is intended of it, its state machine, and what its session has come to.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bgp::capability::{self, ExtendedNextHop, GracefulRestart, LongLived};
 use bgp::fsm::{ConnId, Peer, PeerSettings};
@@ -14,12 +15,15 @@ use super::graceful::{Absence, Grace, Terms};
 use crate::addresses::LocalEnd;
 use crate::drain::Stage;
 use crate::intent::{Export, Import, Intent, PeerIntent, RestartRole};
-use crate::transport::Endpoint;
+use crate::transport::{Endpoint, Place};
 
 /// A configured peer.
 pub(super) struct Peering {
     pub(super) intent: PeerIntent,
     pub(super) machine: Peer,
+    /// Where the peer is, once that is known, and when its link last told.
+    pub(super) place: Option<Place>,
+    pub(super) heard: Option<Instant>,
     /// Our end of each connection.
     pub(super) ends: BTreeMap<ConnId, LocalEnd>,
     pub(super) session: Option<Session>,
@@ -61,6 +65,8 @@ impl Peering {
     pub(super) fn new(intent: PeerIntent, node: &Intent, standing: Standing) -> Self {
         Self {
             machine: Peer::new(settings(&intent, node, standing)),
+            place: intent.interface.is_none().then(|| intent.address.into()),
+            heard: None,
             ends: BTreeMap::new(),
             session: None,
             grace: None,
@@ -77,6 +83,23 @@ impl Peering {
 
     pub(super) fn name(&self) -> String {
         self.intent.name.clone()
+    }
+
+    /// Returns where the peer is; while that is not known, what the intent says of it.
+    pub(super) fn whereabouts(&self) -> Place {
+        self.place.unwrap_or(self.intent.address.into())
+    }
+
+    /// Says how connections with the peer are made.
+    pub(super) fn endpoint(&self, node: &Intent) -> Endpoint {
+        let peer = &self.intent;
+        Endpoint {
+            remote: self.whereabouts().with_port(peer.port),
+            local: peer.local_address,
+            send_ttl: node.ttl(peer),
+            minimum_ttl: peer.min_ttl().unwrap_or(0),
+            password: peer.password.clone(),
+        }
     }
 
     /// Tells whether there should be a session.
@@ -110,6 +133,7 @@ impl Peering {
         let connection = self.machine.session().map(|session| session.connection);
         let end = connection.and_then(|conn| self.ends.get(&conn)).copied().unwrap_or_default();
         let role = node.restart_role(&self.intent);
+        let place = self.whereabouts();
         self.session = Some(Session {
             end,
             end_of_rib_received: FamilySet::NONE,
@@ -121,7 +145,7 @@ impl Peering {
             local_asn: negotiated.local_asn,
             bgp_id: negotiated.peer_id,
             families: negotiated.families,
-            next_hop_self: next_hop_self(&end, negotiated.extended_next_hop),
+            next_hop_self: next_hop_self(&end, place, negotiated),
             extended_next_hop: negotiated.extended_next_hop,
             add_path: self.intent.add_path.of_tables(negotiated.add_path_send),
             long_lived: negotiated
@@ -136,13 +160,13 @@ impl Peering {
     /// Returns what the tables would know of the peer, as far as that can be told before there is a session: its
     /// identifier and our own address, which only a session tells, are stood in for.
     pub(super) fn intended(&self, node: &Intent) -> PeerInfo {
-        let peer = &self.intent;
+        let (peer, place) = (&self.intent, self.whereabouts());
         PeerInfo {
             asn: peer.asn,
             local_asn: node.local_asn(peer),
             bgp_id: node.node.router_id,
-            address: peer.address,
-            interface: None,
+            address: place.address,
+            interface: place.interface,
             families: peer.families,
             next_hop_self: NextHopSelf {
                 ipv4: Some(NextHop::V4(Ipv4Addr::UNSPECIFIED)),
@@ -248,20 +272,6 @@ pub(super) fn next_hop(gateway: rib::Gateway) -> fib::NextHop {
     }
 }
 
-impl Intent {
-    /// Says how connections with a peer are made.
-    #[must_use]
-    pub fn endpoint(&self, peer: &PeerIntent) -> Endpoint {
-        Endpoint {
-            remote: SocketAddr::new(peer.address, peer.port),
-            local: peer.local_address,
-            send_ttl: self.ttl(peer),
-            minimum_ttl: peer.min_ttl().unwrap_or(0),
-            password: peer.password.clone(),
-        }
-    }
-}
-
 fn capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Capability> {
     let families = peer.families;
     let mut capabilities: Vec<_> =
@@ -272,6 +282,9 @@ fn capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Cap
             family: Family::Ipv4.code(),
             next_hop_afi: Family::Ipv6.code().afi,
         }]));
+    }
+    if peer.interface.is_some() {
+        capabilities.push(Capability::LinkLocalNextHop);
     }
     capabilities.push(Capability::ExtendedMessage);
     capabilities.extend(add_path_capability(peer));
@@ -317,13 +330,22 @@ fn jitter_seed(node: &Intent, peer: &PeerIntent) -> u64 {
         IpAddr::V4(address) => u64::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits() as u64,
     };
+    let link = peer.interface.iter().flat_map(|name| name.bytes());
+    let address = link.fold(address, |seed, octet| seed.rotate_left(7) ^ u64::from(octet));
     u64::from(node.node.router_id.to_ipv4().to_bits()) << 32 ^ address
 }
 
-fn next_hop_self(end: &LocalEnd, extended: FamilySet) -> NextHopSelf {
-    let ipv6 = match (end.ipv6, end.link_local) {
+fn next_hop_self(end: &LocalEnd, peer: Place, negotiated: &Negotiated) -> NextHopSelf {
+    let extended = negotiated.extended_next_hop;
+    // A peer we know by a link-local address reaches that one of ours, and one of another interface perhaps.
+    let global = end.ipv6.filter(|_| !(peer.interface.is_some() && end.ipv6_elsewhere));
+    let ipv6 = match (global, end.link_local) {
         (Some(global), link_local) => Some(NextHop::V6 { global, link_local }),
-        (None, Some(link_local)) => Some(NextHop::V6 { global: link_local, link_local: Some(link_local) }),
+        (None, Some(global)) if negotiated.link_local_next_hop => {
+            Some(NextHop::V6 { global, link_local: None })
+        }
+        // Who does not say that 16 octets will do understands it twice (RFC 2545 §3 has no better word).
+        (None, Some(global)) => Some(NextHop::V6 { global, link_local: Some(global) }),
         (None, None) => None,
     };
     let ipv4 = end.ipv4.map(NextHop::V4);
@@ -335,6 +357,8 @@ fn next_hop_self(end: &LocalEnd, extended: FamilySet) -> NextHopSelf {
 
 #[cfg(test)]
 mod tests {
+    use bgp::Asn;
+
     use super::*;
 
     fn end() -> LocalEnd {
@@ -342,14 +366,36 @@ mod tests {
             ipv4: Some([10, 0, 0, 7].into()),
             ipv4_elsewhere: false,
             ipv6: Some("fd00::7".parse().unwrap()),
+            ipv6_elsewhere: false,
             link_local: Some("fe80::7".parse().unwrap()),
         }
+    }
+
+    fn negotiated(extended_next_hop: FamilySet, link_local_next_hop: bool) -> Negotiated {
+        let open = bgp::Open {
+            asn: Asn(65001),
+            hold_time: bgp::HoldTime::default(),
+            bgp_id: bgp::BgpId::new([192, 0, 2, 1].into()).unwrap(),
+            capabilities: Vec::new(),
+        };
+        Negotiated { extended_next_hop, link_local_next_hop, ..Negotiated::between(&open, &open) }
+    }
+
+    fn somewhere() -> Place {
+        IpAddr::from([10, 0, 0, 1]).into()
+    }
+
+    fn on_link() -> Place {
+        Place::on_link("fe80::1".parse().unwrap(), 3)
     }
 
     #[test]
     fn ipv4_routes_go_over_ipv6_where_ipv4_is_none_of_the_links() {
         let both = FamilySet::ALL;
-        let of = |end: &LocalEnd, extended| next_hop_self(end, extended).ipv4.map(|hop| hop.address());
+        let of = |end: &LocalEnd, extended| {
+            let next_hop = next_hop_self(end, somewhere(), &negotiated(extended, false));
+            next_hop.ipv4.map(|hop| hop.address())
+        };
         let (ipv4, ipv6) = (Some("10.0.0.7".parse().unwrap()), Some("fd00::7".parse().unwrap()));
         assert_eq!(of(&end(), both), ipv4);
         let elsewhere = LocalEnd { ipv4_elsewhere: true, ..end() };
@@ -362,9 +408,19 @@ mod tests {
 
     #[test]
     fn a_link_without_a_global_address_is_reached_by_its_link_local_one() {
-        let link_local = LocalEnd { ipv6: None, ..end() };
-        let next_hop = next_hop_self(&link_local, FamilySet::NONE).ipv6;
-        let address = "fe80::7".parse().unwrap();
-        assert_eq!(next_hop, Some(NextHop::V6 { global: address, link_local: Some(address) }));
+        let end = LocalEnd { ipv6: None, ..end() };
+        let next_hop = |alone| next_hop_self(&end, on_link(), &negotiated(FamilySet::NONE, alone)).ipv6;
+        let global = "fe80::7".parse().unwrap();
+        assert_eq!(next_hop(false), Some(NextHop::V6 { global, link_local: Some(global) }));
+        assert_eq!(next_hop(true), Some(NextHop::V6 { global, link_local: None }));
+    }
+
+    #[test]
+    fn a_peer_known_by_its_link_is_not_sent_to_another_one() {
+        let end = LocalEnd { ipv6_elsewhere: true, ipv4_elsewhere: true, ..end() };
+        let of = |place| next_hop_self(&end, place, &negotiated(FamilySet::ALL, true));
+        let alone = NextHop::V6 { global: "fe80::7".parse().unwrap(), link_local: None };
+        assert_eq!((of(on_link()).ipv4, of(on_link()).ipv6), (Some(alone), Some(alone)));
+        assert_eq!(of(somewhere()).ipv6.map(|hop| hop.address()), Some("fd00::7".parse().unwrap()));
     }
 }

@@ -1,7 +1,5 @@
 //! From one intent to the next, and what operators ask of single peers.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use bgp::Message;
@@ -14,7 +12,7 @@ use rib::PeerId;
 use super::peering::{self, Peering};
 use super::{Output, Speaker};
 use crate::drain::Stage;
-use crate::intent::{Change, Effect, Intent, PeerIntent, Secret, reconcile};
+use crate::intent::{Change, Effect, Intent, PeerIntent, reconcile};
 
 impl Speaker {
     /// Goes over to another intent by the least change, and returns the changes made.
@@ -31,29 +29,12 @@ impl Speaker {
         if changes.iter().any(|change| change.effect() == Effect::Restart) {
             return Err(changes.into_iter().filter(|change| change.effect() == Effect::Restart).collect());
         }
-        let before = std::mem::replace(&mut self.intent, intent);
+        self.intent = intent;
         for change in &changes {
             self.change(change, now, out);
         }
-        self.follow_passwords(&before, out);
+        self.follow_passwords(out);
         Ok(changes)
-    }
-
-    /// Has segments signed as the intent says, where it says other than before.
-    fn follow_passwords(&self, before: &Intent, out: &mut Vec<Output>) {
-        let passwords = |intent: &Intent| -> BTreeMap<IpAddr, Secret> {
-            let peers = intent.peers.values();
-            peers.filter_map(|peer| Some((peer.address, peer.password.clone()?))).collect()
-        };
-        let (before, wanted) = (passwords(before), passwords(&self.intent));
-        for address in before.keys().filter(|address| !wanted.contains_key(address)) {
-            out.push(Output::Password(*address, None));
-        }
-        for (address, password) in wanted {
-            if before.get(&address) != Some(&password) {
-                out.push(Output::Password(address, Some(password)));
-            }
-        }
     }
 
     fn change(&mut self, change: &Change, now: Instant, out: &mut Vec<Output>) {
@@ -85,11 +66,11 @@ impl Speaker {
         let id = PeerId(self.next_id);
         self.next_id += 1;
         self.by_name.insert(intent.name.clone(), id);
-        self.by_address.insert(intent.address, id);
         let mut peering = Peering::new(intent, &self.intent, self.convergence.standing());
         peering.drained = self.drains.stage(&peering.intent.name);
         let wanted = peering.is_wanted();
         self.peerings.insert(id, peering);
+        self.place_anew(id);
         if wanted {
             self.peer_event(id, Event::Start, now, out);
         }
@@ -101,7 +82,7 @@ impl Speaker {
         self.forget_kept(id, now, out);
         self.peerings.remove(&id);
         self.drains.forget(name);
-        self.by_address.retain(|_, &mut owner| owner != id);
+        self.by_place.retain(|_, &mut owner| owner != id);
     }
 
     /// Gives a peer what only a new session can have. Its counters go on.
@@ -112,8 +93,9 @@ impl Speaker {
             false => StopReason::OtherConfigurationChange,
         };
         self.peer_event(id, Event::Stop { reason }, now, out);
-        let before = self.peerings.get(&id).map(|peering| (peering.intent.address, peering.intent.asn));
-        if intent.shutdown || before != Some((intent.address, intent.asn)) {
+        let who = |intent: &PeerIntent| (intent.address, intent.interface.clone(), intent.asn);
+        let before = self.peerings.get(&id).map(|peering| who(&peering.intent));
+        if intent.shutdown || before != Some(who(&intent)) {
             self.forget_kept(id, now, out);
         }
         let standing = self.convergence.standing();
@@ -122,9 +104,7 @@ impl Speaker {
         peering.machine.configure(peering::settings(&intent, &self.intent, standing), now, &mut Vec::new());
         peering.intent = intent;
         let wanted = peering.is_wanted();
-        // Another peer may have the old address by now.
-        self.by_address.retain(|_, &mut owner| owner != id);
-        self.by_address.insert(peering.intent.address, id);
+        self.place_anew(id);
         if wanted {
             self.peer_event(id, Event::Start, now, out);
         }

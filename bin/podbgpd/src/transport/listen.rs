@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use super::{SocketEvent, dial, sockopt};
+use super::{Place, SocketEvent, dial, sockopt};
 use crate::intent::Secret;
 
 /// How many connections may wait to be accepted.
@@ -23,7 +23,7 @@ pub struct Listeners {
     events: mpsc::Sender<SocketEvent>,
     open: BTreeMap<SocketAddr, Listener>,
     /// The keys of peers, for the sockets to come.
-    passwords: BTreeMap<IpAddr, Secret>,
+    passwords: BTreeMap<Place, Secret>,
 }
 
 struct Listener {
@@ -66,19 +66,24 @@ impl Listeners {
         result
     }
 
-    /// Sets or takes away the key of connections from an address to come.
+    /// Sets or takes away the key of connections from a peer to come.
+    ///
+    /// The kernel knows keys by address alone: peers with one link-local address on several links need one key.
     ///
     /// # Errors
     /// The first of what the kernel says.
-    pub fn set_password(&mut self, peer: IpAddr, password: Option<&Secret>) -> io::Result<()> {
+    pub fn set_password(&mut self, peer: Place, password: Option<&Secret>) -> io::Result<()> {
         match password {
             Some(password) => drop(self.passwords.insert(peer, password.clone())),
             None => drop(self.passwords.remove(&peer)),
         }
+        let namesake = || self.passwords.iter().find(|(place, _)| place.address == peer.address);
+        let password = password.or_else(|| namesake().map(|(_, password)| password));
         let mut result = Ok(());
         for (address, listener) in &self.open {
-            if address.is_ipv4() == peer.is_ipv4() {
-                let set = sockopt::set_md5_key(&listener.socket, peer, password.map(Secret::reveal));
+            if address.is_ipv4() == peer.address.is_ipv4() {
+                let key = password.map(Secret::reveal);
+                let set = sockopt::set_md5_key(&listener.socket, peer.address, key);
                 result = result.and(set);
             }
         }
@@ -99,9 +104,10 @@ impl Listeners {
         dial::mark_as_routing(&socket, address)?;
         socket.bind(&address.into())?;
         // Before the first connection can come in: it would be let in unsigned.
-        for (&peer, password) in self.passwords.iter().filter(|(peer, _)| peer.is_ipv4() == address.is_ipv4())
-        {
-            sockopt::set_md5_key(&socket, peer, Some(password.reveal()))?;
+        for (peer, password) in &self.passwords {
+            if peer.address.is_ipv4() == address.is_ipv4() {
+                sockopt::set_md5_key(&socket, peer.address, Some(password.reveal()))?;
+            }
         }
         socket.listen(BACKLOG)?;
         let second = socket.try_clone()?;

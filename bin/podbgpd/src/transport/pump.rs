@@ -1,7 +1,6 @@
 //! One open connection: a task that reads and a task that writes.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Key, Overrun, SocketEvent, sockopt};
+use super::{Key, Overrun, Place, SocketEvent, sockopt};
 
 /// How much is read at once: a few dozen full UPDATEs.
 const READ: usize = 64 * 1024;
@@ -29,7 +28,7 @@ pub(super) struct Connection {
     queue: mpsc::Sender<Bytes>,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
-    peer: IpAddr,
+    peer: Place,
     /// A second descriptor of the socket, to set options by.
     socket: OwnedFd,
 }
@@ -37,7 +36,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn start(key: Key, stream: TcpStream, events: mpsc::Sender<SocketEvent>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        let peer = stream.peer_addr()?.ip().to_canonical();
+        let peer = stream.peer_addr()?.into();
         let socket = stream.as_fd().try_clone_to_owned()?;
         let (read, write) = stream.into_split();
         let (queue, queued) = mpsc::channel(QUEUE);
@@ -55,12 +54,12 @@ impl Connection {
         }
     }
 
-    pub(super) fn peer(&self) -> IpAddr {
+    pub(super) fn peer(&self) -> Place {
         self.peer
     }
 
     pub(super) fn rekey(&self, key: Option<&[u8]>) -> io::Result<()> {
-        sockopt::set_md5_key(&self.socket, self.peer, key)
+        sockopt::set_md5_key(&self.socket, self.peer.address, key)
     }
 
     /// Lets go at once, whatever is queued.

@@ -83,6 +83,20 @@ pub(super) fn set_hop_limit(socket: &impl AsFd, peer: IpAddr, send: u8, minimum:
     }
 }
 
+/// Has a raw ICMPv6 socket hear messages of these types and no others (RFC 3542 §3.2).
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn hear_only(socket: &impl AsFd, types: &[u8]) -> io::Result<()> {
+    /// `ICMPV6_FILTER` of linux/icmpv6.h: a bit for each type that is blocked.
+    const FILTER: c_int = 1;
+    let mut blocked = [u32::MAX; 8];
+    for kind in types {
+        blocked[usize::from(kind / 32)] &= !(1 << (kind % 32));
+    }
+    set(socket, libc::IPPROTO_ICMPV6, FILTER, &blocked)
+}
+
 fn set<T>(socket: &impl AsFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     // SAFETY: the descriptor is open as long as the borrow lives; the kernel reads size_of::<T>() octets of value.
     let result = unsafe {

@@ -140,10 +140,10 @@ async fn equal_keys_connect_and_can_be_changed_on_the_way() {
     let (mut side, address) = (Side::new(), free());
     let (first, second) = (secret("first"), secret("second"));
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip(), Some(&first)).unwrap();
+    side.listeners.set_password(address.ip().into(), Some(&first)).unwrap();
     side.connect(signed(address, &first), &signed(address, &first)).await;
 
-    side.transport.rekey(address.ip(), Some(&second)).unwrap();
+    side.transport.rekey(address.ip().into(), Some(&second)).unwrap();
     side.transport.transmit(DIALLED, Bytes::from_static(b"with the second")).unwrap();
     let heard = side.heard().await;
     assert!(
@@ -156,7 +156,7 @@ async fn equal_keys_connect_and_can_be_changed_on_the_way() {
 async fn unequal_keys_do_not_connect() {
     let (mut side, address) = (Side::new(), free());
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip(), Some(&secret("right"))).unwrap();
+    side.listeners.set_password(address.ip().into(), Some(&secret("right"))).unwrap();
     side.transport.connect(DIALLED, signed(address, &secret("wrong")));
     assert!(side.hears_nothing().await);
 }
@@ -164,7 +164,7 @@ async fn unequal_keys_do_not_connect() {
 #[tokio::test]
 async fn a_socket_that_listens_later_knows_the_keys() {
     let (mut side, address) = (Side::new(), free());
-    side.listeners.set_password(address.ip(), Some(&secret("right"))).unwrap();
+    side.listeners.set_password(address.ip().into(), Some(&secret("right"))).unwrap();
     side.listeners.listen(&[address].into()).unwrap();
     side.transport.connect(DIALLED, endpoint(address));
     assert!(side.hears_nothing().await, "it let in who did not sign");
@@ -173,9 +173,9 @@ async fn a_socket_that_listens_later_knows_the_keys() {
 #[tokio::test]
 async fn a_key_taken_away_is_not_asked_for() {
     let (mut side, address) = (Side::new(), free());
-    side.listeners.set_password(address.ip(), Some(&secret("old"))).unwrap();
+    side.listeners.set_password(address.ip().into(), Some(&secret("old"))).unwrap();
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip(), None).unwrap();
+    side.listeners.set_password(address.ip().into(), None).unwrap();
     side.connect(endpoint(address), &endpoint(address)).await;
 }
 

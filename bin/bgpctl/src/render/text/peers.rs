@@ -102,6 +102,8 @@ fn wide_cells(peer: &PeerView) -> [String; 11] {
 
 fn address(peer: &PeerView) -> String {
     match &peer.interface {
+        // Nobody was heard there yet.
+        Some(interface) if peer.address.is_unspecified() => interface.clone(),
         Some(interface) => format!("{}%{interface}", peer.address),
         None => peer.address.to_string(),
     }

@@ -151,6 +151,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         name,
         description,
         address,
+        interface,
         port,
         asn,
         local_asn,

@@ -1,6 +1,5 @@
 //! Peers, as operators see them.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use bgp::fsm::{self, State, Timer};
@@ -12,7 +11,7 @@ use control::{
 use rib::{PeerId, RejectReason, Standing};
 
 use super::super::Speaker;
-use super::super::peering::{Peering, Session};
+use super::super::peering::Peering;
 use super::words;
 
 impl Speaker {
@@ -33,8 +32,8 @@ impl Speaker {
         Some(PeerView {
             name: intent.name.clone(),
             description: intent.description.clone(),
-            address: intent.address,
-            interface: None,
+            address: peering.whereabouts().address,
+            interface: intent.interface.clone(),
             port: intent.port,
             asn: intent.asn.0,
             local_asn: self.intent.local_asn(intent).0,
@@ -45,7 +44,7 @@ impl Speaker {
             local_address: peering
                 .session
                 .as_ref()
-                .and_then(|session| local_address(session, intent.address)),
+                .and_then(|session| session.end.towards(peering.whereabouts().address)),
             families: intent.families.iter().map(|family| self.family_view(id, peering, family)).collect(),
             messages: MessagesView { received: counts(&stats.received), sent: counts(&stats.sent) },
             malformed: MalformedView {
@@ -116,14 +115,6 @@ impl Speaker {
     }
 }
 
-fn local_address(session: &Session, peer: IpAddr) -> Option<IpAddr> {
-    match peer {
-        IpAddr::V4(_) => session.end.ipv4.map(IpAddr::V4),
-        IpAddr::V6(address) if address.is_unicast_link_local() => session.end.link_local.map(IpAddr::V6),
-        IpAddr::V6(_) => session.end.ipv6.map(IpAddr::V6),
-    }
-}
-
 fn state(state: State) -> PeerState {
     match state {
         State::Idle => PeerState::Idle,
@@ -183,6 +174,7 @@ fn capability(capability: &Capability) -> String {
             format!("extended next hop {}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
         Capability::ExtendedMessage => "extended message".to_owned(),
+        Capability::LinkLocalNextHop => "link-local next hop".to_owned(),
         Capability::GracefulRestart(restart) => {
             let kept = restart.families.iter().map(|&(family, forwarding)| match forwarding {
                 true => format!("{} (forwarding kept)", code(family)),
