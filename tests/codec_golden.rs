@@ -87,7 +87,11 @@ fn capability(capability: &Capability) -> String {
             let kept = families.iter().map(|kept| (kept.family.afi, kept.forwarding, kept.stale_time));
             format!("long-lived {:?}", kept.collect::<Vec<_>>())
         }
+        Capability::Role(role) => format!("role {role}"),
         Capability::FourOctetAsn(asn) => format!("as4 {asn}"),
+        Capability::EnhancedRouteRefresh => "enhanced refresh".to_owned(),
+        Capability::Fqdn(name) => format!("name {name}"),
+        Capability::SoftwareVersion(version) => format!("version {version}"),
         Capability::Unknown { code, .. } => format!("({code})"),
     }
 }

@@ -46,6 +46,7 @@ pub mod peer;
 mod pending;
 pub mod policy;
 mod pool;
+mod roles;
 pub mod rib;
 pub mod view;
 

@@ -30,6 +30,7 @@ fn settings(asn: Asn, peer_asn: Asn, id: u8) -> PeerSettings {
         passive: false,
         send_hold: None,
         capabilities: vec![Capability::Multiprotocol(Family::Ipv4.code()), Capability::RouteRefresh],
+        role_strict: false,
         jitter_seed: u64::from(id),
     }
 }

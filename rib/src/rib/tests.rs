@@ -54,6 +54,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         local_asn: OURS,
         bgp_id: id(number),
         address: address.into(),
+        role: None,
         interface: None,
         families: FamilySet::ALL,
         next_hop_self: NextHopSelf {

@@ -118,6 +118,7 @@ impl Peering {
             local_asn: negotiated.local_asn,
             bgp_id: negotiated.peer_id,
             address: self.intent.address,
+            role: negotiated.role,
             interface: None,
             families: negotiated.families,
             next_hop_self: next_hop_self(&end, negotiated.extended_next_hop),
