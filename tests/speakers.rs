@@ -46,6 +46,9 @@ fn node(number: u8) -> Intent {
             router_id: BgpId::new([192, 0, 2, number].into()).expect("not zero"),
             listen: [].into(),
             blocks: blocks(number).into(),
+            require_policy: false,
+            announce_fqdn: true,
+            announce_version: false,
         },
         fib: Fib {
             install: true,

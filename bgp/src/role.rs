@@ -74,7 +74,8 @@ impl Role {
         let wanted = self.counterpart();
         match codes(theirs).find(|&code| code != wanted.code()) {
             Some(code) => {
-                let said = Self::from_code(code).map_or_else(|| format!("role {code}"), |role| role.to_string());
+                let said =
+                    Self::from_code(code).map_or_else(|| format!("role {code}"), |role| role.to_string());
                 Some(format!("we are {self}, so the peer must be {wanted}, and says it is {said}"))
             }
             None if required && codes(theirs).next().is_none() => {

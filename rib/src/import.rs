@@ -101,7 +101,9 @@ impl RejectReason {
             Self::FirstAs => ("first_as", "its AS path does not begin with the peer's AS"),
             Self::OwnOriginatorId => ("own_originator_id", "it is our own route, reflected"),
             Self::OwnClusterId => ("own_cluster_id", "it has been through our cluster"),
-            Self::RouteLeak => ("route_leak", "it has leaked: it may only go on to customers (only-to-customer)"),
+            Self::RouteLeak => {
+                ("route_leak", "it has leaked: it may only go on to customers (only-to-customer)")
+            }
             Self::NextHop => ("next_hop", "its next hop is our own address or no host's"),
             Self::OwnBlock => ("own_block", "it is inside a block we originate"),
             Self::Martian => ("martian", "nobody may announce this prefix"),

@@ -46,8 +46,8 @@ pub mod peer;
 mod pending;
 pub mod policy;
 mod pool;
-mod roles;
 pub mod rib;
+mod roles;
 pub mod view;
 
 pub use adj_rib_out::{Advert, Adverts};

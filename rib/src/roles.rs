@@ -23,14 +23,9 @@ pub(crate) fn ingress(peer: &PeerInfo, attributes: &PathAttributes) -> Result<Op
 
 /// Tells whether a route may go out.
 pub(crate) fn may_go(peer: &PeerInfo, attributes: &PathAttributes) -> Result<(), Withheld> {
-    let upwards = role(peer).is_some_and(|role| {
-        matches!(role.counterpart(), Role::Provider | Role::Peer | Role::RouteServer)
-    });
-    if upwards && attributes.rare.only_to_customer.is_some() {
-        Err(Withheld::OnlyToCustomer)
-    } else {
-        Ok(())
-    }
+    let upwards = role(peer)
+        .is_some_and(|role| matches!(role.counterpart(), Role::Provider | Role::Peer | Role::RouteServer));
+    if upwards && attributes.rare.only_to_customer.is_some() { Err(Withheld::OnlyToCustomer) } else { Ok(()) }
 }
 
 /// Gives a route that goes out the attribute it has to have, if it lacks it.

@@ -96,7 +96,9 @@ impl Rib {
         if let Some((slot, _)) = peers.clone().find(chatty) {
             return Err(format!("something is advertised to or pending for the lost peer {slot:?}"));
         }
-        let both = |peer: &Peer| [0, 1].map(|family| (peer.counts[family], peer.stale[family], peer.unrefreshed[family]));
+        let both = |peer: &Peer| {
+            [0, 1].map(|family| (peer.counts[family], peer.stale[family], peer.unrefreshed[family]))
+        };
         let counted = peers.map(|(slot, peer)| (slot.0, both(peer)));
         same("paths", &counts, &counted.collect())
     }

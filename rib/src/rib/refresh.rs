@@ -75,13 +75,7 @@ impl Rib {
     }
 
     /// Gives the paths of a source that are stale in one way another staleness.
-    pub(super) fn restale(
-        &mut self,
-        id: u32,
-        slot: Slot,
-        from: Option<Staleness>,
-        to: Option<Staleness>,
-    ) {
+    pub(super) fn restale(&mut self, id: u32, slot: Slot, from: Option<Staleness>, to: Option<Staleness>) {
         for place in 0..self.destinations[id].paths.len() {
             let path = &self.destinations[id].paths[place];
             if path.source == slot && path.staleness == from {

@@ -44,7 +44,8 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return 0 };
         let mut swept = 0;
         for destination in self.stale_destinations(slot, family) {
-            swept += self.forget_paths(destination, slot, |path| path.staleness.is_some_and(Staleness::is_kept));
+            swept +=
+                self.forget_paths(destination, slot, |path| path.staleness.is_some_and(Staleness::is_kept));
         }
         swept
     }

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
-use bgp::capability::{ExtendedNextHop, GracefulRestart, LongLived};
 use bgp::fsm::{ConnId, Peer, PeerSettings};
 use bgp::wire::{Disposition, Offence};
-use bgp::{Capability, Family, FamilySet, Negotiated, NextHop};
+use bgp::{Family, FamilySet, Negotiated, NextHop};
 use rib::{NextHopSelf, PeerInfo, RibSettings};
 
 use super::graceful::{Absence, Grace, Terms};
+use super::opening::capabilities;
 use crate::addresses::LocalEnd;
 use crate::drain::Stage;
-use crate::intent::{Export, Import, Intent, PeerIntent, RestartRole};
+use crate::intent::{Export, Import, Intent, PeerIntent};
 use crate::transport::Endpoint;
 
 /// A configured peer.
@@ -44,6 +45,8 @@ pub(super) struct Session {
     pub(super) end_of_rib_sent: FamilySet,
     /// What becomes of its routes when it ends.
     pub(super) terms: Terms,
+    /// The families the peer is saying everything of again, and until when it may (RFC 7313).
+    pub(super) refreshing: BTreeMap<Family, Instant>,
 }
 
 /// What our OPEN says of our own restarts.
@@ -112,6 +115,7 @@ impl Peering {
             end_of_rib_received: FamilySet::NONE,
             end_of_rib_sent: FamilySet::NONE,
             terms: Terms::agreed(negotiated, role, &node.graceful_restart),
+            refreshing: BTreeMap::new(),
         });
         PeerInfo {
             asn: negotiated.peer_asn,
@@ -149,6 +153,7 @@ pub(super) fn settings(peer: &PeerIntent, node: &Intent, standing: Standing) -> 
         passive: peer.passive,
         send_hold: peer.send_hold,
         capabilities: capabilities(peer, node, standing),
+        role_strict: peer.role_strict,
         jitter_seed: jitter_seed(node, peer),
     }
 }
@@ -233,46 +238,6 @@ impl Intent {
             password: peer.password.clone(),
         }
     }
-}
-
-fn capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Capability> {
-    let families = peer.families;
-    let mut capabilities: Vec<_> =
-        families.iter().map(|family| Capability::Multiprotocol(family.code())).collect();
-    capabilities.push(Capability::RouteRefresh);
-    if families.contains(Family::Ipv4) {
-        capabilities.push(Capability::ExtendedNextHop(vec![ExtendedNextHop {
-            family: Family::Ipv4.code(),
-            next_hop_afi: Family::Ipv6.code().afi,
-        }]));
-    }
-    capabilities.push(Capability::ExtendedMessage);
-    capabilities.extend(restart_capabilities(peer, node, standing));
-    capabilities
-}
-
-/// Says what we do over a restart of ours. Without families it still promises End-of-RIB, and moves FRR and GoBGP to
-/// send theirs, which is what the kernel's leftovers wait for (RFC 4724 §3).
-fn restart_capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Capability> {
-    let Standing { restarted, forwarding } = standing;
-    let families = match node.restart_role(peer) {
-        RestartRole::Both => peer.families,
-        RestartRole::Helper => FamilySet::NONE,
-        RestartRole::Off => return Vec::new(),
-    };
-    let restart = &node.graceful_restart;
-    let mut capabilities = vec![Capability::GracefulRestart(GracefulRestart {
-        restarted,
-        notification: true,
-        restart_time: restart.restart_time,
-        families: families.iter().map(|family| (family.code(), forwarding)).collect(),
-    })];
-    let stale_time = restart.long_lived_stale_time;
-    if stale_time > 0 {
-        let long_lived = |family: Family| LongLived { family: family.code(), forwarding, stale_time };
-        capabilities.push(Capability::LongLivedGracefulRestart(families.iter().map(long_lived).collect()));
-    }
-    capabilities
 }
 
 /// Spreads the timers of a rack's nodes, which all see their TOR come back at the same moment.

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use bgp::Family;
 use bgp::fsm::{self, State, Timer};
-use bgp::{Capability, Family};
 use control::{
     CapabilitiesView, ErrorCode, ErrorView, LastErrorView, MalformedView, MessageCountsView, MessagesView,
     PeerFamilyView, PeerState, PeerView, RejectedView, TimersView,
@@ -13,7 +13,7 @@ use rib::{PeerId, RejectReason, Standing};
 
 use super::super::Speaker;
 use super::super::peering::{Peering, Session};
-use super::words;
+use super::{capabilities, words};
 
 impl Speaker {
     /// Shows every peer, in the order of the names.
@@ -42,6 +42,11 @@ impl Speaker {
             state_seconds: super::age(stats.last_transition.unwrap_or(self.epoch), now),
             administratively_down: !peering.is_wanted(),
             router_id: session.map(|session| session.negotiated.peer_id.to_ipv4()),
+            hostname: session
+                .and_then(|session| capabilities::hostname(&session.negotiated.peer_capabilities)),
+            software_version: session
+                .and_then(|session| capabilities::software_version(&session.negotiated.peer_capabilities)),
+            role: intent.role.map(|role| role.to_string()),
             local_address: peering
                 .session
                 .as_ref()
@@ -54,8 +59,8 @@ impl Speaker {
             },
             timers: timers(peering, now),
             capabilities: session.map_or_else(CapabilitiesView::default, |session| CapabilitiesView {
-                local: session.negotiated.local_capabilities.iter().map(capability).collect(),
-                remote: session.negotiated.peer_capabilities.iter().map(capability).collect(),
+                local: session.negotiated.local_capabilities.iter().map(capabilities::in_words).collect(),
+                remote: session.negotiated.peer_capabilities.iter().map(capabilities::in_words).collect(),
             }),
             md5: intent.password.is_some(),
             ttl_security: intent.ttl_security.is_some(),
@@ -102,6 +107,7 @@ impl Speaker {
             best: (counts.standing(Standing::Best) + counts.standing(Standing::Multipath)).into(),
             advertised: counts.advertised.into(),
             stale: self.rib.stale(id)[family as usize].into(),
+            unrefreshed: self.rib.unrefreshed(id)[family as usize].into(),
             rejected: rejected.collect(),
             max_prefixes: peering.intent.max_prefixes.map(Into::into),
         }
@@ -158,45 +164,4 @@ fn last_error(error: &fsm::LastError, signed: bool, now: Instant) -> LastErrorVi
         view.text.push_str("; with TCP MD5, a wrong password is met with silence");
     }
     view
-}
-
-fn capability(capability: &Capability) -> String {
-    let code = |code: bgp::family::AfiSafi| match Family::from_code(code) {
-        Some(family) => family.to_string(),
-        None => format!("afi {} safi {}", code.afi, code.safi),
-    };
-    match capability {
-        Capability::Multiprotocol(family) => format!("multiprotocol {}", code(*family)),
-        Capability::RouteRefresh => "route refresh".to_owned(),
-        Capability::ExtendedNextHop(entries) => {
-            let entry = |entry: &bgp::capability::ExtendedNextHop| {
-                format!("{} over afi {}", code(entry.family), entry.next_hop_afi)
-            };
-            format!("extended next hop {}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
-        }
-        Capability::ExtendedMessage => "extended message".to_owned(),
-        Capability::GracefulRestart(restart) => {
-            let kept = restart.families.iter().map(|&(family, forwarding)| match forwarding {
-                true => format!("{} (forwarding kept)", code(family)),
-                false => code(family),
-            });
-            let kept: Vec<_> = kept.collect();
-            match kept.is_empty() {
-                true => "graceful restart: End-of-RIB only".to_owned(),
-                false => {
-                    let restarted = if restart.restarted { ", just restarted" } else { "" };
-                    format!("graceful restart {} s{restarted}: {}", restart.restart_time, kept.join(", "))
-                }
-            }
-        }
-        Capability::LongLivedGracefulRestart(families) => {
-            let kept = families.iter().map(|kept| format!("{} {} s", code(kept.family), kept.stale_time));
-            match families.is_empty() {
-                true => "long-lived graceful restart: helper only".to_owned(),
-                false => format!("long-lived graceful restart: {}", kept.collect::<Vec<_>>().join(", ")),
-            }
-        }
-        Capability::FourOctetAsn(asn) => format!("4-octet AS {asn}"),
-        Capability::Unknown { code, value } => format!("code {code}, {} octets", value.len()),
-    }
 }
