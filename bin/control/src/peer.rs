@@ -70,6 +70,8 @@ pub struct PeerView {
     pub graceful_restart: Option<PeerRestartView>,
     /// The round-trip time TCP measured, with a fraction.
     pub rtt_seconds: Option<f64>,
+    /// How many segments TCP sent again on this session.
+    pub retransmissions: Option<u64>,
     /// What stands in the way of a session now; while there is one, how the last one ended, if there was one.
     pub last_error: Option<LastErrorView>,
 }

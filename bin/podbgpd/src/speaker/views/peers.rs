@@ -14,6 +14,7 @@ use rib::{PeerId, RejectReason, Standing};
 use super::super::Speaker;
 use super::super::peering::{Peering, Session};
 use super::{capabilities, words};
+use crate::transport::Key;
 
 impl Speaker {
     /// Shows every peer, in the order of the names.
@@ -72,11 +73,19 @@ impl Speaker {
             bfd: self.bfd_view(peering, now),
             graceful_restart: self.peer_restart_view(id, peering, now),
             rtt_seconds: None,
+            retransmissions: None,
             last_error: stats
                 .last_error
                 .as_ref()
                 .map(|error| last_error(error, intent.password.is_some(), now)),
         })
+    }
+
+    /// Returns the connection a peer's session runs on.
+    #[must_use]
+    pub fn session_key(&self, name: &str) -> Option<Key> {
+        let id = *self.by_name.get(name)?;
+        Some((id, self.peerings.get(&id)?.machine.session()?.connection))
     }
 
     /// Says that nobody has this name, and which names there are.
