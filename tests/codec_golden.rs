@@ -160,7 +160,7 @@ fn tagged(prefixes: &str, next_hop: &str) -> String {
 fn bird_means_the_same_with_as_numbers_of_both_sizes() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 240: mp 1/1, mp 2/1, refresh, next hop 1/1 by 2, long messages, \
-         restart 120 s r=0 n=0 [], as4 4200000001, (70), long-lived []"
+         restart 120 s r=0 n=0 [], as4 4200000001, enhanced refresh, long-lived []"
             .to_owned(),
         tagged("0.0.0.0/0 10.244.1.0/24 10.244.2.0/26", "10.9.0.2"),
         "end of ipv4".to_owned(),
@@ -174,7 +174,7 @@ fn bird_means_the_same_with_as_numbers_of_both_sizes() {
 #[test]
 fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
     let expected = [
-        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, next hop 1/1 by 2, mp 2/1, (128), refresh, (70), \
+        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, next hop 1/1 by 2, mp 2/1, (128), refresh, enhanced refresh, \
          as4 4200000001, long messages, (69), (73), restart 120 s r=1 n=1 [], \
          long-lived [(1, true, 0), (2, true, 0)]"
             .to_owned(),
@@ -187,7 +187,7 @@ fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
 #[test]
 fn frr_says_a_long_aggregator_in_two_attributes() {
     let expected = [
-        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, mp 2/1, (128), refresh, (70), as4 4200000001, \
+        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, mp 2/1, (128), refresh, enhanced refresh, as4 4200000001, \
          long messages, (69), (73), restart 120 s r=1 n=1 [(1, false), (2, false)], \
          long-lived [(1, true, 0), (2, true, 0)]",
         "0.0.0.0/0 via 10.9.0.2 Igp path 4200000001 med 0",
@@ -216,7 +216,7 @@ fn gobgp_announces_and_withdraws() {
 fn exabgp_sends_an_attribute_nobody_knows() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 90: mp 1/1, mp 2/1, as4 4200000001, next hop 1/1 by 2, \
-         restart 120 s r=1 n=0 [(1, true), (2, true)], refresh, (70), long messages",
+         restart 120 s r=1 n=0 [(1, true), (2, true)], refresh, enhanced refresh, long messages",
         "10.244.1.0/24 via 10.9.0.2 Egp path 4200000001 64512 4200000002 med 50 atomic by 4200000001 10.9.0.2 \
          65001:100 no-export rt:65001:7 4200000001:7:9",
         "10.244.2.0/26 via fd09::2 Igp path 4200000001",

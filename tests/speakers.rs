@@ -17,8 +17,12 @@ mod flow;
 mod graceful;
 #[path = "speakers/operators.rs"]
 mod operators;
+#[path = "speakers/refresh.rs"]
+mod refresh;
 #[path = "speakers/reload.rs"]
 mod reload;
+#[path = "speakers/roles.rs"]
+mod roles;
 #[path = "speakers/routes.rs"]
 mod routes;
 #[path = "speakers/sessions.rs"]

@@ -5,8 +5,10 @@
 
 mod bfd;
 mod bulk;
+mod capabilities;
 mod collision;
 mod drain;
+mod enhanced_refresh;
 mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
@@ -14,6 +16,7 @@ mod md5;
 mod pair;
 mod passive;
 mod refresh;
+mod roles;
 mod routes;
 mod session_loss;
 mod transit;
@@ -94,5 +97,34 @@ against! {
     gobgp_notifying = super::Kind::Gobgp;
     => {
         graceful_restart::{ a_notification_is_no_worse_than_a_lost_connection };
+    }
+}
+
+// GoBGP 3 and OpenBGPD 7.7 have neither roles nor brackets.
+against! {
+    bird_rfc9234 = super::Kind::Bird;
+    frr_rfc9234 = super::Kind::Frr;
+    => {
+        roles::{
+            a_provider_marks_what_it_tells_its_customer,
+            two_customers_refuse_each_other,
+            a_peer_without_role_is_refused_where_one_is_required,
+        };
+    }
+}
+
+against! {
+    bird_rfc7313 = super::Kind::Bird;
+    frr_rfc7313 = super::Kind::Frr;
+    => {
+        enhanced_refresh::{ an_answer_to_us_comes_in_brackets, our_answer_goes_in_brackets };
+    }
+}
+
+against! {
+    frr_named = super::Kind::Frr;
+    gobgp_named = super::Kind::Gobgp;
+    => {
+        capabilities::{ the_peer_says_its_name_and_so_do_we };
     }
 }

@@ -9,6 +9,7 @@ use crate::notification::{Cease, NotificationError};
 use crate::wire::{self, CodecContext};
 use crate::{Asn, BgpId, Capability, Family, HoldTime, Message, Update};
 
+mod agreement;
 mod grace;
 mod pairs;
 

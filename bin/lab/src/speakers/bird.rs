@@ -128,6 +128,10 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
     if neighbor.multihop {
         text.push_str("  multihop 2;\n");
     }
+    if let Some((role, strict)) = neighbor.role {
+        let strict = if strict { "on" } else { "off" };
+        let _ = writeln!(text, "  local role {role};\n  require roles {strict};");
+    }
     if neighbor.bfd.is_some() {
         text.push_str("  bfd on;\n");
     }
