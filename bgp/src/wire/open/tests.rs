@@ -184,7 +184,7 @@ fn an_unknown_optional_parameter_is_refused_and_an_unknown_capability_kept() {
 
 #[test]
 fn lengths_that_contradict_each_other_are_unspecific_errors() {
-    let cases: [&[u8]; 12] = [
+    let cases: [&[u8]; 15] = [
         &[1],                             // a parameter that is not there
         &[0, 0],                          // octets after the parameters
         &[2, 2, 1],                       // a parameter past the end
