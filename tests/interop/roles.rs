@@ -39,7 +39,7 @@ fn refused(pair: &Pair) {
     let peer = eventually(SOON, "a role mismatch", || {
         let peer = pair.daemon.peer("peer0")?;
         let error = peer.last_error.clone().context("no error yet")?;
-        ensure!(error.text.contains("role"), "{error:?}");
+        ensure!(error.text.contains("role mismatch"), "{error:?}");
         Ok(peer)
     });
     assert_ne!(peer.state, control::PeerState::Established);

@@ -35,7 +35,7 @@ fn refreshed(world: &mut World) -> Vec<(usize, bool)> {
 fn a_refresh_goes_in_brackets_and_costs_no_route() {
     let mut world = pair();
     let before = (world.peer(1, 2).messages, world.node(1).kernel.changes);
-    world.act(1, |speaker, now, out| drop(speaker.peer_refresh(&name(2), now, out)));
+    world.act(1, |speaker, now, out| speaker.peer_refresh(&name(2), now, out));
     world.run(SOON);
     let after = world.peer(1, 2).messages;
     assert_eq!(after.received.route_refresh - before.0.received.route_refresh, 4, "two brackets a family");

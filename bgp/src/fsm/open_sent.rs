@@ -79,7 +79,7 @@ fn acceptable(settings: &PeerSettings, ours: &Open, theirs: &Open) -> Result<Neg
     let negotiated = Negotiated::between(ours, theirs);
     let mismatch = negotiated.role.and_then(|role| role.mismatch(settings.role_strict, &theirs.capabilities));
     if let Some(detail) = mismatch {
-        return Err(refusal(OpenError::RoleMismatch, Bytes::new(), format!("OPEN: {detail}")));
+        return Err(refusal(OpenError::RoleMismatch, Bytes::new(), format!("OPEN: role mismatch: {detail}")));
     }
     if negotiated.families.is_empty() {
         let detail = String::from("OPEN: no address family in common");
