@@ -175,7 +175,7 @@ fn bird_means_the_same_with_as_numbers_of_both_sizes() {
 fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, next hop 1/1 by 2, mp 2/1, (128), refresh, enhanced refresh, \
-         as4 4200000001, long messages, (69), (73), restart 120 s r=1 n=1 [], \
+         as4 4200000001, long messages, (69), name tor, restart 120 s r=1 n=1 [], \
          long-lived [(1, true, 0), (2, true, 0)]"
             .to_owned(),
         tagged("10.244.1.0/24 10.244.2.0/26", "fd09::2"),
@@ -188,7 +188,7 @@ fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
 fn frr_says_a_long_aggregator_in_two_attributes() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, mp 2/1, (128), refresh, enhanced refresh, as4 4200000001, \
-         long messages, (69), (73), restart 120 s r=1 n=1 [(1, false), (2, false)], \
+         long messages, (69), name tor, restart 120 s r=1 n=1 [(1, false), (2, false)], \
          long-lived [(1, true, 0), (2, true, 0)]",
         "0.0.0.0/0 via 10.9.0.2 Igp path 4200000001 med 0",
         "10.244.0.0/16 via 10.9.0.2 Igp path 4200000001 med 0 atomic by 4200000001 10.9.0.2",
@@ -199,7 +199,7 @@ fn frr_says_a_long_aggregator_in_two_attributes() {
 #[test]
 fn gobgp_announces_and_withdraws() {
     let expected = [
-        "open AS 4200000001 id 10.9.0.2 hold 90: refresh, (73), mp 1/1, mp 2/1, as4 4200000001, \
+        "open AS 4200000001 id 10.9.0.2 hold 90: refresh, name vm, mp 1/1, mp 2/1, as4 4200000001, \
          restart 120 s r=0 n=0 [(1, false)], next hop 1/1 by 2",
         "10.244.1.0/24 via 10.9.0.2 Egp path 4200000001 64512 4200000002 med 50 by 4200000001 10.9.0.2 \
          65001:100 no-export rt:65001:7 4200000001:7:9",
