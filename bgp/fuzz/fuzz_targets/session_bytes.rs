@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bgp::fsm::{Action, ConnId, Event, Peer, PeerSettings, State};
 use bgp::wire::{CodecContext, encode};
-use bgp::{Asn, BgpId, Capability, Family, HoldTime, Message, Open};
+use bgp::{Asn, BgpId, Capability, Family, HoldTime, Message, Open, Role};
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
 
