@@ -99,7 +99,11 @@ fn capability(capability: &Capability) -> String {
             let directions = entries.iter().map(|each| (each.family.afi, each.receive, each.send));
             format!("paths {:?}", directions.collect::<Vec<_>>())
         }
+        Capability::Role(role) => format!("role {role}"),
         Capability::FourOctetAsn(asn) => format!("as4 {asn}"),
+        Capability::EnhancedRouteRefresh => "enhanced refresh".to_owned(),
+        Capability::Fqdn(name) => format!("name {name}"),
+        Capability::SoftwareVersion(version) => format!("version {version}"),
         Capability::Unknown { code, .. } => format!("({code})"),
     }
 }
@@ -180,7 +184,7 @@ fn tagged(prefixes: &str, next_hop: &str) -> String {
 fn bird_means_the_same_with_as_numbers_of_both_sizes() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 240: mp 1/1, mp 2/1, refresh, next hop 1/1 by 2, long messages, \
-         restart 120 s r=0 n=0 [], as4 4200000001, (70), long-lived []"
+         restart 120 s r=0 n=0 [], as4 4200000001, enhanced refresh, long-lived []"
             .to_owned(),
         tagged("0.0.0.0/0 10.244.1.0/24 10.244.2.0/26", "10.9.0.2"),
         "end of ipv4".to_owned(),
@@ -194,8 +198,8 @@ fn bird_means_the_same_with_as_numbers_of_both_sizes() {
 #[test]
 fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
     let expected = [
-        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, next hop 1/1 by 2, mp 2/1, (128), refresh, (70), \
-         as4 4200000001, long messages, paths [(1, true, false), (2, true, false)], (73), restart 120 s r=1 n=1 [], \
+        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, next hop 1/1 by 2, mp 2/1, (128), refresh, enhanced refresh, \
+         as4 4200000001, long messages, paths [(1, true, false), (2, true, false)], name tor, restart 120 s r=1 n=1 [], \
          long-lived [(1, true, 0), (2, true, 0)]"
             .to_owned(),
         tagged("10.244.1.0/24 10.244.2.0/26", "fd09::2"),
@@ -207,8 +211,8 @@ fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
 #[test]
 fn frr_says_a_long_aggregator_in_two_attributes() {
     let expected = [
-        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, mp 2/1, (128), refresh, (70), as4 4200000001, \
-         long messages, paths [(1, true, false), (2, true, false)], (73), restart 120 s r=1 n=1 [(1, false), (2, false)], \
+        "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, mp 2/1, (128), refresh, enhanced refresh, as4 4200000001, \
+         long messages, paths [(1, true, false), (2, true, false)], name tor, restart 120 s r=1 n=1 [(1, false), (2, false)], \
          long-lived [(1, true, 0), (2, true, 0)]",
         "0.0.0.0/0 via 10.9.0.2 Igp path 4200000001 med 0",
         "10.244.0.0/16 via 10.9.0.2 Igp path 4200000001 med 0 atomic by 4200000001 10.9.0.2",
@@ -260,7 +264,7 @@ fn frr_tells_two_paths_apart_by_their_identifiers() {
 #[test]
 fn gobgp_announces_and_withdraws() {
     let expected = [
-        "open AS 4200000001 id 10.9.0.2 hold 90: refresh, (73), mp 1/1, mp 2/1, as4 4200000001, \
+        "open AS 4200000001 id 10.9.0.2 hold 90: refresh, name vm, mp 1/1, mp 2/1, as4 4200000001, \
          restart 120 s r=0 n=0 [(1, false)], next hop 1/1 by 2",
         "10.244.1.0/24 via 10.9.0.2 Egp path 4200000001 64512 4200000002 med 50 by 4200000001 10.9.0.2 \
          65001:100 no-export rt:65001:7 4200000001:7:9",
@@ -277,7 +281,7 @@ fn gobgp_announces_and_withdraws() {
 fn exabgp_sends_an_attribute_nobody_knows() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 90: mp 1/1, mp 2/1, as4 4200000001, next hop 1/1 by 2, \
-         restart 120 s r=1 n=0 [(1, true), (2, true)], refresh, (70), long messages",
+         restart 120 s r=1 n=0 [(1, true), (2, true)], refresh, enhanced refresh, long messages",
         "10.244.1.0/24 via 10.9.0.2 Egp path 4200000001 64512 4200000002 med 50 atomic by 4200000001 10.9.0.2 \
          65001:100 no-export rt:65001:7 4200000001:7:9",
         "10.244.2.0/26 via fd09::2 Igp path 4200000001",

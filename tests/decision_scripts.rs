@@ -174,6 +174,7 @@ impl World {
             local_asn: OURS,
             bgp_id: BgpId::new(id).context("zero")?,
             address: address.into(),
+            role: None,
             interface: None,
             families: FamilySet::ALL,
             next_hop_self: NextHopSelf::default(),

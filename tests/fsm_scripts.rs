@@ -76,6 +76,7 @@ fn settings(words: &str) -> anyhow::Result<PeerSettings> {
         passive: words.split_whitespace().any(|word| word == "passive"),
         send_hold,
         capabilities: capabilities(words)?,
+        role_strict: false,
         jitter_seed: 1,
     })
 }

@@ -19,8 +19,12 @@ mod graceful;
 mod inside;
 #[path = "speakers/operators.rs"]
 mod operators;
+#[path = "speakers/refresh.rs"]
+mod refresh;
 #[path = "speakers/reload.rs"]
 mod reload;
+#[path = "speakers/roles.rs"]
+mod roles;
 #[path = "speakers/routes.rs"]
 mod routes;
 #[path = "speakers/sessions.rs"]
@@ -51,6 +55,9 @@ fn node(number: u8) -> Intent {
             cluster_id: [192, 0, 2, number].into(),
             listen: [].into(),
             blocks: blocks(number).into(),
+            require_policy: false,
+            announce_fqdn: true,
+            announce_version: false,
         },
         fib: Fib {
             install: true,

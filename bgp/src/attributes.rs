@@ -123,6 +123,8 @@ pub struct RareAttributes {
     pub extended_communities: Vec<ExtendedCommunity>,
     /// LARGE_COMMUNITY, code 32, in ascending order without repetition.
     pub large_communities: Vec<LargeCommunity>,
+    /// ONLY_TO_CUSTOMER, code 35: the AS from which on the route may only go down to customers (RFC 9234).
+    pub only_to_customer: Option<Asn>,
     /// Optional transitive attributes nobody here understands, in ascending order of their codes.
     pub unknown: Vec<UnknownAttribute>,
     /// The codes of attributes that we understand but some speaker on the way did not, in ascending order: their
@@ -155,6 +157,7 @@ impl Deref for Rare {
             cluster_list: Vec::new(),
             extended_communities: Vec::new(),
             large_communities: Vec::new(),
+            only_to_customer: None,
             unknown: Vec::new(),
             partial: Vec::new(),
         };

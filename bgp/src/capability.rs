@@ -1,11 +1,12 @@
 //! Capabilities, and what two speakers make of each other's.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::family::AfiSafi;
-use crate::{Asn, BgpId, Family, FamilySet, HoldTime, Open};
+use crate::{Asn, BgpId, Family, FamilySet, HoldTime, Open, Role};
 
 /// Something a speaker can do (RFC 5492).
 ///
@@ -20,6 +21,8 @@ pub enum Capability {
     ExtendedNextHop(Vec<ExtendedNextHop>),
     /// Takes messages of up to 65535 octets (code 6, RFC 8654).
     ExtendedMessage,
+    /// What the sender is to us (code 9, RFC 9234 §4.1): the code of a [`Role`], or of none there is.
+    Role(u8),
     /// Preserves forwarding over a restart, and sends End-of-RIB (code 64, RFC 4724 §3).
     GracefulRestart(GracefulRestart),
     /// Tells several paths of one prefix apart by identifiers (code 69, RFC 7911 §4).
@@ -31,6 +34,12 @@ pub enum Capability {
     /// Takes a link-local address alone as a next hop, in 16 octets (code 77,
     /// draft-ietf-idr-linklocal-capability §3).
     LinkLocalNextHop,
+    /// Brackets its answers to ROUTE-REFRESH, and understands brackets (code 70, RFC 7313 §3.1).
+    EnhancedRouteRefresh,
+    /// What the sender's machine is called (code 73, draft-walton-bgp-hostname-capability).
+    Fqdn(Fqdn),
+    /// What the sender runs (code 75, draft-ietf-idr-software-version).
+    SoftwareVersion(String),
     /// Anything else, kept as it came.
     Unknown {
         /// The capability code.
@@ -58,6 +67,15 @@ pub struct AddPath {
     pub receive: bool,
     /// Whether the sender sends several paths of a prefix.
     pub send: bool,
+}
+
+/// The name of a machine: for people, and nothing to rely on. Each part has at most 255 octets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fqdn {
+    /// The host.
+    pub host: String,
+    /// The domain; may be empty.
+    pub domain: String,
 }
 
 /// The Graceful Restart capability. Without families it says only that End-of-RIB will be sent.
@@ -107,6 +125,10 @@ pub struct Negotiated {
     pub extended_messages: bool,
     /// Whether the peer answers ROUTE-REFRESH and expects us to.
     pub route_refresh: bool,
+    /// Whether answers to ROUTE-REFRESH are bracketed (RFC 7313).
+    pub enhanced_route_refresh: bool,
+    /// What we are to the peer, if we said so; it did not contradict (RFC 9234).
+    pub role: Option<Role>,
     /// The families whose routes may have an IPv6 next hop where IPv4 would be usual (RFC 8950).
     pub extended_next_hop: FamilySet,
     /// The families of which the peer sends paths with identifiers (RFC 7911).
@@ -127,6 +149,13 @@ pub struct Negotiated {
     pub local_capabilities: Vec<Capability>,
     /// All the peer offered.
     pub peer_capabilities: Vec<Capability>,
+}
+
+impl fmt::Display for Fqdn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        if self.domain.is_empty() { Ok(()) } else { write!(f, ".{}", self.domain) }
+    }
 }
 
 impl Negotiated {
@@ -156,6 +185,8 @@ impl Negotiated {
             four_octet_asn: speaks_four_octets(ours) && speaks_four_octets(theirs),
             extended_messages: both(&Capability::ExtendedMessage),
             route_refresh: both(&Capability::RouteRefresh),
+            enhanced_route_refresh: both(&Capability::EnhancedRouteRefresh),
+            role: Role::among(&ours.capabilities),
             extended_next_hop: extended_next_hop(ours).intersection(extended_next_hop(theirs)),
             add_path_receive: we_receive.intersection(they_send).intersection(families),
             add_path_send: we_send.intersection(they_receive).intersection(families),

@@ -11,8 +11,8 @@
 //! | [`fsm`] | when it is said: the state machine of RFC 4271 §8 |
 //! | [`bfd`] | whether the path still works: a protocol of its own, RFC 5880 |
 //!
-//! RFCs: 1997, 2918, 4271, 4360, 4456 (attributes), 4486, 4724 §3 and §5, 4760, 5492, 6286, 6608, 6793, 7606,
-//! 7607, 7911, 8092, 8538, 8654, 8950, 9003, 9072, 9384, 9494 §3, 9687; of BFD 5880, 5881, 5883.
+//! RFCs: 1997, 2918, 4271, 4360, 4456 (attributes), 4486, 4724 §3 and §5, 4760, 5492, 6286, 6608, 6793, 7313,
+//! 7606, 7607, 7911, 8092, 8538, 8654, 8950, 9003, 9072, 9234, 9384, 9494 §3, 9687; of BFD 5880, 5881, 5883.
 
 #![cfg_attr(
     not(test),
@@ -32,6 +32,7 @@ pub mod hold_time;
 mod jitter;
 pub mod message;
 pub mod notification;
+pub mod role;
 pub mod wire;
 
 pub use as_path::AsPath;
@@ -44,3 +45,4 @@ pub use family::{Family, FamilySet};
 pub use hold_time::HoldTime;
 pub use message::{Announcement, Message, Nlri, Open, Update};
 pub use notification::Notification;
+pub use role::Role;

@@ -79,8 +79,17 @@ pub struct Update {
 pub struct RouteRefresh {
     /// The family, known to us or not.
     pub family: AfiSafi,
-    /// The message subtype: 0 asks for routes; 1 and 2 bracket an answer (RFC 7313).
+    /// The message subtype: [`RouteRefresh::REQUEST`], or one of the two that bracket an answer, or none we know.
     pub subtype: u8,
+}
+
+impl RouteRefresh {
+    /// Asks for all routes of the family (RFC 2918).
+    pub const REQUEST: u8 = 0;
+    /// BoRR: all routes of the family follow (RFC 7313 §3.2).
+    pub const BEGINNING: u8 = 1;
+    /// EoRR: these were all (RFC 7313 §3.2).
+    pub const END: u8 = 2;
 }
 
 /// The kind of a message, as its header says it.

@@ -134,6 +134,7 @@ fn peer(id: u32) -> PeerInfo {
         local_asn: Asn(64512),
         bgp_id: BgpId::new(address).expect("not zero"),
         address: address.into(),
+        role: None,
         interface: None,
         families: FamilySet::ALL,
         next_hop_self: NextHopSelf { ipv4: Some(NextHop::V4(Ipv4Addr::new(192, 0, 2, 200))), ipv6: None },

@@ -23,6 +23,11 @@ pub struct Adverts {
     /// The families whose initial routes all have been told, this time included: End-of-RIB comes after the
     /// rest of these adverts.
     pub end_of_rib: Vec<Family>,
+    /// The families of which everything is being said again from here on, in answer to a refresh: BoRR comes
+    /// before the rest of these adverts.
+    pub refresh_begun: FamilySet,
+    /// The families of which everything has been said again, this time included: EoRR comes last.
+    pub refresh_ended: FamilySet,
     /// Whether there is more to tell.
     pub more: bool,
 }
@@ -42,7 +47,11 @@ impl Adverts {
     /// Tells whether there is nothing to send.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.announced.is_empty() && self.withdrawn.is_empty() && self.end_of_rib.is_empty()
+        let brackets = [self.refresh_begun, self.refresh_ended];
+        self.announced.is_empty()
+            && self.withdrawn.is_empty()
+            && self.end_of_rib.is_empty()
+            && brackets.iter().all(|families| families.is_empty())
     }
 }
 
@@ -56,10 +65,12 @@ pub(crate) struct AdjRibOut {
     pub(crate) add_path: AddPathOut,
     /// Destinations that may have to be advertised or withdrawn.
     pub(crate) pending: Pending,
-    /// The families a peer has asked for again since the last pull: however often it asks, it costs one walk.
+    /// The families a peer has asked for again and got no answer begun: however often it asks, it costs one walk.
     pub(crate) asked_again: FamilySet,
-    /// Those among the advertised that are to be said again though nothing changed.
-    pub(crate) again: Pending,
+    /// The families of which everything is being said again.
+    answering: FamilySet,
+    /// Those among the advertised that are to be said again though nothing changed, by family; all are pending.
+    pub(crate) again: [Pending; 2],
     /// Those that should be advertised, but no message can hold their attributes.
     pub(crate) oversized: Pending,
     /// The families whose End-of-RIB is still owed, and below which number all destinations must have been
@@ -107,11 +118,33 @@ impl AdjRibOut {
         all.filter(|(_, attributes)| *attributes != AttrId::NONE).chain(self.add_path.records())
     }
 
-    /// Puts the advertised destinations for which something holds back among the pending ones.
-    pub(crate) fn say_again(&mut self, which: impl Fn(u32) -> bool) {
-        for id in self.records().map(|(id, _)| id).filter(|&id| which(id)).collect::<Vec<_>>() {
+    /// Begins the answers to what was asked again, and returns their families. None begins while one of its family
+    /// goes on, nor before End-of-RIB (RFC 7313 §4.1).
+    pub(crate) fn begin_answers(&mut self) -> FamilySet {
+        let waits = |family| self.answering.contains(family) || self.owed.contains(family);
+        let begun: FamilySet = self.asked_again.iter().filter(|&family| !waits(family)).collect();
+        for family in begun.iter() {
+            self.asked_again.remove(family);
+            self.answering.insert(family);
+        }
+        begun
+    }
+
+    /// Returns the families of which everything has just been said again.
+    pub(crate) fn end_answers(&mut self) -> FamilySet {
+        let again = &self.again;
+        let ended: FamilySet =
+            self.answering.iter().filter(|&family| again[family as usize].is_empty()).collect();
+        ended.iter().for_each(|family| self.answering.remove(family));
+        ended
+    }
+
+    /// Puts the advertised destinations that have a family to be said again back among the pending ones.
+    pub(crate) fn say_again(&mut self, which: impl Fn(u32) -> Option<Family>) {
+        let again = self.records().filter_map(|(id, _)| Some((id, which(id)?)));
+        for (id, family) in again.collect::<Vec<_>>() {
             self.pending.insert(id);
-            self.again.insert(id);
+            self.again[family as usize].insert(id);
         }
     }
 
@@ -123,7 +156,7 @@ impl AdjRibOut {
     /// Tells whether nothing was ever told, nor is to be.
     pub(crate) fn is_blank(&self) -> bool {
         self.is_settled()
-            && self.again.is_empty()
+            && self.again.iter().all(Pending::is_empty)
             && self.oversized.is_empty()
             && self.records().next().is_none()
     }

@@ -15,6 +15,7 @@ use crate::decision::DEFAULT_LOCAL_PREF;
 use crate::drain::Drain;
 use crate::peer::{NextHopMode, PeerInfo};
 use crate::policy::{Announcer, Decision, Policy, Route};
+use crate::roles;
 
 /// What may go out to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub enum Withheld {
     NoExport,
     /// The path carries NO_EXPORT_SUBCONFED, and the peer is external (RFC 1997).
     NoExportSubconfed,
+    /// The path carries ONLY_TO_CUSTOMER, and the peer is none (RFC 9234 §5).
+    OnlyToCustomer,
     /// The path is long-lived stale, and the peer has not said that it knows what that means (RFC 9494 §4.3).
     LongLivedStale,
     /// We do not originate it, and only that goes out.
@@ -89,6 +92,10 @@ impl Withheld {
             Self::NoAdvertise => ("no_advertise", "the path carries no-advertise"),
             Self::NoExport => ("no_export", "the path carries no-export"),
             Self::NoExportSubconfed => ("no_export_subconfed", "the path carries no-export-subconfed"),
+            Self::OnlyToCustomer => (
+                "only_to_customer",
+                "the path may only go to customers, and the peer is none (only-to-customer)",
+            ),
             Self::LongLivedStale => (
                 "long_lived_stale",
                 "the path is long-lived stale and the peer does not do long-lived restart",
@@ -215,6 +222,7 @@ pub(crate) fn export_watched(
     if !originated {
         heed_communities(route.attributes, external)?;
     }
+    roles::may_go(peer, route.attributes)?;
     let stale = !originated && (route.long_lived || route.attributes.carries(Community::LLGR_STALE));
     if stale && !peer.long_lived.contains(family) {
         return Err(Withheld::LongLivedStale);
@@ -287,6 +295,7 @@ fn heed_communities(attributes: &PathAttributes, external: bool) -> Result<(), W
 fn cross_the_border(peer: &PeerInfo, attributes: &mut PathAttributes) {
     attributes.as_path.prepend(peer.local_asn, 1);
     attributes.local_pref = None;
+    roles::egress(peer, attributes);
     attributes.rare.edit(|rare| {
         rare.originator_id = None;
         rare.cluster_list.clear();

@@ -13,6 +13,7 @@ use crate::drain::lowered;
 use crate::peer::PeerInfo;
 use crate::policy::{Decision, Policy, Route};
 use crate::rib::RibSettings;
+use crate::roles;
 
 /// What may come in from a peer, once the rules of the protocol are satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub enum RejectReason {
     OwnOriginatorId,
     /// Our cluster is in its CLUSTER_LIST (RFC 4456 §8).
     OwnClusterId,
+    /// It may only go down to customers, and comes from one or past a peer (RFC 9234 §5).
+    RouteLeak,
     /// Its next hop is our own address or no host's at all (RFC 4271 §6.3).
     NextHop,
     /// It is inside a block we originate.
@@ -72,11 +75,12 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason, in the order the checks are made.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::OwnAs,
         Self::FirstAs,
         Self::OwnOriginatorId,
         Self::OwnClusterId,
+        Self::RouteLeak,
         Self::NextHop,
         Self::OwnBlock,
         Self::Martian,
@@ -99,6 +103,9 @@ impl RejectReason {
             Self::FirstAs => ("first_as", "its AS path does not begin with the peer's AS"),
             Self::OwnOriginatorId => ("own_originator_id", "it is our own route, reflected"),
             Self::OwnClusterId => ("own_cluster_id", "it has been through our cluster"),
+            Self::RouteLeak => {
+                ("route_leak", "it has leaked: it may only go on to customers (only-to-customer)")
+            }
             Self::NextHop => ("next_hop", "its next hop is our own address or no host's"),
             Self::OwnBlock => ("own_block", "it is inside a block we originate"),
             Self::Martian => ("martian", "nobody may announce this prefix"),
@@ -262,6 +269,7 @@ fn sanitise<'a>(
     if !external && attributes.rare.cluster_list.contains(&settings.cluster_id) {
         return Err(RejectReason::OwnClusterId);
     }
+    let only_to_customer = roles::ingress(peer, attributes)?;
     if !is_usable(attributes.next_hop) || is_ours(peer, attributes.next_hop.address()) {
         return Err(RejectReason::NextHop);
     }
@@ -276,6 +284,9 @@ fn sanitise<'a>(
             rare.originator_id = None;
             rare.cluster_list.clear();
         });
+    }
+    if only_to_customer.is_some() {
+        attributes.to_mut().rare.edit(|rare| rare.only_to_customer = only_to_customer);
     }
     Ok(attributes)
 }

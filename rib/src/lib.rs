@@ -47,6 +47,7 @@ mod pending;
 pub mod policy;
 mod pool;
 pub mod rib;
+mod roles;
 pub mod view;
 
 pub use adj_rib_out::{Advert, Adverts};

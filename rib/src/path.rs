@@ -86,13 +86,22 @@ impl fmt::Display for Standing {
     }
 }
 
-/// How a path stands with time: its peer's session was lost, and it has not been announced again since.
+/// How a path stands with time: its peer has something to say again, and has not said this yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Staleness {
     /// The peer is restarting; the path is as good as any (RFC 4724 §4.2).
     Stale,
     /// The peer should long be back; the path is for want of better only (RFC 9494 §4.2).
     LongLived,
+    /// The session stands and the peer says everything again; the path is as good as any (RFC 7313 §4.2).
+    Unrefreshed,
+}
+
+impl Staleness {
+    /// Tells whether the path is kept over a restart of its peer.
+    pub(crate) fn is_kept(self) -> bool {
+        self != Self::Unrefreshed
+    }
 }
 
 /// The place of a peer in the table of peers, or [`Slot::LOCAL`].
@@ -119,7 +128,7 @@ pub(crate) struct Path {
     pub(crate) since: u32,
     /// Who it is from.
     pub(crate) source: Slot,
-    /// Whether its peer has yet to say it again since its session was lost.
+    /// Whether its peer has yet to say it again.
     pub(crate) staleness: Option<Staleness>,
     standing: u8,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgp::{Asn, BgpId, Family, FamilySet, NextHop};
+use bgp::{Asn, BgpId, Family, FamilySet, NextHop, Role};
 
 use crate::adj_rib_out::AdjRibOut;
 use crate::drain::Drain;
@@ -87,6 +87,8 @@ pub struct PeerInfo {
     pub bgp_id: BgpId,
     /// The peer's address.
     pub address: IpAddr,
+    /// What we are to the peer, if that is known (RFC 9234). Means nothing inside our AS.
+    pub role: Option<Role>,
     /// The link the peer is on: the scope of its link-local next hops.
     pub interface: Option<u32>,
     /// The families the session carries.
@@ -195,7 +197,9 @@ pub(crate) struct Peer {
     /// Whether its session is over and its paths wait for it.
     pub(crate) lost: bool,
     pub(crate) counts: [PeerCounts; 2],
-    /// How many of its paths are stale, by family.
+    /// How many of its paths are kept over its restart, by family.
     pub(crate) stale: [u32; 2],
+    /// How many of its paths it has yet to say again in the refresh that goes on, by family.
+    pub(crate) unrefreshed: [u32; 2],
     pub(crate) out: AdjRibOut,
 }

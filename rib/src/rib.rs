@@ -29,6 +29,7 @@ mod blackhole;
 mod drain;
 mod peers;
 mod pull;
+mod refresh;
 mod settle;
 mod stale;
 mod trial;
@@ -174,15 +175,6 @@ impl Rib {
             received.limit_exceeded = announced.into_iter().any(|announced| announced > limit);
         }
         received
-    }
-
-    /// Has everything of a family that was advertised to a peer advertised again (RFC 2918).
-    pub fn refresh(&mut self, id: PeerId, family: Family) {
-        if let Some(slot) = self.slot_of_up(id)
-            && let Some(peer) = self.peer_mut(slot)
-        {
-            peer.out.asked_again.insert(family);
-        }
     }
 
     /// Originates exactly the wanted prefixes: what is new is announced, what is missing withdrawn.

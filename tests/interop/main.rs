@@ -6,8 +6,10 @@
 mod add_path;
 mod bfd;
 mod bulk;
+mod capabilities;
 mod collision;
 mod drain;
+mod enhanced_refresh;
 mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
@@ -17,6 +19,7 @@ mod passive;
 mod policy;
 mod reflection;
 mod refresh;
+mod roles;
 mod routes;
 mod session_loss;
 mod transit;
@@ -139,5 +142,34 @@ against! {
             rfc8950_a_link_local_address_with_its_link_carries_both_families,
             rfc8950_two_switches_with_one_address_share_the_traffic,
         };
+    }
+}
+
+// GoBGP 3 and OpenBGPD 7.7 have neither roles nor brackets.
+against! {
+    bird_rfc9234 = super::Kind::Bird;
+    frr_rfc9234 = super::Kind::Frr;
+    => {
+        roles::{
+            a_provider_marks_what_it_tells_its_customer,
+            two_customers_refuse_each_other,
+            a_peer_without_role_is_refused_where_one_is_required,
+        };
+    }
+}
+
+against! {
+    bird_rfc7313 = super::Kind::Bird;
+    frr_rfc7313 = super::Kind::Frr;
+    => {
+        enhanced_refresh::{ an_answer_to_us_comes_in_brackets, our_answer_goes_in_brackets };
+    }
+}
+
+against! {
+    frr_named = super::Kind::Frr;
+    gobgp_named = super::Kind::Gobgp;
+    => {
+        capabilities::{ the_peer_says_its_name_and_so_do_we };
     }
 }

@@ -44,7 +44,8 @@ fn a_refresh_sends_everything_again_on_the_same_session() {
     let view = world.peer(1, 2);
     assert!(view.messages.received.update >= received + 2, "one a family");
     assert_eq!((view.state, view.flaps), (PeerState::Established, 0));
-    assert_eq!(world.peer(2, 1).messages.received.route_refresh, 2);
+    // A question a family, and brackets around what comes again of each (RFC 7313).
+    assert_eq!(world.peer(2, 1).messages.received.route_refresh, 6);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bgp::fsm::{Action, ConnId, Event, Peer, PeerSettings, State};
 use bgp::wire::{CodecContext, encode};
-use bgp::{Asn, BgpId, Capability, Family, HoldTime, Message, Open};
+use bgp::{Asn, BgpId, Capability, Family, HoldTime, Message, Open, Role};
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
 
@@ -64,6 +64,8 @@ fn peer_in(state: u8, internal: bool, now: Instant, out: &mut Vec<Action>) -> Pe
         Capability::Multiprotocol(Family::Ipv6.code()),
         Capability::RouteRefresh,
         Capability::ExtendedMessage,
+        Capability::EnhancedRouteRefresh,
+        Capability::Role(Role::Peer.code()),
     ];
     let mut peer = Peer::new(PeerSettings {
         local_asn: Asn(65_001),
@@ -74,6 +76,7 @@ fn peer_in(state: u8, internal: bool, now: Instant, out: &mut Vec<Action>) -> Pe
         passive: state == 2,
         send_hold: None,
         capabilities: capabilities.clone(),
+        role_strict: false,
         jitter_seed: 1,
     });
     let mut say = |peer: &mut Peer, message| {

@@ -68,10 +68,16 @@ impl Established {
         Ok(Phase::Established(self))
     }
 
-    /// A family or a whole message we did not agree on is ignored (RFC 2918 §4).
+    /// A family or a whole message we did not agree on is ignored, and so is a subtype nobody knows (RFC 2918 §4,
+    /// RFC 7313 §5).
     fn answers(&self, refresh: RouteRefresh) -> bool {
         let negotiated = &self.session.negotiated;
+        let agreed = match refresh.subtype {
+            RouteRefresh::REQUEST => negotiated.route_refresh,
+            RouteRefresh::BEGINNING | RouteRefresh::END => negotiated.enhanced_route_refresh,
+            _ => false,
+        };
         let family = Family::from_code(refresh.family);
-        negotiated.route_refresh && family.is_some_and(|family| negotiated.families.contains(family))
+        agreed && family.is_some_and(|family| negotiated.families.contains(family))
     }
 }

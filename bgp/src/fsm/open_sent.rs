@@ -77,6 +77,10 @@ fn acceptable(settings: &PeerSettings, ours: &Open, theirs: &Open) -> Result<Neg
         return Err(refusal(OpenError::BadBgpIdentifier, Bytes::new(), detail));
     }
     let negotiated = Negotiated::between(ours, theirs);
+    let mismatch = negotiated.role.and_then(|role| role.mismatch(settings.role_strict, &theirs.capabilities));
+    if let Some(detail) = mismatch {
+        return Err(refusal(OpenError::RoleMismatch, Bytes::new(), format!("OPEN: role mismatch: {detail}")));
+    }
     if negotiated.families.is_empty() {
         let detail = String::from("OPEN: no address family in common");
         return Err(refusal(OpenError::UnsupportedCapability, wanted_families(ours), detail));
@@ -97,10 +101,14 @@ fn wanted_families(ours: &Open) -> Bytes {
         | Capability::ExtendedNextHop(_)
         | Capability::ExtendedMessage
         | Capability::LinkLocalNextHop
+        | Capability::Role(_)
         | Capability::GracefulRestart(_)
         | Capability::AddPath(_)
         | Capability::LongLivedGracefulRestart(_)
         | Capability::FourOctetAsn(_)
+        | Capability::EnhancedRouteRefresh
+        | Capability::Fqdn(_)
+        | Capability::SoftwareVersion(_)
         | Capability::Unknown { .. } => None,
     });
     let mut named: Vec<_> = named.collect();

@@ -24,6 +24,8 @@ pub struct PeerSettings {
     pub send_hold: Option<Duration>,
     /// What we can do, except [`Capability::FourOctetAsn`], which is always added.
     pub capabilities: Vec<Capability>,
+    /// Whether a peer that says no role is refused; of no meaning while we say none (RFC 9234 §4.2).
+    pub role_strict: bool,
     /// Where the jitter of the timers starts; another value for each peer of each node.
     pub jitter_seed: u64,
 }

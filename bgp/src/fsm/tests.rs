@@ -9,6 +9,7 @@ use crate::notification::{Cease, NotificationError};
 use crate::wire::{self, CodecContext};
 use crate::{Asn, BgpId, Capability, Family, HoldTime, Message, Update};
 
+mod agreement;
 mod grace;
 mod pairs;
 
@@ -30,6 +31,7 @@ fn settings(asn: Asn, peer_asn: Asn, id: u8) -> PeerSettings {
         passive: false,
         send_hold: None,
         capabilities: vec![Capability::Multiprotocol(Family::Ipv4.code()), Capability::RouteRefresh],
+        role_strict: false,
         jitter_seed: u64::from(id),
     }
 }

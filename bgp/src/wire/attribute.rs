@@ -29,6 +29,7 @@ mod med;
 pub(super) mod mp_reach;
 pub(super) mod mp_unreach;
 mod next_hop;
+mod only_to_customer;
 mod origin;
 mod originator_id;
 mod unknown;
@@ -121,6 +122,7 @@ const TABLE: &[Row] = table! {
     17 "AS4_PATH"             OPTIONAL_TRANSITIVE TwoOctet DiscardAttribute as_path::decode_as4,          Some(as_path::encode_as4);
     18 "AS4_AGGREGATOR"       OPTIONAL_TRANSITIVE TwoOctet DiscardAttribute aggregator::decode_as4,       Some(aggregator::encode_as4);
     32 "LARGE_COMMUNITY"      OPTIONAL_TRANSITIVE All      TreatAsWithdraw  large_communities::decode,    Some(large_communities::encode);
+    35 "ONLY_TO_CUSTOMER"     OPTIONAL_TRANSITIVE All      TreatAsWithdraw  only_to_customer::decode,     Some(only_to_customer::encode);
 };
 
 /// What the attributes of one UPDATE said.

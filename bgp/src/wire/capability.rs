@@ -8,7 +8,7 @@ use nom::combinator::map;
 use nom::multi::length_data;
 use nom::number::complete::{be_u8, be_u16, be_u24, be_u32};
 
-use crate::capability::{AddPath, ExtendedNextHop, GracefulRestart, LongLived};
+use crate::capability::{AddPath, ExtendedNextHop, Fqdn, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::wire::read::{Parsed, list, whole};
 use crate::wire::write::counted_u8;
@@ -19,10 +19,14 @@ const MULTIPROTOCOL: u8 = 1;
 const ROUTE_REFRESH: u8 = 2;
 const EXTENDED_NEXT_HOP: u8 = 5;
 const EXTENDED_MESSAGE: u8 = 6;
+const ROLE: u8 = 9;
 const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_ASN: u8 = 65;
 const ADD_PATH: u8 = 69;
+const ENHANCED_ROUTE_REFRESH: u8 = 70;
 const LONG_LIVED_GRACEFUL_RESTART: u8 = 71;
+const FQDN: u8 = 73;
+const SOFTWARE_VERSION: u8 = 75;
 const LINK_LOCAL_NEXT_HOP: u8 = 77;
 
 /// The R and N bits, and the F bit of a family (RFC 4724 §3, RFC 8538 §2, RFC 9494 §3.1).
@@ -57,14 +61,25 @@ fn read(code: u8, value: &[u8]) -> Result<Capability, WireError> {
             Ok(Capability::ExtendedNextHop(entries.into_iter().flatten().collect()))
         }
         EXTENDED_MESSAGE => empty(value, Capability::ExtendedMessage),
+        ROLE => whole(be_u8, value).map(Capability::Role),
         GRACEFUL_RESTART => graceful_restart(value).map(Capability::GracefulRestart),
         ADD_PATH => add_path(value),
         LONG_LIVED_GRACEFUL_RESTART => list(long_lived, value).map(Capability::LongLivedGracefulRestart),
         FOUR_OCTET_ASN => whole(map(be_u32, Asn), value).map(Capability::FourOctetAsn),
         // It may yet get a value: a draft's mistake must not cost the session.
         LINK_LOCAL_NEXT_HOP if value.is_empty() => Ok(Capability::LinkLocalNextHop),
-        _ => Ok(Capability::Unknown { code, value: Bytes::copy_from_slice(value) }),
+        ENHANCED_ROUTE_REFRESH => empty(value, Capability::EnhancedRouteRefresh),
+        // No session is worth losing over a name: what makes no sense is kept as it came.
+        FQDN => Ok(fqdn(value).map_or_else(|| unknown(code, value), Capability::Fqdn)),
+        SOFTWARE_VERSION => {
+            Ok(software_version(value).map_or_else(|| unknown(code, value), Capability::SoftwareVersion))
+        }
+        _ => Ok(unknown(code, value)),
     }
+}
+
+fn unknown(code: u8, value: &[u8]) -> Capability {
+    Capability::Unknown { code, value: Bytes::copy_from_slice(value) }
 }
 
 fn empty(value: &[u8], capability: Capability) -> Result<Capability, WireError> {
@@ -124,6 +139,23 @@ fn long_lived(octets: &[u8]) -> Parsed<'_, LongLived> {
     map(parts, entry).parse(octets)
 }
 
+/// Reads a text with its length before it.
+fn text(octets: &[u8]) -> Option<(&[u8], String)> {
+    let (rest, text) = length_data(be_u8::<_, WireError>).parse(octets).ok()?;
+    Some((rest, String::from_utf8(text.to_vec()).ok()?))
+}
+
+fn fqdn(value: &[u8]) -> Option<Fqdn> {
+    let (rest, host) = text(value)?;
+    let (rest, domain) = text(rest)?;
+    rest.is_empty().then_some(Fqdn { host, domain })
+}
+
+fn software_version(value: &[u8]) -> Option<String> {
+    let (rest, version) = text(value)?;
+    rest.is_empty().then_some(version)
+}
+
 pub(super) fn encode(capability: &Capability, out: &mut BytesMut) -> Result<(), EncodeError> {
     out.put_u8(code(capability));
     counted_u8("capability", out, |out| {
@@ -133,7 +165,11 @@ pub(super) fn encode(capability: &Capability, out: &mut BytesMut) -> Result<(), 
                 out.put_u8(0);
                 out.put_u8(family.safi);
             }
-            Capability::RouteRefresh | Capability::ExtendedMessage | Capability::LinkLocalNextHop => (),
+            Capability::RouteRefresh
+            | Capability::ExtendedMessage
+            | Capability::EnhancedRouteRefresh
+            | Capability::LinkLocalNextHop => (),
+            Capability::Role(role) => out.put_u8(*role),
             Capability::ExtendedNextHop(entries) => {
                 for entry in entries {
                     out.put_u16(entry.family.afi);
@@ -145,6 +181,11 @@ pub(super) fn encode(capability: &Capability, out: &mut BytesMut) -> Result<(), 
             Capability::AddPath(entries) => write_add_path(entries, out),
             Capability::LongLivedGracefulRestart(families) => write_long_lived(families, out),
             Capability::FourOctetAsn(asn) => out.put_u32(asn.0),
+            Capability::Fqdn(Fqdn { host, domain }) => {
+                counted_text(host, out)?;
+                counted_text(domain, out)?;
+            }
+            Capability::SoftwareVersion(version) => counted_text(version, out)?,
             Capability::Unknown { value, .. } => out.put_slice(value),
         }
         Ok(())
@@ -161,9 +202,20 @@ fn code(capability: &Capability) -> u8 {
         Capability::AddPath(_) => ADD_PATH,
         Capability::LongLivedGracefulRestart(_) => LONG_LIVED_GRACEFUL_RESTART,
         Capability::LinkLocalNextHop => LINK_LOCAL_NEXT_HOP,
+        Capability::Role(_) => ROLE,
         Capability::FourOctetAsn(_) => FOUR_OCTET_ASN,
+        Capability::EnhancedRouteRefresh => ENHANCED_ROUTE_REFRESH,
+        Capability::Fqdn(_) => FQDN,
+        Capability::SoftwareVersion(_) => SOFTWARE_VERSION,
         Capability::Unknown { code, .. } => *code,
     }
+}
+
+fn counted_text(text: &str, out: &mut BytesMut) -> Result<(), EncodeError> {
+    counted_u8("capability", out, |out| {
+        out.put_slice(text.as_bytes());
+        Ok(())
+    })
 }
 
 fn write_graceful_restart(restart: &GracefulRestart, out: &mut BytesMut) {

@@ -12,7 +12,7 @@ use super::testing::there_and_back;
 use super::*;
 use crate::as_path::{Segment, SegmentKind};
 use crate::attributes::{Aggregator, Origin, RareAttributes, UnknownAttribute};
-use crate::capability::{AddPath, ExtendedNextHop, GracefulRestart, LongLived};
+use crate::capability::{AddPath, ExtendedNextHop, Fqdn, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::message::RouteRefresh;
 use crate::notification::NotificationError;
@@ -103,13 +103,14 @@ prop_compose! {
         cluster_list in vec(any::<u32>().prop_map(Ipv4Addr::from_bits), 0..4),
         extended_communities in sorted(any::<[u8; 8]>().prop_map(ExtendedCommunity)),
         large_communities in sorted(large_community()),
+        only_to_customer in proptest::option::of(asn()),
         unknown in unknown(),
         partial: bool,
     ) -> RareAttributes {
-        let has = [(7, aggregator.is_some()), (16, !extended_communities.is_empty()), (32, !large_communities.is_empty())];
+        let has = [(7, aggregator.is_some()), (16, !extended_communities.is_empty()), (32, !large_communities.is_empty()), (35, only_to_customer.is_some())];
         let partial = has.into_iter().filter_map(|(code, has)| (has && partial).then_some(code)).collect();
         RareAttributes {
-            aggregator, originator_id, cluster_list, extended_communities, large_communities, unknown, partial,
+            aggregator, originator_id, cluster_list, extended_communities, large_communities, only_to_customer, unknown, partial,
         }
     }
 }
@@ -185,13 +186,18 @@ fn capability() -> impl Strategy<Value = Capability> {
         Just(Capability::RouteRefresh),
         Just(Capability::ExtendedMessage),
         Just(Capability::LinkLocalNextHop),
+        Just(Capability::EnhancedRouteRefresh),
+        any::<u8>().prop_map(Capability::Role),
+        ("[a-z0-9]{0,63}", "[a-zé.]{0,100}")
+            .prop_map(|(host, domain)| Capability::Fqdn(Fqdn { host, domain })),
+        "[ -~]{0,64}".prop_map(Capability::SoftwareVersion),
         vec(next_hop, 0..5).prop_map(Capability::ExtendedNextHop),
         restart.prop_map(|(restarted, notification, restart_time, families)| {
             Capability::GracefulRestart(GracefulRestart { restarted, notification, restart_time, families })
         }),
         vec(add_path, 0..5).prop_map(Capability::AddPath),
         vec(long_lived, 0..5).prop_map(Capability::LongLivedGracefulRestart),
-        (72..=255_u8, vec(any::<u8>(), 0..=255))
+        (78..=255_u8, vec(any::<u8>(), 0..=255))
             .prop_map(|(code, value)| Capability::Unknown { code, value: value.into() }),
     ]
 }
@@ -257,6 +263,21 @@ fn the_answer_to_a_message_of_the_greatest_length_fits() {
     let mut out = BytesMut::new();
     encode(&Message::Notification(said), &CodecContext::before_open(), &mut out).unwrap();
     assert_eq!(out.len(), MAX_MESSAGE);
+}
+
+#[test]
+fn a_name_that_makes_no_sense_is_kept_as_it_came() {
+    for (code, value) in
+        [(73, &[3, b'a'][..]), (73, &[1, b'a', 0, 0]), (73, &[1, 0xFF, 0]), (75, &[2, b'1']), (75, &[])]
+    {
+        let unknown = Capability::Unknown { code, value: Bytes::copy_from_slice(value) };
+        let hold_time = HoldTime::default();
+        let bgp_id = BgpId::new(Ipv4Addr::LOCALHOST).unwrap();
+        let asn = Asn(65_001);
+        let capabilities = vec![unknown, Capability::FourOctetAsn(asn)];
+        let open = Message::Open(Open { asn, hold_time, bgp_id, capabilities });
+        assert_eq!(there_and_back(&open, &CodecContext::before_open()), open.into());
+    }
 }
 
 #[test]

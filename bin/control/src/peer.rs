@@ -31,6 +31,13 @@ pub struct PeerView {
     pub administratively_down: bool,
     /// The BGP identifier from the peer's OPEN.
     pub router_id: Option<Ipv4Addr>,
+    /// What the peer's machine is called, by its own word (FQDN capability).
+    pub hostname: Option<String>,
+    /// What the peer runs, by its own word (software version capability).
+    pub software_version: Option<String>,
+    /// What we are to the peer, if the configuration says so (RFC 9234): `provider`, `customer`, `rs`, `rs-client`
+    /// or `peer`.
+    pub role: Option<String>,
     /// Our end of the connection.
     pub local_address: Option<IpAddr>,
     /// A row for each configured family.
@@ -69,6 +76,8 @@ pub struct PeerView {
     pub graceful_restart: Option<PeerRestartView>,
     /// The round-trip time TCP measured, with a fraction.
     pub rtt_seconds: Option<f64>,
+    /// How many segments TCP sent again on this session.
+    pub retransmissions: Option<u64>,
     /// What stands in the way of a session now; while there is one, how the last one ended, if there was one.
     pub last_error: Option<LastErrorView>,
 }
@@ -146,6 +155,8 @@ pub struct PeerFamilyView {
     pub advertised: u64,
     /// Paths the peer has not announced on this session, kept over its restart.
     pub stale: u64,
+    /// Paths not said again yet by a peer that is saying everything again (RFC 7313).
+    pub unrefreshed: u64,
     /// Why the others were refused, by reason. Reasons that refused nothing are left out.
     pub rejected: Vec<RejectedView>,
     /// The most paths accepted from the peer.

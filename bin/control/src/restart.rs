@@ -114,7 +114,7 @@ pub struct ReturnedView {
     pub examples: Vec<IpNet>,
 }
 
-/// Why a path is in use though its peer has not said it on this session.
+/// Why a path is in use though its peer has yet to say it, or to say it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Staleness {
@@ -122,6 +122,8 @@ pub enum Staleness {
     Stale,
     /// Kept beyond that, as the last resort (RFC 9494).
     LongLived,
+    /// Not said again yet by a peer that is saying everything again (RFC 7313).
+    Unrefreshed,
 }
 
 impl fmt::Display for Staleness {
@@ -129,6 +131,7 @@ impl fmt::Display for Staleness {
         f.write_str(match self {
             Self::Stale => "stale",
             Self::LongLived => "long-lived stale",
+            Self::Unrefreshed => "not refreshed yet",
         })
     }
 }

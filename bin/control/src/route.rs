@@ -88,7 +88,7 @@ pub struct PathView {
     pub age_seconds: u64,
     /// What became of it.
     pub standing: Standing,
-    /// Whether it is kept over a restart of its peer, and how; `null` for one that was announced on this session.
+    /// Whether it is kept over a restart of its peer, or waits to be refreshed; `null` for one that is fresh.
     pub stale: Option<Staleness>,
     /// Why it is not used: the step that decided against it, the rule that refused it, what is unreachable. `null`
     /// for a path that is used: the reasons of the others say what it won by.
@@ -126,6 +126,8 @@ pub struct AttributesView {
     pub originator_id: Option<Ipv4Addr>,
     /// CLUSTER_LIST (RFC 4456).
     pub cluster_list: Vec<Ipv4Addr>,
+    /// ONLY_TO_CUSTOMER, the AS it stands for (RFC 9234).
+    pub only_to_customer: Option<u32>,
     /// Attributes carried on without being understood, `code 42, 8 octets`.
     pub unknown: Vec<String>,
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
+use bgp::{Asn, BgpId, Family, FamilySet, HoldTime, Role};
 use ipnet::IpNet;
 use rib::{NextHopMode, Policy};
 
@@ -75,6 +75,13 @@ pub struct Node {
     pub listen: BTreeSet<SocketAddr>,
     /// The pod blocks we advertise, host bits clear, none within another.
     pub blocks: BTreeSet<IpNet>,
+    /// Whether an external peer whose import or export is left out has none (RFC 8212). The defaults of the peers
+    /// follow from it.
+    pub require_policy: bool,
+    /// Whether peers are told our name.
+    pub announce_fqdn: bool,
+    /// Whether peers are told what we run.
+    pub announce_version: bool,
 }
 
 /// Whose routes in the kernel are ours and how they are written.
@@ -122,6 +129,10 @@ pub struct PeerIntent {
     pub local_asn: Option<Asn>,
     /// The address we dial from, when the kernel shall not choose.
     pub local_address: Option<IpAddr>,
+    /// What we are to the peer (RFC 9234); never of one in our own AS.
+    pub role: Option<Role>,
+    /// Whether a peer that says no role is refused.
+    pub role_strict: bool,
     /// Whether we only wait for the peer to dial.
     pub passive: bool,
     /// The hold time we offer.
@@ -247,6 +258,8 @@ impl PeerIntent {
             asn,
             local_asn: None,
             local_address: None,
+            role: None,
+            role_strict: false,
             passive: false,
             hold_time: HoldTime::default(),
             connect_retry: CONNECT_RETRY,

@@ -14,9 +14,11 @@ mod convergence;
 mod drain;
 mod failover;
 mod graceful;
+mod opening;
 mod peering;
 mod places;
 mod record;
+mod refresh;
 mod reload;
 mod views;
 
@@ -219,6 +221,17 @@ pub enum Notice {
         /// How many of them it did not announce again.
         gone: u32,
     },
+    /// A peer has said everything of a family again, and not all it had said before.
+    PeerRefreshed {
+        /// The peer's name.
+        peer: String,
+        /// The family.
+        family: Family,
+        /// How many routes it has not said again.
+        gone: usize,
+        /// Whether it did not come to the end in time.
+        late: bool,
+    },
     /// After our restart: routes are chosen again, and the kernel follows.
     Selected {
         /// How long after the start.
@@ -332,6 +345,7 @@ impl Speaker {
                     self.peer_event(peer, Event::Tick, now, out);
                 }
                 self.expire_stale(now, out);
+                self.expire_refreshes(now, out);
                 self.call_roll(out);
             }
         }
@@ -360,9 +374,11 @@ impl Speaker {
     pub fn next_deadline(&self) -> Option<Instant> {
         let machines = self.peerings.values().filter_map(|peering| peering.machine.next_deadline());
         let kept = self.peerings.values().filter_map(|peering| peering.grace.as_ref()?.next_deadline());
+        let sessions = self.peerings.values().filter_map(|peering| peering.session.as_ref());
+        let refreshing = sessions.flat_map(|session| session.refreshing.values().copied());
         let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
         let own = self.convergence.deadline().into_iter().chain(self.drains.next_deadline()).chain(roll_call);
-        machines.chain(kept).chain(own).min()
+        machines.chain(kept).chain(refreshing).chain(own).min()
     }
 
     /// Ends every session, for good. Kernel routes stay.
@@ -472,14 +488,7 @@ impl Speaker {
                     out.push(Output::Notice(Notice::Offence { peer: peering.name(), offence }));
                 }
             }
-            Action::Refresh(refresh) => {
-                // Subtypes 1 and 2 bracket an answer to a request we never make that way (RFC 7313).
-                if let Some(family) = Family::from_code(refresh.family)
-                    && refresh.subtype == 0
-                {
-                    self.refreshes.insert((id, family));
-                }
-            }
+            Action::Refresh(refresh) => self.refreshed(id, refresh, now, out),
             Action::Down(reason) => self.session_lost(id, &reason, now, out),
             Action::State { from, to, cause } => {
                 out.push(Output::Notice(Notice::State { peer: peering.name(), from, to, cause }));

@@ -35,6 +35,7 @@ pub(crate) use dial::mark_as_routing;
 pub use listen::Listeners;
 pub use place::Place;
 use pump::Connection;
+pub use sockopt::Measured;
 pub(crate) use sockopt::hear_only;
 
 /// How many connections may say their last words at a time; further ones are cut off. Nobody should be able to
@@ -152,6 +153,15 @@ impl Transport {
             Some(Link::Open(connection)) => connection.transmit(octets),
             // Closed between the decision and here; the state machine hears of it by Closed.
             Some(Link::Dialling(_)) | None => Ok(()),
+        }
+    }
+
+    /// Tells what TCP has measured of a connection, if it is there.
+    #[must_use]
+    pub fn measured(&self, key: Key) -> Option<Measured> {
+        match self.links.get(&key)? {
+            Link::Open(connection) => connection.measured().ok(),
+            Link::Dialling(_) => None,
         }
     }
 

@@ -27,12 +27,12 @@ impl Rib {
         memo: &mut Memo,
     ) {
         let wanted = self.wanted_paths(slot, id, memo);
-        let again = out.again.remove(id);
+        let prefix = self.destinations[id].prefix;
+        let family = Family::of(&prefix);
+        let again = out.again[family as usize].remove(id);
         out.oversized.remove(id);
         let now = identify(out.add_path.told(id), &wanted);
         let before = out.add_path.record(id, now.clone());
-        let prefix = self.destinations[id].prefix;
-        let family = Family::of(&prefix);
         let nlri = |told: &Told| Nlri { prefix, path_id: told.path_id };
         for gone in before.iter().filter(|gone| now.iter().all(|told| told.path_id != gone.path_id)) {
             grouping.withdraw(family, nlri(gone));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Rib;
-use crate::path::Slot;
+use crate::path::{Slot, Staleness};
 use crate::peer::{Peer, PeerCounts};
 use crate::pool::AttrId;
 
@@ -72,16 +72,17 @@ impl Rib {
     }
 
     fn audit_peers(&self) -> Result<(), String> {
-        let none = || [(PeerCounts::default(), 0), (PeerCounts::default(), 0)];
-        let mut counts: BTreeMap<u16, [(PeerCounts, u32); 2]> =
+        let none = || [(PeerCounts::default(), 0, 0); 2];
+        let mut counts: BTreeMap<u16, [(PeerCounts, u32, u32); 2]> =
             self.slots.values().map(|slot| (slot.0, none())).collect();
         for id in self.destinations.ids() {
             let family = self.destinations[id].family() as usize;
             for path in self.destinations[id].paths.iter().filter(|path| path.source != Slot::LOCAL) {
                 let of_peer = counts.get_mut(&path.source.0).ok_or("a path of a peer that is not up")?;
-                let (by_standing, stale) = &mut of_peer[family];
+                let (by_standing, stale, unrefreshed) = &mut of_peer[family];
                 by_standing.add(path.standing());
-                *stale += u32::from(path.staleness.is_some());
+                *stale += u32::from(path.staleness.is_some_and(Staleness::is_kept));
+                *unrefreshed += u32::from(path.staleness == Some(Staleness::Unrefreshed));
             }
             for (slot, peer) in self.slots.values().filter_map(|&slot| Some((slot, self.peer(slot)?))) {
                 let told = peer.out.told(id).count() as u32;
@@ -95,7 +96,9 @@ impl Rib {
         if let Some((slot, _)) = peers.clone().find(chatty) {
             return Err(format!("something is advertised to or pending for the lost peer {slot:?}"));
         }
-        let both = |peer: &Peer| [0, 1].map(|family| (peer.counts[family], peer.stale[family]));
+        let both = |peer: &Peer| {
+            [0, 1].map(|family| (peer.counts[family], peer.stale[family], peer.unrefreshed[family]))
+        };
         let counted = peers.map(|(slot, peer)| (slot.0, both(peer)));
         same("paths", &counts, &counted.collect())
     }

@@ -28,7 +28,15 @@ impl Rib {
             return;
         };
         let out = AdjRibOut::owing(info.families, self.destinations.bound());
-        let peer = Peer { id, info, lost: false, counts: Default::default(), stale: [0; 2], out };
+        let peer = Peer {
+            id,
+            info,
+            lost: false,
+            counts: Default::default(),
+            stale: [0; 2],
+            unrefreshed: [0; 2],
+            out,
+        };
         if vacant == self.peers.len() {
             self.peers.push(None);
         }

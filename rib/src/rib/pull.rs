@@ -48,10 +48,7 @@ impl Rib {
         let Some(peer) = self.peer_mut(slot) else { return Adverts::default() };
         let several = peer.info.add_path.send;
         let mut out = std::mem::take(&mut peer.out);
-        let asked_again = std::mem::take(&mut out.asked_again);
-        if !asked_again.is_empty() {
-            out.say_again(|id| asked_again.contains(self.destinations[id].family()));
-        }
+        let begun = self.begin_answers(&mut out);
         let mut grouping = Grouping::default();
         let mut memo = Memo::default();
         for _ in 0..limit {
@@ -66,7 +63,9 @@ impl Rib {
         memo.held.into_iter().for_each(|exported| self.pool.release(exported));
         let mut adverts = grouping.adverts;
         adverts.end_of_rib = out.settle_initial();
-        adverts.more = !out.pending.is_empty();
+        adverts.refresh_begun = begun;
+        adverts.refresh_ended = out.end_answers();
+        adverts.more = !out.is_settled();
         if let Some(peer) = self.peer_mut(slot) {
             peer.out = out;
         }
@@ -129,7 +128,7 @@ impl Rib {
         let best = self.destinations[id].best().filter(|best| best.source != slot).copied();
         let wanted = best.and_then(|best| self.exported(slot, id, &best, memo)).unwrap_or(AttrId::NONE);
         let told = out.advertised(id);
-        let again = out.again.remove(id);
+        let again = out.again[self.destinations[id].family() as usize].remove(id);
         out.oversized.remove(id);
         if wanted == told && !(again && wanted != AttrId::NONE) {
             self.pool.release(wanted);

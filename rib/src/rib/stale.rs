@@ -30,7 +30,8 @@ impl Rib {
                 !keeps || was_up && path.staleness == Some(Staleness::Stale)
             });
             if keeps {
-                self.grow_stale(destination, slot);
+                self.restale(destination, slot, None, Some(Staleness::Stale));
+                self.restale(destination, slot, Some(Staleness::Unrefreshed), Some(Staleness::Stale));
             }
         }
         self.forget_advertised(slot);
@@ -43,7 +44,8 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return 0 };
         let mut swept = 0;
         for destination in self.stale_destinations(slot, family) {
-            swept += self.forget_paths(destination, slot, |path| path.staleness.is_some());
+            swept +=
+                self.forget_paths(destination, slot, |path| path.staleness.is_some_and(Staleness::is_kept));
         }
         swept
     }
@@ -81,20 +83,12 @@ impl Rib {
     /// A long-lived path is another one when it is fresh, so that is not all.
     pub(super) fn refreshed(&mut self, id: u32, place: usize, received: AttrId) -> bool {
         let path = self.destinations[id].paths[place];
-        if path.staleness != Some(Staleness::Stale) || path.received != received {
+        let as_good_as_fresh = matches!(path.staleness, Some(Staleness::Stale | Staleness::Unrefreshed));
+        if !as_good_as_fresh || path.received != received {
             return false;
         }
         self.set_staleness(id, place, None);
         true
-    }
-
-    fn grow_stale(&mut self, id: u32, slot: Slot) {
-        for place in 0..self.destinations[id].paths.len() {
-            let path = &self.destinations[id].paths[place];
-            if path.source == slot && path.staleness.is_none() {
-                self.set_staleness(id, place, Some(Staleness::Stale));
-            }
-        }
     }
 
     fn grow_long_lived(&mut self, id: u32, slot: Slot) {
@@ -119,8 +113,12 @@ impl Rib {
         }
         path.staleness = staleness;
         if let Some(peer) = self.peer_mut(source) {
-            peer.stale[family] += u32::from(staleness.is_some());
-            peer.stale[family] -= u32::from(before.is_some());
+            let kept = |staleness: Option<Staleness>| u32::from(staleness.is_some_and(Staleness::is_kept));
+            let unrefreshed = |staleness| u32::from(staleness == Some(Staleness::Unrefreshed));
+            peer.stale[family] += kept(staleness);
+            peer.stale[family] -= kept(before);
+            peer.unrefreshed[family] += unrefreshed(staleness);
+            peer.unrefreshed[family] -= unrefreshed(before);
         }
     }
 
@@ -152,7 +150,7 @@ impl Rib {
         if self.peer(slot).is_none_or(|peer| peer.stale[family as usize] == 0) {
             return Vec::new();
         }
-        let stale = |path: &Path| path.source == slot && path.staleness.is_some();
+        let stale = |path: &Path| path.source == slot && path.staleness.is_some_and(Staleness::is_kept);
         let has_stale = |&id: &u32| {
             let destination = &self.destinations[id];
             destination.family() == family && destination.paths.iter().any(stale)

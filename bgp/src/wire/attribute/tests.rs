@@ -205,6 +205,22 @@ fn malformed_large_communities_are_treated_as_withdraw() {
 }
 
 /// AS_PATH and AS4_PATH of a speaker of 2-octet numbers, put together.
+#[test]
+fn a_malformed_only_to_customer_is_treated_as_withdraw() {
+    for attribute in [
+        &[0xC0, 35, 0][..],
+        &[0xC0, 35, 3, 0, 0, 1],
+        &[0xC0, 35, 5, 0, 0, 0, 1, 0],
+        &[0x40, 35, 4, 0, 0, 0, 1],
+    ] {
+        assert_eq!(cost(attribute, &external()), Some(TreatAsWithdraw), "{attribute:?}");
+    }
+    let good: &[u8] = &[0xC0, 35, 4, 0, 0, 0xFD, 0xE9];
+    for context in [external(), CodecContext { internal: true, ..external() }] {
+        assert_eq!(attributes(&[good], &context).rare.only_to_customer, Some(crate::Asn(65_001)));
+    }
+}
+
 fn merged(path: &[u8], more: &[&[u8]]) -> PathAttributes {
     let all = [&[ORIGIN, path, NEXT_HOP], more].concat();
     let (mut update, _) = testing::read(&body(&[], &all, PREFIX), &two_octet()).unwrap();

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::capability::{AddPath, ExtendedNextHop, GracefulRestart, LongLived};
+use crate::capability::{AddPath, ExtendedNextHop, Fqdn, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::wire::{CodecContext, decode, encode, next_frame};
 use crate::{Family, Message, Notification};
@@ -68,7 +68,11 @@ fn every_capability_survives() {
             AddPath { family: Family::Ipv4.code(), receive: true, send: true },
         ]),
         Capability::FourOctetAsn(Asn(65_001)),
-        Capability::Unknown { code: 73, value: Bytes::from_static(b"\x04host\x00") },
+        Capability::Role(3),
+        Capability::EnhancedRouteRefresh,
+        Capability::Fqdn(Fqdn { host: "node-a".to_owned(), domain: "rack30.example".to_owned() }),
+        Capability::SoftwareVersion("podbgp 1.0".to_owned()),
+        Capability::Unknown { code: 76, value: Bytes::from_static(b"\x04host\x00") },
     ]);
     assert_eq!(there_and_back(&open), open);
 }
@@ -200,7 +204,7 @@ fn an_unknown_optional_parameter_is_refused_and_an_unknown_capability_kept() {
 
 #[test]
 fn lengths_that_contradict_each_other_are_unspecific_errors() {
-    let cases: [&[u8]; 12] = [
+    let cases: [&[u8]; 15] = [
         &[1],                             // a parameter that is not there
         &[0, 0],                          // octets after the parameters
         &[2, 2, 1],                       // a parameter past the end
@@ -208,6 +212,9 @@ fn lengths_that_contradict_each_other_are_unspecific_errors() {
         &[3, 2, 1, 65],                   // half a capability header
         &[7, 2, 5, 1, 3, 0, 1, 0],        // multiprotocol of three octets
         &[5, 2, 3, 2, 1, 0],              // route refresh with a value
+        &[4, 2, 2, 9, 0],                 // a role of no octet
+        &[6, 2, 4, 9, 2, 0, 0],           // and of two
+        &[5, 2, 3, 70, 1, 0],             // enhanced route refresh of one octet
         &[5, 2, 3, 64, 1, 0],             // graceful restart of one octet
         &[7, 2, 5, 5, 3, 0, 1, 0],        // half an extended next hop
         &[6, 2, 4, 71, 2, 0, 1],          // long-lived graceful restart of two octets

@@ -132,6 +132,10 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
     if neighbor.client {
         text.push_str("  rr client;\n");
     }
+    if let Some((role, strict)) = neighbor.role {
+        let strict = if strict { "on" } else { "off" };
+        let _ = writeln!(text, "  local role {role};\n  require roles {strict};");
+    }
     if neighbor.bfd.is_some() {
         text.push_str("  bfd on;\n");
     }

@@ -64,6 +64,9 @@ pub struct Neighbor {
     pub ttl_security: bool,
     /// Takes the peer to be behind a router.
     pub multihop: bool,
+    /// What it is to the peer (RFC 9234), and whether the peer must say its own: `provider`, `customer` or `peer`;
+    /// BIRD and FRR can.
+    pub role: Option<(&'static str, bool)>,
     /// Watches the peer by BFD; BIRD and FRR can.
     pub bfd: Option<Bfd>,
     /// The hold time to offer, in seconds; a third of it is the keepalive interval.
@@ -94,6 +97,7 @@ impl Neighbor {
             password: None,
             ttl_security: false,
             multihop: false,
+            role: None,
             bfd: None,
             client: false,
             add_path: false,

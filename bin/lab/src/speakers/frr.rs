@@ -213,6 +213,10 @@ fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
     if neighbor.multihop {
         let _ = writeln!(text, " neighbor {address} ebgp-multihop 2");
     }
+    if let Some((role, strict)) = neighbor.role {
+        let strict = if strict { " strict-mode" } else { "" };
+        let _ = writeln!(text, " neighbor {address} local-role {role}{strict}");
+    }
     if neighbor.bfd.is_some() {
         let _ = writeln!(text, " neighbor {address} bfd\n neighbor {address} bfd profile watched");
         let _ = writeln!(text, " neighbor {address} bfd check-control-plane-failure");

@@ -47,6 +47,8 @@ pub(super) struct Known {
     pub(super) router_id: Option<BgpId>,
     /// Where we listen.
     pub(super) listen: BTreeSet<SocketAddr>,
+    /// Whether external peers without policy exchange nothing.
+    pub(super) require_policy: bool,
 }
 
 /// Reads `[node]`.
@@ -73,11 +75,23 @@ pub(super) fn read(root: &mut Table<'_>, facts: &Facts) -> (Option<Node>, Known)
         Some(value) => blocks(&value),
         None => Some(BTreeSet::new()),
     };
+    let require_policy = table.optional("require-policy", Value::flag).unwrap_or(false);
+    let announce_fqdn = table.optional("announce-fqdn", Value::flag).unwrap_or(true);
+    let announce_version = table.optional("announce-version", Value::flag).unwrap_or(false);
     table.finish();
-    let known = Known { asn, router_id, listen: listen.clone().unwrap_or_default() };
+    let known = Known { asn, router_id, listen: listen.clone().unwrap_or_default(), require_policy };
     let node = || {
-        let (name, asn, router_id, cluster_id) = (name?, asn?, router_id?, cluster_id?);
-        Some(Node { name, asn, router_id, cluster_id, listen: listen?, blocks: blocks? })
+        Some(Node {
+            name: name?,
+            asn: asn?,
+            router_id: router_id?,
+            cluster_id: cluster_id?,
+            listen: listen?,
+            blocks: blocks?,
+            require_policy,
+            announce_fqdn,
+            announce_version,
+        })
     };
     (node(), known)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use bgp::{Family, FamilySet, HoldTime};
+use bgp::{Family, FamilySet, HoldTime, Role};
 
 use super::add_path;
 use super::bfd;
@@ -95,16 +95,22 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
     let is_on_link = peer.interface.is_some();
     set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, is_on_link, around.directory)));
-    let role = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
-    set(&mut peer.graceful_restart, role);
+    let restarts = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
+    set(&mut peer.graceful_restart, restarts);
     peer.fast_failover = table.optional("fast-failover", Value::flag);
     peer.password = table.optional("password-file", |value| password::read(value, around.directory));
+    peer.role = table.optional("role", |value| role(value, is_internal));
+    set(&mut peer.role_strict, table.optional("role-strict", |value| role_strict(value, peer.role)));
     set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
 }
 
 /// Reads what may come in and go out.
 fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
     let policies = around.policies;
+    let is_internal = is_internal(peer, around.node);
+    if around.node.require_policy && !is_internal {
+        (peer.import, peer.export) = (Import::None, Export::None);
+    }
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
     set(&mut peer.export, table.optional("export", |value| export(value, policies)));
     set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
@@ -115,7 +121,6 @@ fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
     let ipv6 = table.optional("max-length-ipv6", |value| max_length(value, Family::Ipv6, import));
     set(&mut peer.max_length_ipv4, ipv4);
     set(&mut peer.max_length_ipv6, ipv6);
-    let is_internal = is_internal(peer, around.node);
     set(&mut peer.client, table.optional("client", |value| client(value, is_internal, &peer.export)));
     set(&mut peer.next_hop, table.optional("next-hop", |value| next_hop(value, is_internal)));
     set(&mut peer.add_path, table.optional("add-path", |value| add_path::read(value, families)));
@@ -247,6 +252,26 @@ fn multihop(value: &Value<'_>, ttl_security: Option<&Value<'_>>, is_internal: bo
         value.warn("a peer in our own AS may be any number of hops away", "leave multihop out");
     }
     value.number(1..=u8::MAX)
+}
+
+fn role(value: &Value<'_>, is_internal: bool) -> Option<Role> {
+    let role = value.choice(&Role::WORDS)?;
+    if is_internal {
+        return value
+            .refuse("the peer is in our own AS, and roles are between ASes (RFC 9234)", "leave role out");
+    }
+    Some(role)
+}
+
+fn role_strict(value: &Value<'_>, role: Option<Role>) -> Option<bool> {
+    let strict = value.flag()?;
+    if strict && role.is_none() {
+        return value.refuse(
+            "there is no role to be strict about",
+            "add what we are to the peer, such as role = \"customer\"",
+        );
+    }
+    Some(strict)
 }
 
 fn description(value: &Value<'_>) -> Option<String> {

@@ -59,6 +59,30 @@ fn what_the_file_does_not_say_has_a_default() {
 }
 
 #[test]
+fn where_a_policy_is_required_an_external_peer_without_one_exchanges_nothing() {
+    let read = |lines: &str| {
+        let text = format!("[node]\nasn = 64512\nrequire-policy = true\n{PEER}{lines}");
+        let peer = parse_text(&text).unwrap().intent.peers.remove("tor-a").unwrap();
+        (peer.import, peer.export)
+    };
+    assert_eq!(read(""), (Import::None, Export::None));
+    assert_eq!(read("import = \"safe\"\n"), (Import::Safe, Export::None));
+    assert_eq!(read("export = \"originated\"\n"), (Import::None, Export::Originated));
+    assert_eq!(read("local-asn = 65001\n"), (Import::Safe, Export::Originated), "an internal peer");
+}
+
+#[test]
+fn roles_are_for_external_peers_and_strictness_is_for_roles() {
+    let read = peer("role = \"customer\"\nrole-strict = true\n");
+    assert_eq!((read.role, read.role_strict), (Some(bgp::Role::Customer), true));
+    assert_eq!((peer("").role, peer("").role_strict), (None, false));
+    let refused = |lines: &str| errors(&format!("[node]\nasn = 64512\n{PEER}{lines}")).len();
+    assert_eq!(refused("local-asn = 65001\nrole = \"customer\"\n"), 1);
+    assert_eq!(refused("role = \"boss\"\n"), 1);
+    assert_eq!(refused("role-strict = true\n"), 1);
+}
+
+#[test]
 fn numbers_of_an_as_are_read_in_both_notations() {
     let intent = parse_text("[node]\nasn = \"1.10\"\n").unwrap().intent;
     assert_eq!(intent.node.asn, Asn(65_546));

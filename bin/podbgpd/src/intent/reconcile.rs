@@ -92,6 +92,11 @@ pub enum Change {
         /// What changed.
         why: Vec<KeyChange>,
     },
+    /// What our OPENs say of us, from the next session on.
+    Capabilities {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
     /// How peers are left; a drain that runs keeps its times.
     Drain {
         /// What changed.
@@ -155,6 +160,9 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("node.cluster-id", Refresh, node.cluster_id),
     key!("node.listen", Soft, node.listen, list),
     key!("node.blocks", Soft, node.blocks, list),
+    key!("node.require-policy", Refresh, node.require_policy),
+    key!("node.announce-fqdn", Soft, node.announce_fqdn),
+    key!("node.announce-version", Soft, node.announce_version),
     key!("fib.install", Restart, fib.install),
     key!("fib.protocol", Restart, fib.protocol),
     key!("fib.metric", Restart, fib.metric),
@@ -191,6 +199,8 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.asn", SessionReset, asn),
     key!("peer.local-asn", SessionReset, local_asn, optional),
     key!("peer.local-address", SessionReset, local_address, optional),
+    key!("peer.role", SessionReset, role, optional),
+    key!("peer.role-strict", Soft, role_strict),
     key!("peer.passive", Soft, passive),
     key!("peer.password-file", Soft, password, optional),
     key!("peer.hold-time", SessionReset, hold_time, |time: &bgp::HoldTime| time.seconds().to_string()),
@@ -256,6 +266,7 @@ impl Change {
             | Self::Metrics(_)
             | Self::Bfd { .. }
             | Self::GracefulRestart { .. }
+            | Self::Capabilities { .. }
             | Self::Drain { .. }
             | Self::Blocks { .. }
             | Self::PeerSettings { .. }
@@ -273,6 +284,7 @@ fn changed<T>(keys: &[Key<T>], old: &T, new: &T) -> Vec<(Effect, KeyChange)> {
 fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -> Vec<Change> {
     let mut changes = Vec::new();
     let (mut decision, mut bfd, mut restart, mut drain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut capabilities = Vec::new();
     for (effect, change) in changed {
         match (change.key, effect) {
             (_, Effect::Restart) => changes.push(Change::Restart(change)),
@@ -288,6 +300,7 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
             ("bfd.min-tx" | "bfd.min-rx" | "bfd.multiplier", _) => bfd.push(change),
             (key, _) if key.starts_with("graceful-restart.") => restart.push(change),
             (key, _) if key.starts_with("drain.") => drain.push(change),
+            ("node.announce-fqdn" | "node.announce-version", _) => capabilities.push(change),
             ("metrics.listen", _) => changes.push(Change::Metrics(change)),
             _ => changes.push(Change::Setting(change)),
         }
@@ -300,6 +313,9 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
     }
     if !restart.is_empty() {
         changes.push(Change::GracefulRestart { why: restart });
+    }
+    if !capabilities.is_empty() {
+        changes.push(Change::Capabilities { why: capabilities });
     }
     if !drain.is_empty() {
         changes.push(Change::Drain { why: drain });
@@ -417,6 +433,7 @@ impl Change {
             Self::Decision { why }
             | Self::Bfd { why }
             | Self::GracefulRestart { why }
+            | Self::Capabilities { why }
             | Self::Drain { why } => why.first().map_or("node", part).to_owned(),
             Self::RemovePeer { peer }
             | Self::AddPeer { peer }
@@ -439,6 +456,7 @@ impl Change {
             Self::Decision { why }
             | Self::Bfd { why }
             | Self::GracefulRestart { why }
+            | Self::Capabilities { why }
             | Self::Drain { why } => Why(why).to_string(),
             Self::Password { peer, why } => format!("peer {peer}: {why}"),
             Self::ResetPeer { peer, why }

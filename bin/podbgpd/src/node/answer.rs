@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use control::{
     ActionView, ChangeView, ConfigErrorView, ConfigView, ErrorCode, ErrorView, FibView, LastErrorView,
-    PeerAction, ReloadView, Request, RouteQuery, RouteTable,
+    PeerAction, PeerView, ReloadView, Request, RouteQuery, RouteTable,
 };
 use tracing::{info, warn};
 
@@ -71,9 +71,12 @@ impl Node {
                 Err(error) => Err(error),
             },
             Request::Status => Ok(Response::Status(Box::new(self.status(now)))),
-            Request::Peers => Ok(Response::Peers(self.speaker.peer_views(now))),
+            Request::Peers => {
+                let peers = self.speaker.peer_views(now).into_iter();
+                Ok(Response::Peers(peers.map(|peer| self.with_measurements(peer)).collect()))
+            }
             Request::Peer { name } => match self.speaker.peer_view(&name, now) {
-                Some(view) => Ok(Response::Peer(Box::new(view))),
+                Some(view) => Ok(Response::Peer(Box::new(self.with_measurements(view)))),
                 None => Err(self.speaker.no_such_peer(&name)),
             },
             Request::PolicyTest(test) => {
@@ -101,6 +104,17 @@ impl Node {
         };
         // Whoever asked may have gone.
         let _ = reply.send(result);
+    }
+
+    /// Adds what only the socket of a session knows.
+    fn with_measurements(&self, peer: PeerView) -> PeerView {
+        let key = self.speaker.session_key(&peer.name);
+        let Some(measured) = key.and_then(|key| self.transport.measured(key)) else { return peer };
+        PeerView {
+            rtt_seconds: Some(measured.round_trip.as_secs_f64()),
+            retransmissions: Some(measured.retransmissions.into()),
+            ..peer
+        }
     }
 
     fn status(&self, now: Instant) -> control::StatusView {

@@ -75,6 +75,12 @@ impl Log {
             | Notice::PeerRestarted { .. }
             | Notice::Selected { .. }
             | Notice::Returned { .. } => tell_restart(notice),
+            Notice::PeerRefreshed { peer, family, gone, late: false } => {
+                info!(target: "session", peer, %family, gone, "said everything again; what it did not say again is gone");
+            }
+            Notice::PeerRefreshed { peer, family, gone, late: true } => {
+                warn!(target: "session", peer, %family, gone, "began to say everything again and came to no end; the rest is gone");
+            }
             Notice::Drain { peer, stage } => {
                 let whom = peer.as_deref().unwrap_or("the node");
                 info!(target: "drain", whom, %stage, "drain");

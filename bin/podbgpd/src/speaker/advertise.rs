@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
+use bgp::FamilySet;
+use bgp::message::RouteRefresh;
 use bgp::wire::{CodecContext, pack};
 use bytes::BytesMut;
 use rib::{Advert, Adverts};
 
-use super::{Notice, Output, Speaker};
+use super::{Notice, Output, Speaker, refresh};
 
 /// How many destinations are looked at for one write. Enough to fill UPDATEs well, few enough to overshoot
 /// the room of a connection only a little.
@@ -26,6 +28,11 @@ impl Speaker {
                 let Some(session) = peering.machine.session() else { break };
                 let adverts = self.rib.pull(id, BATCH);
                 let mut octets = BytesMut::new();
+                let bracket = |subtype, families: FamilySet, octets: &mut BytesMut| {
+                    let agreed = families.iter().filter(|_| session.negotiated.enhanced_route_refresh);
+                    agreed.for_each(|family| refresh::say(subtype, family, &session.context, octets));
+                };
+                bracket(RouteRefresh::BEGINNING, adverts.refresh_begun, &mut octets);
                 for unsaid in encode(&adverts, &session.context, &mut octets) {
                     self.rib.withhold(id, &unsaid.nlri);
                     if let Some(example) = unsaid.nlri.first() {
@@ -34,6 +41,7 @@ impl Speaker {
                         out.push(Output::Notice(notice));
                     }
                 }
+                bracket(RouteRefresh::END, adverts.refresh_ended, &mut octets);
                 if let Some(session) = &mut peering.session {
                     adverts.end_of_rib.iter().for_each(|&family| session.end_of_rib_sent.insert(family));
                 }

@@ -5,16 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use bgp::capability::{self, ExtendedNextHop, GracefulRestart, LongLived};
 use bgp::fsm::{ConnId, Peer, PeerSettings};
 use bgp::wire::{Disposition, Offence};
-use bgp::{Capability, Family, FamilySet, Negotiated, NextHop};
+use bgp::{Family, FamilySet, Negotiated, NextHop};
 use rib::{NextHopSelf, PeerInfo, RibSettings};
 
 use super::graceful::{Absence, Grace, Terms};
+use super::opening::capabilities;
 use crate::addresses::LocalEnd;
 use crate::drain::Stage;
-use crate::intent::{Export, Import, Intent, PeerIntent, RestartRole};
+use crate::intent::{Export, Import, Intent, PeerIntent};
 use crate::transport::{Endpoint, Place};
 
 /// A configured peer.
@@ -50,6 +50,8 @@ pub(super) struct Session {
     pub(super) end_of_rib_sent: FamilySet,
     /// What becomes of its routes when it ends.
     pub(super) terms: Terms,
+    /// The families the peer is saying everything of again, and until when it may (RFC 7313).
+    pub(super) refreshing: BTreeMap<Family, Instant>,
 }
 
 /// What our OPEN says of our own restarts.
@@ -139,11 +141,13 @@ impl Peering {
             end_of_rib_received: FamilySet::NONE,
             end_of_rib_sent: FamilySet::NONE,
             terms: Terms::agreed(negotiated, role, &node.graceful_restart),
+            refreshing: BTreeMap::new(),
         });
         PeerInfo {
             asn: negotiated.peer_asn,
             local_asn: negotiated.local_asn,
             bgp_id: negotiated.peer_id,
+            role: negotiated.role,
             families: negotiated.families,
             next_hop_self: next_hop_self(&end, place, negotiated),
             extended_next_hop: negotiated.extended_next_hop,
@@ -176,6 +180,7 @@ impl Peering {
             import: Arc::new(import(peer)),
             export: Arc::new(export(peer)),
             max_prefixes: peer.max_prefixes,
+            role: peer.role,
             client: peer.client,
             next_hop: peer.next_hop,
             add_path: rib::AddPath::default(),
@@ -199,6 +204,7 @@ pub(super) fn settings(peer: &PeerIntent, node: &Intent, standing: Standing) -> 
         passive: peer.passive,
         send_hold: peer.send_hold,
         capabilities: capabilities(peer, node, standing),
+        role_strict: peer.role_strict,
         jitter_seed: jitter_seed(node, peer),
     }
 }
@@ -270,58 +276,6 @@ pub(super) fn next_hop(gateway: rib::Gateway) -> fib::NextHop {
         Some(interface) => fib::NextHop::via_interface(gateway.address, interface),
         None => fib::NextHop::via(gateway.address),
     }
-}
-
-fn capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Capability> {
-    let families = peer.families;
-    let mut capabilities: Vec<_> =
-        families.iter().map(|family| Capability::Multiprotocol(family.code())).collect();
-    capabilities.push(Capability::RouteRefresh);
-    if families.contains(Family::Ipv4) {
-        capabilities.push(Capability::ExtendedNextHop(vec![ExtendedNextHop {
-            family: Family::Ipv4.code(),
-            next_hop_afi: Family::Ipv6.code().afi,
-        }]));
-    }
-    if peer.interface.is_some() {
-        capabilities.push(Capability::LinkLocalNextHop);
-    }
-    capabilities.push(Capability::ExtendedMessage);
-    capabilities.extend(add_path_capability(peer));
-    capabilities.extend(restart_capabilities(peer, node, standing));
-    capabilities
-}
-
-/// Says in which families we take and send several paths of a prefix (RFC 7911 §4).
-fn add_path_capability(peer: &PeerIntent) -> Option<Capability> {
-    let (receive, send) = (peer.add_path.receive.is_some(), peer.add_path.send.is_some());
-    let families = peer.families.intersection(peer.add_path.families);
-    let entry = |family: Family| capability::AddPath { family: family.code(), receive, send };
-    (receive || send).then(|| Capability::AddPath(families.iter().map(entry).collect()))
-}
-
-/// Says what we do over a restart of ours. Without families it still promises End-of-RIB, and moves FRR and GoBGP to
-/// send theirs, which is what the kernel's leftovers wait for (RFC 4724 §3).
-fn restart_capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Capability> {
-    let Standing { restarted, forwarding } = standing;
-    let families = match node.restart_role(peer) {
-        RestartRole::Both => peer.families,
-        RestartRole::Helper => FamilySet::NONE,
-        RestartRole::Off => return Vec::new(),
-    };
-    let restart = &node.graceful_restart;
-    let mut capabilities = vec![Capability::GracefulRestart(GracefulRestart {
-        restarted,
-        notification: true,
-        restart_time: restart.restart_time,
-        families: families.iter().map(|family| (family.code(), forwarding)).collect(),
-    })];
-    let stale_time = restart.long_lived_stale_time;
-    if stale_time > 0 {
-        let long_lived = |family: Family| LongLived { family: family.code(), forwarding, stale_time };
-        capabilities.push(Capability::LongLivedGracefulRestart(families.iter().map(long_lived).collect()));
-    }
-    capabilities
 }
 
 /// Spreads the timers of a rack's nodes, which all see their TOR come back at the same moment.

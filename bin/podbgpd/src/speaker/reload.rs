@@ -2,11 +2,7 @@
 
 use std::time::Instant;
 
-use bgp::Message;
 use bgp::fsm::{Event, StopReason};
-use bgp::message::RouteRefresh;
-use bgp::wire;
-use bytes::BytesMut;
 use rib::PeerId;
 
 use super::peering::{self, Peering};
@@ -52,13 +48,12 @@ impl Speaker {
             Change::Blocks { .. } => self.originate(now),
             Change::Drain { .. } => self.mark_again(),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
-            Change::GracefulRestart { .. } => self.announce_restarts(now),
-            // The sockets are not ours, and the new value of a setting is in the intent.
-            Change::Bfd { .. }
-            | Change::Listen { .. }
-            | Change::Metrics(_)
-            | Change::Setting(_)
-            | Change::Restart(_) => {}
+            // A node's name is part of its OPENs.
+            Change::GracefulRestart { .. } | Change::Capabilities { .. } | Change::Setting(_) => {
+                self.announce_restarts(now);
+            }
+            // The sockets are not ours, and the new value is in the intent.
+            Change::Bfd { .. } | Change::Listen { .. } | Change::Metrics(_) | Change::Restart(_) => {}
         }
     }
 
@@ -133,7 +128,7 @@ impl Speaker {
         }
     }
 
-    /// Has the next OPEN to each peer say how we stand with restarts now.
+    /// Has the next OPEN to each peer say what we can do, and how we stand with restarts now.
     pub(super) fn announce_restarts(&mut self, now: Instant) {
         let standing = self.convergence.standing();
         for peering in self.peerings.values_mut() {
@@ -196,30 +191,7 @@ impl Speaker {
         Some(Acted::Started)
     }
 
-    /// Asks a peer for its routes again and sends it ours again; the session stays (RFC 2918).
-    pub fn peer_refresh(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) -> Option<Acted> {
-        let (id, peering) = self.peering_mut(name)?;
-        let Some(session) = peering.machine.session() else { return Some(Acted::NoSession) };
-        let families = session.negotiated.families;
-        let asked = session.negotiated.route_refresh;
-        let mut octets = BytesMut::new();
-        for family in families.iter().filter(|_| asked) {
-            let refresh = Message::RouteRefresh(RouteRefresh { family: family.code(), subtype: 0 });
-            // A ROUTE-REFRESH has a fixed size that fits any message.
-            let _ = wire::encode(&refresh, &session.context, &mut octets);
-        }
-        let mut actions = Vec::new();
-        if asked {
-            peering.machine.transmit(octets.freeze(), now, &mut actions);
-        }
-        for action in actions {
-            self.act(id, action, now, out);
-        }
-        families.iter().for_each(|family| self.rib.refresh(id, family));
-        Some(if asked { Acted::Refreshed } else { Acted::SentAgain })
-    }
-
-    fn peering_mut(&mut self, name: &str) -> Option<(PeerId, &mut Peering)> {
+    pub(super) fn peering_mut(&mut self, name: &str) -> Option<(PeerId, &mut Peering)> {
         let id = *self.by_name.get(name)?;
         Some((id, self.peerings.get_mut(&id)?))
     }

@@ -3,6 +3,7 @@
 //! Views are made from the records themselves when somebody asks; nothing is kept for display.
 
 mod bfd;
+mod capabilities;
 mod drain;
 mod peers;
 mod policy_test;

@@ -62,6 +62,10 @@ impl Connection {
         sockopt::set_md5_key(&self.socket, self.peer.address, key)
     }
 
+    pub(super) fn measured(&self) -> io::Result<sockopt::Measured> {
+        sockopt::measured(&self.socket)
+    }
+
     /// Lets go at once, whatever is queued.
     pub(super) fn abort(self) {
         self.reader.abort();

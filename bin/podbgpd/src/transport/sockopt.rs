@@ -1,6 +1,6 @@
-//! Socket options BGP needs and no library has: MD5 signatures and the TTL security check.
+//! Socket options BGP needs and no library has: MD5 signatures, the TTL security check, what TCP measures.
 //!
-//! The only unsafe code of the daemon: `setsockopt` with structures of the kernel's own.
+//! The only unsafe code of the daemon: `setsockopt` and `getsockopt` with structures of the kernel's own.
 
 #![allow(unsafe_code)]
 
@@ -9,6 +9,7 @@ use std::io;
 use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use socket2::SockAddr;
 
@@ -97,6 +98,42 @@ pub(crate) fn hear_only(socket: &impl AsFd, types: &[u8]) -> io::Result<()> {
     set(socket, libc::IPPROTO_ICMPV6, FILTER, &blocked)
 }
 
+/// What TCP has measured of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The smoothed round-trip time.
+    pub round_trip: Duration,
+    /// How many segments were sent again since it was opened.
+    pub retransmissions: u32,
+}
+
+/// Asks what TCP has measured of a connection.
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn measured(socket: &impl AsFd) -> io::Result<Measured> {
+    // SAFETY: all-zero bytes are a valid value of this plain C structure.
+    let mut info: libc::tcp_info = unsafe { MaybeUninit::zeroed().assume_init() };
+    let mut length = mem::size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as the borrow lives; the kernel writes at most `length` octets.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Measured {
+        round_trip: Duration::from_micros(info.tcpi_rtt.into()),
+        retransmissions: info.tcpi_total_retrans,
+    })
+}
+
 fn set<T>(socket: &impl AsFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     // SAFETY: the descriptor is open as long as the borrow lives; the kernel reads size_of::<T>() octets of value.
     let result = unsafe {
@@ -113,7 +150,7 @@ fn set<T>(socket: &impl AsFd, level: c_int, name: c_int, value: &T) -> io::Resul
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 
     use super::*;
 
@@ -134,6 +171,15 @@ mod tests {
             set_md5_key(&listener, peer, Some(&[7; 81])).unwrap_err().kind(),
             io::ErrorKind::InvalidInput
         );
+    }
+
+    #[test]
+    fn an_open_connection_has_a_round_trip_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let measured = measured(&stream).unwrap();
+        assert!(!measured.round_trip.is_zero(), "{measured:?}");
+        assert_eq!(measured.retransmissions, 0);
     }
 
     #[test]

@@ -68,34 +68,44 @@ fn totals(peer: &PeerView) -> [u64; 4] {
     ]
 }
 
-fn wide_columns() -> [Column; 11] {
+fn wide_columns() -> [Column; 16] {
     [
+        words("HOSTNAME"),
         numbers("LOCAL-AS"),
+        words("ROLE"),
         words("ROUTER-ID"),
         words("LOCAL-ADDRESS"),
         numbers("HOLD"),
+        numbers("LEFT"),
         numbers("RTT"),
+        numbers("RESENT"),
         numbers("FLAPS"),
         numbers("MSGS-RX"),
         numbers("MSGS-TX"),
         words("MD5"),
         words("BFD"),
+        words("RESTART"),
         words("DESCRIPTION"),
     ]
 }
 
-fn wide_cells(peer: &PeerView) -> [String; 11] {
+fn wide_cells(peer: &PeerView) -> [String; 16] {
     [
+        or_dash(peer.hostname.as_deref().map(one_line)),
         peer.local_asn.to_string(),
+        or_dash(peer.role.as_deref()),
         or_dash(peer.router_id),
         or_dash(peer.local_address),
         or_dash(peer.timers.hold_time_seconds.map(duration)),
+        or_dash(peer.timers.hold_remaining_seconds.map(moment)),
         or_dash(peer.rtt_seconds.map(round_trip)),
+        or_dash(peer.retransmissions),
         peer.flaps.to_string(),
         peer.messages.received.total().to_string(),
         peer.messages.sent.total().to_string(),
         yes(peer.md5).to_owned(),
         or_dash(peer.bfd.as_ref().map(|bfd| bfd_state(bfd.state))),
+        or_dash(peer.graceful_restart.as_ref().and_then(restart::in_brief)),
         or_dash(peer.description.as_deref().map(one_line)),
     ]
 }
@@ -147,6 +157,15 @@ fn session(text: &mut String, peer: &PeerView) {
     fact(text, "Address", ends);
     let kind = if peer.asn == peer.local_asn { "iBGP" } else { "eBGP" };
     fact(text, "AS", format!("{}, ours {} ({kind})", peer.asn, peer.local_asn));
+    if let Some(role) = &peer.role {
+        fact(text, "Role", format!("we are {role}"));
+    }
+    if let Some(hostname) = &peer.hostname {
+        fact(text, "Host name", one_line(hostname));
+    }
+    if let Some(version) = &peer.software_version {
+        fact(text, "Software", one_line(version));
+    }
     fact(text, "Router ID", peer.router_id.map_or("not known yet".to_owned(), |id| id.to_string()));
     fact(text, "Policy", format!("import {}, export {}", peer.import, peer.export));
     if let Some(cluster) = peer.cluster_id {
@@ -167,7 +186,8 @@ fn session(text: &mut String, peer: &PeerView) {
     fact(text, "Protection", protection);
     fact(text, "Timers", timers(&peer.timers, peer.state));
     if let Some(rtt) = peer.rtt_seconds {
-        fact(text, "Round trip", round_trip(rtt));
+        let resent = peer.retransmissions.map(|resent| format!(", {resent} segments sent again"));
+        fact(text, "Round trip", round_trip(rtt) + &resent.unwrap_or_default());
     }
     fact(text, "Sessions lost", peer.flaps.to_string());
     let malformed = &peer.malformed;
@@ -175,6 +195,10 @@ fn session(text: &mut String, peer: &PeerView) {
         let (withdrawn, discarded) = (malformed.treat_as_withdraw, malformed.attribute_discard);
         let said = format!("UPDATEs: {withdrawn} taken as withdrawal, {discarded} lost an attribute");
         fact(text, "Malformed", said);
+    }
+    let unrefreshed: u64 = peer.families.iter().map(|family| family.unrefreshed).sum();
+    if unrefreshed > 0 {
+        fact(text, "Refresh", format!("{unrefreshed} routes are not said again yet"));
     }
     if let Some(bfd) = &peer.bfd {
         watched(text, bfd);

@@ -88,3 +88,17 @@ fn returned(view: &ReturnedView) -> String {
     let examples: Vec<String> = view.examples.iter().map(ToString::to_string).collect();
     format!("{} of {} prefixes are not back: {}", view.missing, view.announced_before, examples.join(", "))
 }
+
+/// Says in one word who restarts, or how long the peer's routes would be kept if it did.
+pub(super) fn in_brief(restart: &PeerRestartView) -> Option<String> {
+    Some(match restart.role {
+        RestartNow::Idle => {
+            let agreed = restart.agreed.as_ref().filter(|agreed| !agreed.families.is_empty())?;
+            duration(agreed.restart_time_seconds)
+        }
+        RestartNow::Restarting => "restarting".to_owned(),
+        RestartNow::Helping => "helping".to_owned(),
+        RestartNow::LongLived => "long-lived".to_owned(),
+        RestartNow::Returning => "returning".to_owned(),
+    })
+}

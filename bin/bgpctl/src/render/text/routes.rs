@@ -279,6 +279,9 @@ fn further(attributes: &AttributesView) -> Vec<String> {
         let clusters: Vec<String> = attributes.cluster_list.iter().map(ToString::to_string).collect();
         lines.push(format!("originator {originator}, reflected by {}", clusters.join(" ")));
     }
+    if let Some(asn) = attributes.only_to_customer {
+        lines.push(format!("only to customers since AS {asn}"));
+    }
     lines.extend(attributes.unknown.iter().map(|unknown| format!("not understood, passed on: {unknown}")));
     lines
 }

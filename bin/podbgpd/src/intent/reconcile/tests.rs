@@ -18,6 +18,9 @@ fn intent(peers: &[&str]) -> Intent {
             router_id: BgpId::new(Ipv4Addr::new(10, 0, 0, 40)).unwrap(),
             listen: BTreeSet::from(["0.0.0.0:179".parse().unwrap()]),
             blocks: BTreeSet::from(["10.20.30.64/26".parse().unwrap()]),
+            require_policy: false,
+            announce_fqdn: true,
+            announce_version: false,
         },
         fib: Fib {
             install: true,
@@ -156,6 +159,8 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         asn,
         local_asn,
         local_address,
+        role,
+        role_strict,
         passive,
         hold_time,
         connect_retry,
@@ -184,7 +189,17 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
 
 #[test]
 fn every_field_of_a_node_has_a_row() {
-    let node = count_fields!(Node { name, asn, router_id, cluster_id, listen, blocks });
+    let node = count_fields!(Node {
+        name,
+        asn,
+        router_id,
+        cluster_id,
+        listen,
+        blocks,
+        require_policy,
+        announce_fqdn,
+        announce_version,
+    });
     let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups });
     let decision = count_fields!(Decision { multipath_relax, always_compare_med });
     let bfd = count_fields!(BfdTiming { min_tx, min_rx, multiplier });

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bgp::fsm::{self, State, Timer};
-use bgp::{Capability, Family, FamilySet, Negotiated};
+use bgp::{Family, FamilySet, Negotiated};
 use control::{
     CapabilitiesView, ErrorCode, ErrorView, LastErrorView, MalformedView, MessageCountsView, MessagesView,
     PeerFamilyView, PeerState, PeerView, RejectedView, TimersView,
@@ -12,7 +12,8 @@ use rib::{PeerId, RejectReason, Standing};
 
 use super::super::Speaker;
 use super::super::peering::Peering;
-use super::words;
+use super::{capabilities, words};
+use crate::transport::Key;
 
 impl Speaker {
     /// Shows every peer, in the order of the names.
@@ -41,6 +42,11 @@ impl Speaker {
             state_seconds: super::age(stats.last_transition.unwrap_or(self.epoch), now),
             administratively_down: !peering.is_wanted(),
             router_id: session.map(|session| session.negotiated.peer_id.to_ipv4()),
+            hostname: session
+                .and_then(|session| capabilities::hostname(&session.negotiated.peer_capabilities)),
+            software_version: session
+                .and_then(|session| capabilities::software_version(&session.negotiated.peer_capabilities)),
+            role: intent.role.map(|role| role.to_string()),
             local_address: peering
                 .session
                 .as_ref()
@@ -53,8 +59,8 @@ impl Speaker {
             },
             timers: timers(peering, now),
             capabilities: session.map_or_else(CapabilitiesView::default, |session| CapabilitiesView {
-                local: session.negotiated.local_capabilities.iter().map(capability).collect(),
-                remote: session.negotiated.peer_capabilities.iter().map(capability).collect(),
+                local: session.negotiated.local_capabilities.iter().map(capabilities::in_words).collect(),
+                remote: session.negotiated.peer_capabilities.iter().map(capabilities::in_words).collect(),
             }),
             md5: intent.password.is_some(),
             ttl_security: intent.ttl_security.is_some(),
@@ -69,11 +75,19 @@ impl Speaker {
             bfd: self.bfd_view(peering, now),
             graceful_restart: self.peer_restart_view(id, peering, now),
             rtt_seconds: None,
+            retransmissions: None,
             last_error: stats
                 .last_error
                 .as_ref()
                 .map(|error| last_error(error, intent.password.is_some(), now)),
         })
+    }
+
+    /// Returns the connection a peer's session runs on.
+    #[must_use]
+    pub fn session_key(&self, name: &str) -> Option<Key> {
+        let id = *self.by_name.get(name)?;
+        Some((id, self.peerings.get(&id)?.machine.session()?.connection))
     }
 
     /// Says that nobody has this name, and which names there are.
@@ -109,6 +123,7 @@ impl Speaker {
             best: (counts.standing(Standing::Best) + counts.standing(Standing::Multipath)).into(),
             advertised: counts.advertised.into(),
             stale: self.rib.stale(id)[family as usize].into(),
+            unrefreshed: self.rib.unrefreshed(id)[family as usize].into(),
             rejected: rejected.collect(),
             max_prefixes: peering.intent.max_prefixes.map(Into::into),
         }
@@ -157,57 +172,4 @@ fn last_error(error: &fsm::LastError, signed: bool, now: Instant) -> LastErrorVi
         view.text.push_str("; with TCP MD5, a wrong password is met with silence");
     }
     view
-}
-
-fn capability(capability: &Capability) -> String {
-    let code = |code: bgp::family::AfiSafi| match Family::from_code(code) {
-        Some(family) => family.to_string(),
-        None => format!("afi {} safi {}", code.afi, code.safi),
-    };
-    match capability {
-        Capability::Multiprotocol(family) => format!("multiprotocol {}", code(*family)),
-        Capability::RouteRefresh => "route refresh".to_owned(),
-        Capability::ExtendedNextHop(entries) => {
-            let entry = |entry: &bgp::capability::ExtendedNextHop| {
-                format!("{} over afi {}", code(entry.family), entry.next_hop_afi)
-            };
-            format!("extended next hop {}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
-        }
-        Capability::ExtendedMessage => "extended message".to_owned(),
-        Capability::LinkLocalNextHop => "link-local next hop".to_owned(),
-        Capability::GracefulRestart(restart) => {
-            let kept = restart.families.iter().map(|&(family, forwarding)| match forwarding {
-                true => format!("{} (forwarding kept)", code(family)),
-                false => code(family),
-            });
-            let kept: Vec<_> = kept.collect();
-            match kept.is_empty() {
-                true => "graceful restart: End-of-RIB only".to_owned(),
-                false => {
-                    let restarted = if restart.restarted { ", just restarted" } else { "" };
-                    format!("graceful restart {} s{restarted}: {}", restart.restart_time, kept.join(", "))
-                }
-            }
-        }
-        Capability::AddPath(entries) => {
-            let entry = |entry: &bgp::capability::AddPath| {
-                let direction = match (entry.receive, entry.send) {
-                    (true, true) => "receive and send",
-                    (true, false) => "receive",
-                    (false, _) => "send",
-                };
-                format!("{} {direction}", code(entry.family))
-            };
-            format!("several paths: {}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
-        }
-        Capability::LongLivedGracefulRestart(families) => {
-            let kept = families.iter().map(|kept| format!("{} {} s", code(kept.family), kept.stale_time));
-            match families.is_empty() {
-                true => "long-lived graceful restart: helper only".to_owned(),
-                false => format!("long-lived graceful restart: {}", kept.collect::<Vec<_>>().join(", ")),
-            }
-        }
-        Capability::FourOctetAsn(asn) => format!("4-octet AS {asn}"),
-        Capability::Unknown { code, value } => format!("code {code}, {} octets", value.len()),
-    }
 }

@@ -220,6 +220,7 @@ impl Speaker {
             stale: path.stale().map(|staleness| match staleness {
                 rib::Staleness::Stale => control::Staleness::Stale,
                 rib::Staleness::LongLived => control::Staleness::LongLived,
+                rib::Staleness::Unrefreshed => control::Staleness::Unrefreshed,
             }),
             reason,
         }
@@ -263,6 +264,7 @@ pub(super) fn attributes_view(attributes: &PathAttributes) -> AttributesView {
         large_communities: texts(&attributes.rare.large_communities),
         originator_id: attributes.rare.originator_id.map(bgp::BgpId::to_ipv4),
         cluster_list: attributes.rare.cluster_list.clone(),
+        only_to_customer: attributes.rare.only_to_customer.map(|asn| asn.0),
         unknown: attributes
             .rare
             .unknown
