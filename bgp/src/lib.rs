@@ -24,6 +24,7 @@ pub mod asn;
 pub mod attributes;
 pub mod bfd;
 pub mod bgp_id;
+pub mod bmp;
 pub mod capability;
 pub mod community;
 pub mod family;
