@@ -32,6 +32,7 @@ pub mod fsm;
 pub mod hold_time;
 mod jitter;
 pub mod message;
+pub mod mrt;
 pub mod notification;
 pub mod wire;
 
