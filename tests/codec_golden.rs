@@ -83,6 +83,10 @@ fn capability(capability: &Capability) -> String {
                 restart.families.iter().map(|(code, kept)| (code.afi, *kept)).collect::<Vec<_>>(),
             )
         }
+        Capability::LongLivedGracefulRestart(families) => {
+            let kept = families.iter().map(|kept| (kept.family.afi, kept.forwarding, kept.stale_time));
+            format!("long-lived {:?}", kept.collect::<Vec<_>>())
+        }
         Capability::FourOctetAsn(asn) => format!("as4 {asn}"),
         Capability::Unknown { code, .. } => format!("({code})"),
     }
@@ -152,7 +156,7 @@ fn tagged(prefixes: &str, next_hop: &str) -> String {
 fn bird_means_the_same_with_as_numbers_of_both_sizes() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 240: mp 1/1, mp 2/1, refresh, next hop 1/1 by 2, long messages, \
-         restart 120 s r=0 n=0 [], as4 4200000001, (70), (71)"
+         restart 120 s r=0 n=0 [], as4 4200000001, (70), long-lived []"
             .to_owned(),
         tagged("0.0.0.0/0 10.244.1.0/24 10.244.2.0/26", "10.9.0.2"),
         "end of ipv4".to_owned(),
@@ -167,7 +171,8 @@ fn bird_means_the_same_with_as_numbers_of_both_sizes() {
 fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, next hop 1/1 by 2, mp 2/1, (128), refresh, (70), \
-         as4 4200000001, long messages, (69), (73), restart 120 s r=1 n=1 [], (71)"
+         as4 4200000001, long messages, (69), (73), restart 120 s r=1 n=1 [], \
+         long-lived [(1, true, 0), (2, true, 0)]"
             .to_owned(),
         tagged("10.244.1.0/24 10.244.2.0/26", "fd09::2"),
         tagged("2001:db8::/32 fd44:1::/64", "fd09::2"),
@@ -179,7 +184,8 @@ fn frr_sends_ipv4_routes_by_an_ipv6_next_hop() {
 fn frr_says_a_long_aggregator_in_two_attributes() {
     let expected = [
         "open AS 4200000001 id 10.9.0.2 hold 9: mp 1/1, mp 2/1, (128), refresh, (70), as4 4200000001, \
-         long messages, (69), (73), restart 120 s r=1 n=1 [(1, false), (2, false)], (71)",
+         long messages, (69), (73), restart 120 s r=1 n=1 [(1, false), (2, false)], \
+         long-lived [(1, true, 0), (2, true, 0)]",
         "0.0.0.0/0 via 10.9.0.2 Igp path 4200000001 med 0",
         "10.244.0.0/16 via 10.9.0.2 Igp path 4200000001 med 0 atomic by 4200000001 10.9.0.2",
     ];

@@ -2,8 +2,14 @@
 
 #[path = "daemon/collision.rs"]
 mod collision;
+#[path = "daemon/failover.rs"]
+mod failover;
 #[path = "daemon/full_table.rs"]
 mod full_table;
+#[path = "daemon/graceful_restart.rs"]
+mod graceful_restart;
+#[path = "daemon/hands.rs"]
+mod hands;
 #[path = "daemon/kernel.rs"]
 mod kernel;
 #[path = "daemon/reload.rs"]

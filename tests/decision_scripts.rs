@@ -11,7 +11,9 @@
 //! > NAME announces 10.0.0.0/8 [path 65001,65002] [via ADDRESS] [med N] [local-pref N] [origin egp]
 //!         [originator ID] [clusters ID,ID] [path-id N]
 //! > NAME withdraws 10.0.0.0/8 [path-id N]
+//!         [communities A,B]
 //! > originate 10.0.0.0/8
+//! > NAME is lost | NAME is lost for long
 //! ```
 
 use std::collections::BTreeMap;
@@ -132,9 +134,15 @@ impl World {
                 self.originated.push(Origination::of(prefix.parse()?));
                 self.rib.originate(self.originated.clone(), 0);
             }
+            [name, "is", "lost"] => self.rib.peer_lost(self.peer_id(name)?, FamilySet::ALL),
+            [name, "is", "lost", "for", "long"] => {
+                let peer = self.peer_id(name)?;
+                self.rib.peer_lost(peer, FamilySet::ALL);
+                Family::ALL.iter().for_each(|&family| self.rib.begin_long_lived(peer, family));
+            }
             [name, "announces", prefix, ref said @ ..] => self.announce(name, prefix, said)?,
             [name, "withdraws", prefix, ref said @ ..] => {
-                let (peer, ..) = *self.names.get(name).context("no such peer")?;
+                let peer = self.peer_id(name)?;
                 let mut nlri = Nlri::from(prefix.parse::<ipnet::IpNet>()?);
                 if let ["path-id", number] = said {
                     nlri.path_id = number.parse()?;
@@ -173,7 +181,10 @@ impl World {
             import: Arc::new(Import::All),
             export: Arc::new(Export::None),
             max_prefixes: None,
+            long_lived: FamilySet::NONE,
             enforce_first_as: true,
+            graceful_shutdown: true,
+            drain: None,
         };
         self.rib.peer_up(peer, info);
         Ok(())
@@ -206,6 +217,10 @@ impl World {
                 "clusters" => {
                     let clusters = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
                     attributes.rare.edit(|rare| rare.cluster_list = clusters);
+                }
+                "communities" => {
+                    attributes.communities = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+                    attributes.communities.sort_unstable();
                 }
                 "path-id" => nlri.path_id = value.parse()?,
                 _ => bail!("what is {key}?"),
@@ -241,6 +256,10 @@ impl World {
             }
         }
         text
+    }
+
+    fn peer_id(&self, name: &str) -> Result<PeerId> {
+        self.names.get(name).map(|(peer, ..)| *peer).context("no such peer")
     }
 
     fn name(&self, peer: PeerId) -> &str {

@@ -2,175 +2,22 @@
 
 #![allow(clippy::print_stdout)]
 
-use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
-use std::process::{Child, Command as Process, Stdio};
-use std::sync::mpsc as std_mpsc;
+use std::process::Command as Process;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fib::{
-    Change, Command, Event, FibHandle, FibSettings, Filter, NextHop, NextHopSet, Resolution, RouteState,
-    Snapshot, Target, Unreachable,
+    Change, Command, Event, FibSettings, Filter, NextHop, NextHopSet, Resolution, RouteState, Target,
+    Unreachable,
 };
 use nix::unistd::geteuid;
-use support::netns::{in_namespace, ip, until, veth};
-use tokio::sync::{mpsc, oneshot};
+use support::fib_thread::{DeletionWatch, Fib, kernel, two_links, via};
+use support::netns::{in_namespace, ip, until};
+use tokio::sync::mpsc;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The crate under test, driven from a plain thread.
-struct Fib {
-    handle: FibHandle,
-    events: mpsc::Receiver<Event>,
-}
-
-impl Fib {
-    fn start(settings: FibSettings) -> Self {
-        let (sender, events) = mpsc::channel(64);
-        let handle = fib::spawn(settings, sender).expect("netlink opens");
-        let mut fib = Self { handle, events };
-        fib.wait_for(|event| matches!(event, Event::Ready { .. }).then_some(()));
-        fib
-    }
-
-    /// Waits for an event that `pick` likes; the others are dropped.
-    fn wait_for<T>(&mut self, pick: impl Fn(&Event) -> Option<T>) -> T {
-        let start = Instant::now();
-        loop {
-            match self.events.try_recv() {
-                Ok(event) => {
-                    if let Some(picked) = pick(&event) {
-                        return picked;
-                    }
-                }
-                Err(_) => {
-                    assert!(start.elapsed() < PATIENCE, "the event never came");
-                    thread::sleep(Duration::from_millis(2));
-                }
-            }
-        }
-    }
-
-    fn send(&self, command: Command) {
-        let mut command = Some(command);
-        until(PATIENCE, "room for a command", || match self.handle.try_send(command.take().unwrap()) {
-            Ok(()) => true,
-            Err(refused) => {
-                command = Some(refused);
-                false
-            }
-        });
-    }
-
-    fn want(&self, prefix: &str, target: Target) {
-        self.send(Command::Apply(vec![Change { prefix: prefix.parse().unwrap(), target: Some(target) }]));
-    }
-
-    fn unwant(&self, prefix: &str) {
-        self.send(Command::Apply(vec![Change { prefix: prefix.parse().unwrap(), target: None }]));
-    }
-
-    fn snapshot(&mut self, filter: Filter) -> Snapshot {
-        let (reply, mut answer) = oneshot::channel();
-        self.send(Command::Snapshot(filter, reply));
-        let mut snapshot = None;
-        until(PATIENCE, "a snapshot", || {
-            // The thread must never wait for us.
-            while self.events.try_recv().is_ok() {}
-            snapshot = answer.try_recv().ok();
-            snapshot.is_some()
-        });
-        snapshot.unwrap()
-    }
-
-    fn state(&mut self, prefix: &str) -> Option<RouteState> {
-        let snapshot = self.snapshot(Filter::Prefixes(vec![prefix.parse().unwrap()]));
-        snapshot.routes.into_iter().next().map(|route| route.state)
-    }
-
-    fn wait_until_installed(&mut self, prefix: &str) -> Duration {
-        until(PATIENCE, "installed", || self.state(prefix) == Some(RouteState::Installed))
-    }
-
-    fn resolution(&mut self, address: &str) -> Resolution {
-        let address: IpAddr = address.parse().unwrap();
-        self.wait_for(|event| match event {
-            Event::Resolved(answers) => {
-                answers.iter().find(|(of, _)| *of == address).map(|(_, resolution)| resolution.clone())
-            }
-            _ => None,
-        })
-    }
-}
-
-fn via(addresses: &[&str]) -> Target {
-    let next_hops = addresses.iter().map(|address| NextHop::via(address.parse().unwrap()));
-    Target::Forward(NextHopSet::new(next_hops).unwrap())
-}
-
-/// Two interfaces with a neighbour network each.
-fn two_links() {
-    veth("eth1", "eth1-peer");
-    veth("eth2", "eth2-peer");
-    ip("addr add 10.0.1.1/24 dev eth1");
-    ip("addr add 10.0.2.1/24 dev eth2");
-    ip("-6 addr add fd00:1::1/64 dev eth1 nodad");
-    ip("-6 addr add fd00:2::1/64 dev eth2 nodad");
-}
-
-/// What the kernel holds for a prefix, in one line; empty if nothing.
-fn kernel(prefix: &str) -> String {
-    let family = if prefix.contains(':') { "-6" } else { "-4" };
-    let lines = ip(&format!("-o {family} route show table all exact {prefix}"));
-    lines.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Listens for routes being deleted.
-struct DeletionWatch {
-    monitor: Child,
-    lines: std_mpsc::Receiver<String>,
-}
-
-impl DeletionWatch {
-    fn start() -> Self {
-        let mut monitor =
-            Process::new("ip").args(["-o", "monitor", "route"]).stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(monitor.stdout.take().unwrap());
-        let (sender, lines) = std_mpsc::channel();
-        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let watch = Self { monitor, lines };
-        // It listens once it has told of a route made for that purpose.
-        let mut protocol = 100;
-        let heard = || {
-            // A replacement by the same is not told.
-            protocol += 1;
-            ip(&format!("route replace blackhole 198.18.0.1/32 table 77 proto {protocol}"));
-            watch.lines.recv_timeout(Duration::from_millis(50)).is_ok()
-        };
-        until(PATIENCE, "the monitor listens", heard);
-        watch
-    }
-
-    fn deletions(mut self) -> Vec<String> {
-        thread::sleep(Duration::from_millis(100));
-        self.end();
-        self.lines.iter().filter(|line| line.starts_with("Deleted")).collect()
-    }
-
-    fn end(&mut self) {
-        // It may have ended already, which is what we want.
-        let _ = self.monitor.kill();
-        let _ = self.monitor.wait();
-    }
-}
-
-impl Drop for DeletionWatch {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
 
 #[test]
 fn every_kind_of_route_is_installed_and_removed() {

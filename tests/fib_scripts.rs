@@ -11,8 +11,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fib::{
-    Action, Drift, FibRoute, FibSettings, Filter, KernelEvent, KernelRoute, NextHop, NextHopSet, Op, Outcome,
-    RouteState, Table, Target, WriteError,
+    Action, Drift, FibRoute, FibSettings, Filter, KernelEvent, KernelRoute, NextHop, NextHopGroups,
+    NextHopSet, Op, Outcome, RouteState, Table, Target, WriteError,
 };
 use ipnet::IpNet;
 
@@ -33,7 +33,8 @@ struct Kernel {
 impl Kernel {
     fn route(&self, prefix: IpNet, metric: u32) -> Option<KernelRoute> {
         let (protocol, target) = self.routes.get(&(prefix, metric))?;
-        Some(KernelRoute { prefix, table: 254, protocol: *protocol, metric, target: Some(target.clone()) })
+        let (protocol, target) = (*protocol, Some(target.clone()));
+        Some(KernelRoute { prefix, table: 254, protocol, metric, target, group: None })
     }
 
     fn set(&mut self, prefix: IpNet, metric: u32, protocol: u8, target: Target) -> KernelEvent {
@@ -48,6 +49,7 @@ impl Kernel {
     }
 
     fn write(&mut self, op: &Op) -> Outcome {
+        let Op::Route(op) = op else { panic!("no groups are wanted here: {op}") };
         let refused = |errno, text: &str| Outcome::Refused(WriteError { errno, text: text.into() });
         let metric = if let Action::DeleteStray { metric } = op.action { metric } else { METRIC };
         let held = self.routes.get(&(op.prefix, metric)).map(|(protocol, _)| *protocol);
@@ -88,7 +90,9 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let settings = FibSettings { install: true, protocol: OURS, table: 254, metric: METRIC };
+        let next_hop_groups = NextHopGroups::Never;
+        let settings =
+            FibSettings { install: true, protocol: OURS, table: 254, metric: METRIC, next_hop_groups };
         let now = Instant::now();
         let (table, kernel) = (Table::new(settings), Kernel::default());
         Self { table, kernel, start: now, now, seen: Vec::new() }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use bgp::capability::GracefulRestart;
 use bgp::fsm::{Action, ConnId, Event, Peer, PeerSettings, StopReason};
 use bgp::message::RouteRefresh;
 use bgp::notification::NotificationError;
@@ -86,9 +87,21 @@ fn capabilities(words: &str) -> anyhow::Result<Vec<Capability>> {
             "ipv4" => Ok(Capability::Multiprotocol(Family::Ipv4.code())),
             "ipv6" => Ok(Capability::Multiprotocol(Family::Ipv6.code())),
             "refresh" => Ok(Capability::RouteRefresh),
+            "restart" => Ok(graceful_restart(false)),
+            "restart-n" => Ok(graceful_restart(true)),
             _ => bail!("no capability {name}"),
         })
         .collect()
+}
+
+fn graceful_restart(notification: bool) -> Capability {
+    let families = vec![(Family::Ipv4.code(), true)];
+    Capability::GracefulRestart(GracefulRestart {
+        restarted: false,
+        notification,
+        restart_time: 120,
+        families,
+    })
 }
 
 fn event(verb: &str, rest: &str) -> anyhow::Result<Event> {
@@ -97,6 +110,7 @@ fn event(verb: &str, rest: &str) -> anyhow::Result<Event> {
     Ok(match verb {
         "start" => Event::Start,
         "stop" => Event::Stop { reason: stop_reason(number, rest)? },
+        "path-up" => Event::PathUp,
         "incoming" => Event::Incoming,
         "connected" => Event::Connected(connection()?),
         "failed" => Event::ConnectFailed(connection()?, rest.to_owned()),
@@ -116,6 +130,9 @@ fn stop_reason(name: &str, message: &str) -> anyhow::Result<StopReason> {
         "configuration-change" => StopReason::OtherConfigurationChange,
         "max-prefixes" => StopReason::MaxPrefixes,
         "bfd-down" => StopReason::BfdDown,
+        "interface-down" => StopReason::InterfaceDown(message),
+        "address-gone" => StopReason::AddressGone(message.parse()?),
+        "neighbour-failed" => StopReason::NeighbourFailed(message),
         "restart" => StopReason::Restart,
         _ => bail!("no reason {name}"),
     })

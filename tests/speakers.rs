@@ -5,10 +5,16 @@
 mod bfd;
 #[path = "speakers/convergence.rs"]
 mod convergence;
+#[path = "speakers/drain.rs"]
+mod drain;
 #[path = "speakers/explained.rs"]
 mod explained;
+#[path = "speakers/failover.rs"]
+mod failover;
 #[path = "speakers/flow.rs"]
 mod flow;
+#[path = "speakers/graceful.rs"]
+mod graceful;
 #[path = "speakers/operators.rs"]
 mod operators;
 #[path = "speakers/reload.rs"]
@@ -25,7 +31,7 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{BfdTiming, Decision, Export, Fib, Intent, Node, PeerIntent};
+use podbgpd::intent::{BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Intent, Node, PeerIntent};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.
@@ -41,8 +47,17 @@ fn node(number: u8) -> Intent {
             listen: [].into(),
             blocks: blocks(number).into(),
         },
-        fib: Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 },
+        fib: Fib {
+            install: true,
+            protocol: 179,
+            metric: 20,
+            table: 254,
+            max_paths: 16,
+            next_hop_groups: fib::NextHopGroups::Auto,
+        },
         bfd: BfdTiming::default(),
+        graceful_restart: GracefulRestart::default(),
+        drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),

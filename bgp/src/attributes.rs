@@ -155,6 +155,12 @@ impl From<RareAttributes> for Rare {
 }
 
 impl PathAttributes {
+    /// Tells whether a community is attached.
+    #[must_use]
+    pub fn carries(&self, community: Community) -> bool {
+        self.communities.binary_search(&community).is_ok()
+    }
+
     /// Makes the attributes of a route that has been nowhere: origin IGP, an empty path.
     #[must_use]
     pub fn originated(next_hop: NextHop) -> Self {

@@ -22,6 +22,8 @@ pub enum Capability {
     ExtendedMessage,
     /// Preserves forwarding over a restart, and sends End-of-RIB (code 64, RFC 4724 §3).
     GracefulRestart(GracefulRestart),
+    /// Has its routes kept for long after a loss, as the least preferred (code 71, RFC 9494 §3.1).
+    LongLivedGracefulRestart(Vec<LongLived>),
     /// Speaks 4-octet AS numbers; this is its own (code 65, RFC 6793 §3).
     FourOctetAsn(Asn),
     /// Anything else, kept as it came.
@@ -55,6 +57,17 @@ pub struct GracefulRestart {
     pub families: Vec<(AfiSafi, bool)>,
 }
 
+/// One family of the Long-Lived Graceful Restart capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LongLived {
+    /// The family kept.
+    pub family: AfiSafi,
+    /// Whether forwarding really was preserved (the F bit).
+    pub forwarding: bool,
+    /// How long its routes are kept once the restart time has run out, in seconds: 24 bits.
+    pub stale_time: u32,
+}
+
 /// What a session is, once each side has seen the other's OPEN.
 ///
 /// Exists only after both OPENs, so nobody can ask for the peer's AS before the peer has said it.
@@ -82,6 +95,12 @@ pub struct Negotiated {
     pub extended_next_hop: FamilySet,
     /// What the peer says about restarts, if it says anything.
     pub graceful_restart: Option<GracefulRestart>,
+    /// How long the peer wants its routes kept beyond a restart. Nothing unless it speaks of restarts too
+    /// (RFC 9494 §4.1).
+    pub long_lived: Vec<LongLived>,
+    /// Whether routes survive a NOTIFICATION and a silence, other than a Hard Reset: both sides set the N bit
+    /// (RFC 8538 §4).
+    pub notification_keeps: bool,
     /// All we offered.
     pub local_capabilities: Vec<Capability>,
     /// All the peer offered.
@@ -100,6 +119,8 @@ impl Negotiated {
         let speaks_four_octets = |open: &Open| {
             open.capabilities.iter().any(|capability| matches!(capability, Capability::FourOctetAsn(_)))
         };
+        let graceful_restart = graceful_restart(theirs);
+        let keeps = |restart: Option<&GracefulRestart>| restart.is_some_and(|restart| restart.notification);
         Self {
             local_asn: ours.asn,
             peer_asn: theirs.asn,
@@ -111,10 +132,10 @@ impl Negotiated {
             extended_messages: both(&Capability::ExtendedMessage),
             route_refresh: both(&Capability::RouteRefresh),
             extended_next_hop: extended_next_hop(ours).intersection(extended_next_hop(theirs)),
-            graceful_restart: theirs.capabilities.iter().rev().find_map(|capability| match capability {
-                Capability::GracefulRestart(restart) => Some(restart.clone()),
-                _ => None,
-            }),
+            long_lived: if graceful_restart.is_some() { long_lived(theirs) } else { Vec::new() },
+            notification_keeps: keeps(self::graceful_restart(ours).as_ref())
+                && keeps(graceful_restart.as_ref()),
+            graceful_restart,
             local_capabilities: ours.capabilities.clone(),
             peer_capabilities: theirs.capabilities.clone(),
         }
@@ -142,6 +163,22 @@ fn families(open: &Open) -> FamilySet {
         None => FamilySet::from_iter([Family::Ipv4]),
         Some(first) => std::iter::once(first).chain(named).filter_map(Family::from_code).collect(),
     }
+}
+
+/// Finds the capability; of several the last counts (RFC 4724 §3).
+fn graceful_restart(open: &Open) -> Option<GracefulRestart> {
+    open.capabilities.iter().rev().find_map(|capability| match capability {
+        Capability::GracefulRestart(restart) => Some(restart.clone()),
+        _ => None,
+    })
+}
+
+fn long_lived(open: &Open) -> Vec<LongLived> {
+    let found = open.capabilities.iter().rev().find_map(|capability| match capability {
+        Capability::LongLivedGracefulRestart(families) => Some(families.clone()),
+        _ => None,
+    });
+    found.unwrap_or_default()
 }
 
 fn extended_next_hop(open: &Open) -> FamilySet {
@@ -196,6 +233,35 @@ mod tests {
         assert!(!negotiated.extended_messages);
         assert!(negotiated.route_refresh);
         assert!(negotiated.is_internal());
+    }
+
+    #[test]
+    fn routes_survive_a_notification_only_when_both_set_the_n_bit() {
+        let restart = |notification| {
+            let (restarted, restart_time, families) = (false, 120, vec![]);
+            Capability::GracefulRestart(GracefulRestart { restarted, notification, restart_time, families })
+        };
+        let keeps = |ours, theirs| Negotiated::between(&open(1, ours), &open(2, theirs)).notification_keeps;
+        assert!(keeps(vec![restart(true)], vec![restart(true)]));
+        assert!(!keeps(vec![restart(true)], vec![restart(false)]));
+        assert!(!keeps(vec![restart(false)], vec![restart(true)]));
+        assert!(!keeps(vec![restart(true)], vec![]));
+        assert!(!keeps(vec![], vec![restart(true)]));
+    }
+
+    #[test]
+    fn long_lived_restart_counts_only_beside_graceful_restart() {
+        let kept = LongLived { family: Family::Ipv4.code(), forwarding: true, stale_time: 3600 };
+        let long_lived = Capability::LongLivedGracefulRestart(vec![kept]);
+        let restart = Capability::GracefulRestart(GracefulRestart {
+            restarted: false,
+            notification: false,
+            restart_time: 0,
+            families: vec![],
+        });
+        let of = |theirs| Negotiated::between(&open(1, vec![]), &open(2, theirs)).long_lived;
+        assert_eq!(of(vec![long_lived.clone(), restart]), [kept]);
+        assert_eq!(of(vec![long_lived]), []);
     }
 
     #[test]

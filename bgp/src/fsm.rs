@@ -50,6 +50,8 @@
 //! * A second incoming connection displaces a first that has not got its OPEN, and of two with an OPEN that
 //!   the same speaker opened the newer stays. The RFC is silent; a speaker that dials again has given up the
 //!   older, and we would wait for its hold timer.
+//! * A session that is up survives every collision but one, which RFC 4724 §5 adds: a peer that announced
+//!   graceful restart in it and opens another connection has restarted, and the session ends without a word.
 //! * When a session comes up, an attempt to connect that is still going on is given up rather than left to
 //!   become a collision.
 //! * The send hold timer (RFC 9687) runs only while octets wait to be written, and any progress restarts it.

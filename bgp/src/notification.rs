@@ -268,15 +268,39 @@ impl Notification {
         Self { error: NotificationError::Cease(reason), data: data.into() }
     }
 
-    /// Returns the operator's words in a cease, with what is unprintable or no UTF-8 replaced; `None` when
+    /// Wraps a notification so that it ends a graceful restart too (RFC 8538 §3).
+    #[must_use]
+    pub fn hard_reset(inner: &Self) -> Self {
+        let (code, subcode) = inner.error.codes();
+        let data = [&[code, subcode][..], &inner.data].concat();
+        Self { error: NotificationError::Cease(Cease::HardReset), data: data.into() }
+    }
+
+    /// Tells whether routes must not be kept over this, whatever was negotiated.
+    #[must_use]
+    pub fn is_hard_reset(&self) -> bool {
+        self.error == NotificationError::Cease(Cease::HardReset)
+    }
+
+    /// Returns the notification inside a Hard Reset, if there is one. It may be a Hard Reset again: nobody
+    /// should follow that down, for a message holds thousands of them.
+    #[must_use]
+    pub fn encapsulated(&self) -> Option<Self> {
+        let [code, subcode, ..] = *self.data else { return None };
+        let error = NotificationError::from_codes(code, subcode);
+        self.is_hard_reset().then(|| Self { error, data: self.data.slice(2..) })
+    }
+
+    /// Returns the operator's words in a cease, hard or not, with what is unprintable or no UTF-8 replaced; `None` when
     /// there are none or their length is wrong (RFC 9003 §2: malformed text never hurts).
     #[must_use]
     pub fn shutdown_message(&self) -> Option<String> {
-        let NotificationError::Cease(Cease::AdministrativeShutdown | Cease::AdministrativeReset) = self.error
+        let Self { error, data } = self.encapsulated().unwrap_or_else(|| self.clone());
+        let NotificationError::Cease(Cease::AdministrativeShutdown | Cease::AdministrativeReset) = error
         else {
             return None;
         };
-        let (&length, text) = self.data.split_first()?;
+        let (&length, text) = data.split_first()?;
         let text = text.get(..usize::from(length)).filter(|text| !text.is_empty())?;
         let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         Some(String::from_utf8_lossy(text).chars().map(printable).collect())
@@ -292,6 +316,9 @@ impl From<NotificationError> for Notification {
 impl fmt::Display for Notification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)?;
+        if let Some(inner) = self.encapsulated() {
+            write!(f, ": {}", inner.error)?;
+        }
         match self.shutdown_message() {
             Some(message) => write!(f, " (\"{message}\")"),
             None => Ok(()),
@@ -319,6 +346,35 @@ mod tests {
         let long = "é".repeat(200);
         let cut = Notification::shutdown(Cease::AdministrativeReset, &long);
         assert_eq!(cut.shutdown_message(), Some("é".repeat(127)));
+    }
+
+    #[test]
+    fn a_hard_reset_shows_what_is_inside() {
+        let said = Notification::shutdown(Cease::AdministrativeShutdown, "rack 12 is moving");
+        let hard = Notification::hard_reset(&said);
+        assert_eq!(hard.error.codes(), (6, 9));
+        assert_eq!(hard.data.get(..3), Some(&[6, 2, 17][..]));
+        assert_eq!(hard.encapsulated(), Some(said));
+        let shown = hard.to_string();
+        assert_eq!(shown, "cease: hard reset: cease: administrative shutdown (\"rack 12 is moving\")");
+    }
+
+    #[test]
+    fn a_hard_reset_may_hold_nothing_and_only_a_hard_reset_holds_another() {
+        let error = NotificationError::Cease(Cease::HardReset);
+        for data in [&[][..], &[6]] {
+            let hard = Notification { error, data: Bytes::copy_from_slice(data) };
+            assert_eq!((hard.encapsulated(), hard.to_string()), (None, String::from("cease: hard reset")));
+        }
+        let data = Bytes::from_static(&[6, 2]);
+        assert_eq!(Notification { error: NotificationError::HoldTimerExpired, data }.encapsulated(), None);
+    }
+
+    #[test]
+    fn hard_resets_inside_hard_resets_are_not_followed() {
+        let error = NotificationError::Cease(Cease::HardReset);
+        let nested = Notification { error, data: [6, 9].repeat(30_000).into() };
+        assert_eq!(nested.to_string(), "cease: hard reset: cease: hard reset");
     }
 
     #[test]

@@ -51,6 +51,16 @@ impl WriteError {
         matches!(self.errno, libc::ESRCH | libc::ENOENT)
     }
 
+    /// Tells whether the nexthop object the route was to hang on is not there.
+    pub(crate) fn names_no_next_hop(&self) -> bool {
+        self.errno == libc::EINVAL && self.text.starts_with("Nexthop id does not exist")
+    }
+
+    /// Tells whether the kernel does not know what was asked of it.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        self.errno == libc::EOPNOTSUPP
+    }
+
     /// Tells whether somebody's route already has the key we wanted to add.
     #[must_use]
     pub fn is_taken(&self) -> bool {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::netlink::{Monitor, Netlink};
 use crate::resolve::Resolution;
-use crate::route::{FibSettings, Target};
+use crate::route::{FibSettings, NextHop, Target};
 use crate::sync::Keeper;
 use crate::{Error, WriteError};
 
@@ -31,6 +31,11 @@ pub enum Command {
     Untrack(Vec<IpAddr>),
     /// Everything wanted has been said once: what an earlier run left and nobody claimed may go.
     Converged,
+    /// These next hops forward no longer: taken out of everything wanted so far. The same word as
+    /// [`FibHandle::lose`], in its place behind older [`Apply`](Self::Apply)s.
+    Lose(Vec<NextHop>),
+    /// Everything wanted has been said anew since the last loss: what still names a lost next hop means it.
+    Settled,
     /// Tell what is wanted and what the kernel has.
     Snapshot(Filter, oneshot::Sender<Snapshot>),
     /// End the thread; the routes stay.
@@ -185,8 +190,22 @@ pub struct Stats {
     pub drift_deleted: u64,
     /// Routes of ours found changed.
     pub drift_changed: u64,
+    /// Routes with our mark that were not wanted, nor left by an earlier run: another program uses it too.
+    pub intruders: u64,
     /// Routes put right after drift.
     pub repairs: u64,
+    /// Nexthop groups of ours found missing or changed.
+    pub drift_groups: u64,
+    /// Groups put right after that.
+    pub group_repairs: u64,
+    /// Nexthop objects of ours in the kernel.
+    pub next_hops: usize,
+    /// Nexthop groups of ours in the kernel.
+    pub groups: usize,
+    /// The kernel has no nexthop objects: every route names its next hops, whatever the settings say.
+    pub no_groups: bool,
+    /// Write requests sent to the kernel.
+    pub messages: u64,
     /// Times the kernel was read again in whole.
     pub resyncs: u64,
     /// Notifications or answers lost to a full buffer.
@@ -215,6 +234,7 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 pub struct FibHandle {
     commands: mpsc::Sender<Command>,
+    losses: mpsc::UnboundedSender<Vec<NextHop>>,
     progress: watch::Receiver<Progress>,
     thread: thread::JoinHandle<()>,
 }
@@ -234,6 +254,17 @@ impl FibHandle {
     /// Gives the command back if the thread has ended.
     pub async fn send(&self, command: Command) -> Result<(), Command> {
         self.commands.send(command).await.map_err(|refused| refused.0)
+    }
+
+    /// Takes next hops that forward no longer out of everything wanted, ahead of all waiting commands.
+    ///
+    /// That is one message for each, however many routes hang on it, and one for each route that names its next
+    /// hops. A route that has no other next hop stays as it is. What is wanted does without them until
+    /// [`Command::Lose`] of the same content has come in its order, behind the wishes that did not know yet;
+    /// every call must be followed by one. [`Command::Settled`] may then say that all wishes are new.
+    pub fn lose(&self, next_hops: Vec<NextHop>) {
+        // If the thread has ended there is nothing to lose.
+        let _ = self.losses.send(next_hops);
     }
 
     /// Returns how many commands can be handed over without waiting.
@@ -278,6 +309,8 @@ impl FibHandle {
 pub fn spawn(settings: FibSettings, events: mpsc::Sender<Event>) -> Result<FibHandle, Error> {
     let netlink = Netlink::open(&settings)?;
     let (commands, inbox) = mpsc::channel(COMMANDS);
+    // A loss is short and rare, and whoever tells of it must not wait.
+    let (losses, urgent) = mpsc::unbounded_channel();
     let (publish, progress) = watch::channel(Progress::default());
     let (started, outcome) = handshake::channel();
     let run = move || {
@@ -285,7 +318,7 @@ pub fn spawn(settings: FibSettings, events: mpsc::Sender<Event>) -> Result<FibHa
         match listen(&netlink) {
             Ok((runtime, monitor)) => {
                 let _ = started.send(Ok(()));
-                runtime.block_on(Keeper::new(settings, netlink, events, publish).run(monitor, inbox));
+                runtime.block_on(Keeper::new(settings, netlink, events, publish).run(monitor, inbox, urgent));
             }
             Err(error) => {
                 let _ = started.send(Err(error));
@@ -294,7 +327,7 @@ pub fn spawn(settings: FibSettings, events: mpsc::Sender<Event>) -> Result<FibHa
     };
     let thread = thread::Builder::new().name("fib".into()).spawn(run).map_err(Error::Thread)?;
     outcome.recv().unwrap_or_else(|_| Err(Error::Thread(io::ErrorKind::BrokenPipe.into())))?;
-    Ok(FibHandle { commands, progress, thread })
+    Ok(FibHandle { commands, losses, progress, thread })
 }
 
 fn listen(netlink: &Netlink) -> Result<(Runtime, Monitor), Error> {

@@ -20,7 +20,7 @@
 //! **Truth.** "Installed" is what the kernel confirmed by an answer, a notification or a dump.
 //!
 //! Map: [`FibRoute`] and its parts are the vocabulary; [`Table`] decides; [`spawn`] starts the thread that
-//! carries messages; [`Resolution`] is the answer about next hops.
+//! carries messages; [`Resolution`] is the answer about next hops; [`watch()`] tells of what ends sessions.
 
 mod error;
 mod handle;
@@ -31,12 +31,14 @@ mod resolve;
 mod route;
 mod sync;
 mod table;
+mod watch;
 
 pub use error::{Error, WriteError};
 pub use handle::{
     Change, Command, Event, FibHandle, Filter, Link, Refusal, RouteState, RouteStatus, Snapshot, Stats, spawn,
 };
-pub use plan::{Action, Op};
+pub use plan::{Action, Member, NextHopOp, Op, RouteOp};
 pub use resolve::{Gateway, Resolution, Unreachable};
-pub use route::{FibRoute, FibSettings, NextHop, NextHopSet, Target};
-pub use table::{Drift, KernelEvent, KernelRoute, Outcome, Table};
+pub use route::{FibRoute, FibSettings, NextHop, NextHopGroups, NextHopSet, Target};
+pub use table::{Drift, KernelEvent, KernelNextHop, KernelRoute, NextHopEvent, NextHopKind, Outcome, Table};
+pub use watch::{Address, Sight, Watch, watch};

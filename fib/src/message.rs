@@ -1,5 +1,7 @@
 //! Our words and the kernel's words for a route.
 
+pub(crate) mod next_hop;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 
@@ -13,23 +15,25 @@ use rtnetlink::packet_route::route::{
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::plan::{Action, Op};
+use crate::plan::{Action, RouteOp};
 use crate::resolve::{Gateway, Resolution, Unreachable};
 use crate::route::{FibSettings, NextHop, NextHopSet, Target};
 use crate::table::KernelRoute;
 
 /// Writes the request that carries out `op`.
-pub(crate) fn request(op: &Op, settings: &FibSettings, sequence: u32) -> NetlinkMessage<RouteNetlinkMessage> {
+pub(crate) fn request(
+    op: &RouteOp,
+    settings: &FibSettings,
+    sequence: u32,
+) -> NetlinkMessage<RouteNetlinkMessage> {
     let own_metric = settings.metric_of(op.prefix);
+    let route = |target| match op.group {
+        Some(group) => route_on_group(op.prefix, group, settings, own_metric),
+        None => route(op.prefix, target, settings, own_metric),
+    };
     let (payload, flags) = match &op.action {
-        Action::Add(target) => {
-            let route = route(op.prefix, target, settings, own_metric);
-            (RouteNetlinkMessage::NewRoute(route), NLM_F_CREATE | NLM_F_EXCL)
-        }
-        Action::Replace(target) => {
-            let route = route(op.prefix, target, settings, own_metric);
-            (RouteNetlinkMessage::NewRoute(route), NLM_F_REPLACE)
-        }
+        Action::Add(target) => (RouteNetlinkMessage::NewRoute(route(target)), NLM_F_CREATE | NLM_F_EXCL),
+        Action::Replace(target) => (RouteNetlinkMessage::NewRoute(route(target)), NLM_F_REPLACE),
         Action::Delete => (RouteNetlinkMessage::DelRoute(key(op.prefix, settings, own_metric)), 0),
         Action::DeleteStray { metric } => {
             (RouteNetlinkMessage::DelRoute(key(op.prefix, settings, *metric)), 0)
@@ -74,10 +78,12 @@ pub(crate) fn kernel_route(message: &RouteMessage) -> Option<KernelRoute> {
     if header.tos != 0 || header.source_prefix_length != 0 || header.flags.contains(RouteFlags::Cloned) {
         return None;
     }
-    let mut metric = 0;
+    let (mut metric, mut group) = (0, None);
     for attribute in &message.attributes {
-        if let RouteAttribute::Priority(priority) = attribute {
-            metric = *priority;
+        match attribute {
+            RouteAttribute::Priority(priority) => metric = *priority,
+            RouteAttribute::NhId(id) => group = Some(*id),
+            _ => {}
         }
     }
     Some(KernelRoute {
@@ -86,6 +92,7 @@ pub(crate) fn kernel_route(message: &RouteMessage) -> Option<KernelRoute> {
         protocol: header.protocol.into(),
         metric,
         target: target(message),
+        group,
     })
 }
 
@@ -159,6 +166,14 @@ fn route(prefix: IpNet, target: &Target, settings: &FibSettings, metric: u32) ->
     message
 }
 
+fn route_on_group(prefix: IpNet, group: u32, settings: &FibSettings, metric: u32) -> RouteMessage {
+    let mut message = key(prefix, settings, metric);
+    message.header.scope = RouteScope::Universe;
+    message.header.kind = RouteType::Unicast;
+    message.attributes.push(RouteAttribute::NhId(group));
+    message
+}
+
 fn single(message: &mut RouteMessage, prefix: IpNet, next_hop: &NextHop) {
     match next_hop.address {
         Some(address) => message.attributes.push(gateway(prefix, address)),
@@ -191,7 +206,7 @@ fn gateway(prefix: IpNet, address: IpAddr) -> RouteAttribute {
     }
 }
 
-fn is_onlink(next_hop: &NextHop) -> bool {
+pub(crate) fn is_onlink(next_hop: &NextHop) -> bool {
     next_hop.interface.is_some()
         && matches!(next_hop.address, Some(IpAddr::V4(address)) if address.is_link_local())
 }

@@ -5,6 +5,7 @@
 //! to a batch already lie in the buffer when sending returns; an answer that is not there was lost.
 
 mod answer;
+mod ears;
 mod monitor;
 mod options;
 
@@ -26,8 +27,9 @@ use crate::message;
 use crate::plan::Op;
 use crate::resolve::{Resolution, Unreachable};
 use crate::route::FibSettings;
-use crate::table::{KernelRoute, Outcome};
+use crate::table::{KernelNextHop, KernelRoute, NextHopEvent, Outcome};
 
+pub(crate) use self::ears::{Ears, Heard};
 pub(crate) use self::monitor::{Monitor, Notification};
 
 /// The most writes in one batch: all their refusals fit even the default receive buffer.
@@ -97,7 +99,15 @@ impl Netlink {
         for op in ops.iter().take(BATCH) {
             last = self.outgoing.len();
             self.sequence = self.sequence.wrapping_add(1);
-            append(&mut self.outgoing, &message::request(op, &self.settings, self.sequence));
+            match op {
+                Op::Route(op) => {
+                    append(&mut self.outgoing, &message::request(op, &self.settings, self.sequence));
+                }
+                Op::NextHop(op) => {
+                    let (buffer, protocol) = (&mut self.outgoing, self.settings.protocol);
+                    message::next_hop::append_request(buffer, op, protocol, self.sequence);
+                }
+            }
             count += 1;
             if self.outgoing.len() >= BATCH_OCTETS {
                 break;
@@ -138,6 +148,32 @@ impl Netlink {
             })?;
         }
         Ok(())
+    }
+
+    /// Reads every nexthop object; `None` if this kernel has no such thing.
+    pub(crate) fn dump_next_hops(&mut self) -> Result<Option<Vec<KernelNextHop>>, Error> {
+        let mut all = Vec::new();
+        for _ in 0..DUMP_TRIES {
+            all.clear();
+            self.sequence = self.sequence.wrapping_add(1);
+            self.outgoing.clear();
+            message::next_hop::append_dump_request(&mut self.outgoing, self.sequence);
+            self.send()?;
+            let consistent = self.read_dump("nexthop objects", |octets| {
+                if let Some(NextHopEvent::Present(found)) = message::next_hop::event(octets) {
+                    all.push(found);
+                }
+            });
+            match consistent {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(Error::Dump { source, .. }) if source.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(all))
     }
 
     /// Reads every interface.
@@ -219,7 +255,15 @@ impl Netlink {
         mut each: impl FnMut(RouteNetlinkMessage),
     ) -> Result<(), Error> {
         for _ in 0..DUMP_TRIES {
-            if self.dump_once(what, request.clone(), &mut each)? {
+            self.ask(request.clone(), NLM_F_DUMP)?;
+            let consistent = self.read_dump(what, |octets| {
+                // A message we cannot read is about something we never write.
+                let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets);
+                if let Ok(NetlinkMessage { payload: NetlinkPayload::InnerMessage(message), .. }) = answer {
+                    each(message);
+                }
+            })?;
+            if consistent {
                 break;
             }
             // Overtaken by changes: those are also notified, so the last try is good enough.
@@ -227,33 +271,23 @@ impl Netlink {
         Ok(())
     }
 
-    /// Reads one dump to its end; `false` if changes overtook it.
-    fn dump_once(
-        &mut self,
-        what: &'static str,
-        request: RouteNetlinkMessage,
-        each: &mut impl FnMut(RouteNetlinkMessage),
-    ) -> Result<bool, Error> {
-        let failed = |source| Error::Dump { what, source };
-        let sequence = self.ask(request, NLM_F_DUMP)?;
+    /// Reads the dump just asked for to its end; `false` if changes overtook it.
+    fn read_dump(&mut self, what: &'static str, mut each: impl FnMut(&[u8])) -> Result<bool, Error> {
         let mut consistent = true;
         loop {
             self.receive(0)?;
             for octets in answer::messages(&self.incoming) {
-                // A message we cannot read is about something we never write.
-                let Ok(answer) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets) else { continue };
-                if answer.header.sequence_number != sequence {
+                let Some(header) = answer::Header::of(octets) else { continue };
+                if header.sequence != self.sequence {
                     continue;
                 }
-                consistent &= answer.header.flags & NLM_F_DUMP_INTR == 0;
-                match answer.payload {
-                    NetlinkPayload::InnerMessage(message) => each(message),
-                    NetlinkPayload::Error(error) => return Err(failed(error.to_io())),
-                    NetlinkPayload::Done(done) if done.code < 0 => {
-                        return Err(failed(io::Error::from_raw_os_error(-done.code)));
+                consistent &= header.flags & NLM_F_DUMP_INTR == 0;
+                match header.end {
+                    None => each(octets),
+                    Some(0) => return Ok(consistent),
+                    Some(errno) => {
+                        return Err(Error::Dump { what, source: io::Error::from_raw_os_error(errno) });
                     }
-                    NetlinkPayload::Done(_) => return Ok(consistent),
-                    _ => {}
                 }
             }
         }

@@ -1,18 +1,29 @@
-//! The difference between wish and reality, one prefix at a time.
+//! The writes that bring reality to the wish.
 
 use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::route::Target;
+use crate::route::{NextHop, Target};
 
 /// One write to the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Op {
+pub enum Op {
+    /// About a route.
+    Route(RouteOp),
+    /// About a nexthop object or a group of them.
+    NextHop(NextHopOp),
+}
+
+/// One write about a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteOp {
     /// The destination.
     pub prefix: IpNet,
     /// What to write.
     pub action: Action,
+    /// The nexthop group the route hangs on, which holds the next hops of its target; none if it names them.
+    pub group: Option<u32>,
 }
 
 /// What to do about one prefix.
@@ -31,7 +42,56 @@ pub enum Action {
     },
 }
 
+/// One write about what routes can hang on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextHopOp {
+    /// Make an object of one next hop.
+    AddObject {
+        /// Its number, free as far as we know.
+        id: u32,
+        /// What it stands for; its weight means nothing.
+        next_hop: NextHop,
+    },
+    /// Make a group.
+    AddGroup {
+        /// Its number, free as far as we know.
+        id: u32,
+        /// What it spreads packets over.
+        members: Vec<Member>,
+    },
+    /// Change what a group of ours holds.
+    ReplaceGroup {
+        /// Its number.
+        id: u32,
+        /// What it spreads packets over from now on.
+        members: Vec<Member>,
+    },
+    /// Delete an object or a group. The kernel takes an object out of all groups, and the routes with a group.
+    Delete {
+        /// Its number.
+        id: u32,
+    },
+}
+
+/// One share of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The number of the object.
+    pub id: u32,
+    /// What it stands for, and its weight in the group.
+    pub next_hop: NextHop,
+}
+
 impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Route(op) => op.fmt(f),
+            Self::NextHop(op) => op.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for RouteOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = self.prefix;
         match &self.action {
@@ -39,31 +99,20 @@ impl fmt::Display for Op {
             Action::Replace(target) => write!(f, "replace {prefix} {target}"),
             Action::Delete => write!(f, "delete {prefix}"),
             Action::DeleteStray { metric } => write!(f, "delete {prefix} metric {metric}"),
-        }
+        }?;
+        self.group.map_or(Ok(()), |id| write!(f, " (group {id})"))
     }
 }
 
-/// What the kernel has under our mark for one prefix.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Installed<'a> {
-    /// No route, as far as we know.
-    Nothing,
-    /// A route that says what we could have said.
-    Known(&'a Target),
-    /// A route of a kind we never write.
-    Odd,
-}
-
-/// Returns what brings reality to the wish; `None` if nothing is to be done.
-///
-/// A route nobody wants is deleted only if it is `disposable`: it was ours in this run, or everybody has
-/// said what they want.
-pub(crate) fn decide(wanted: Option<&Target>, installed: Installed<'_>, disposable: bool) -> Option<Action> {
-    match (wanted, installed) {
-        (None, Installed::Nothing) => None,
-        (None, Installed::Known(_) | Installed::Odd) => disposable.then_some(Action::Delete),
-        (Some(wanted), Installed::Nothing) => Some(Action::Add(wanted.clone())),
-        (Some(wanted), Installed::Known(installed)) if wanted.is_met_by(installed) => None,
-        (Some(wanted), Installed::Known(_) | Installed::Odd) => Some(Action::Replace(wanted.clone())),
+impl fmt::Display for NextHopOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, id, members) = match self {
+            Self::AddObject { id, next_hop } => return write!(f, "add next hop {id} {next_hop}"),
+            Self::Delete { id } => return write!(f, "delete next hop {id}"),
+            Self::AddGroup { id, members } => ("add", id, members),
+            Self::ReplaceGroup { id, members } => ("replace", id, members),
+        };
+        write!(f, "{word} group {id}")?;
+        members.iter().try_for_each(|member| write!(f, " {}", member.id))
     }
 }

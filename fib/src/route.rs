@@ -27,6 +27,8 @@ pub struct FibSettings {
     pub table: u32,
     /// The metric of every route of ours; 0 means 1024 for IPv6, as in the kernel.
     pub metric: u32,
+    /// Whether routes that leave the same way share a nexthop group of the kernel.
+    pub next_hop_groups: NextHopGroups,
 }
 
 impl FibSettings {
@@ -44,7 +46,40 @@ impl FibSettings {
 
 impl Default for FibSettings {
     fn default() -> Self {
-        Self { install: true, protocol: 179, table: 254, metric: 20 }
+        let next_hop_groups = NextHopGroups::default();
+        Self { install: true, protocol: 179, table: 254, metric: 20, next_hop_groups }
+    }
+}
+
+/// Whether routes that leave the same way share a nexthop group of the kernel, or each name its next hops.
+///
+/// A group makes the loss of a next hop one message, however many routes hang on it. A route that names its next
+/// hops itself survives a flap of carrier and strangers who flush nexthop objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NextHopGroups {
+    /// Every route names its next hops.
+    Never,
+    /// Groups for sets of next hops that at least [`MANY`](Self::MANY) routes share.
+    #[default]
+    Auto,
+    /// Groups for all sets of two next hops or more.
+    Always,
+}
+
+impl NextHopGroups {
+    /// How many routes sharing a set of next hops make a group of it.
+    pub const MANY: u32 = 32;
+    /// Below how many they name their next hops again.
+    pub const FEW: u32 = 8;
+}
+
+impl fmt::Display for NextHopGroups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Never => "never",
+            Self::Auto => "auto",
+            Self::Always => "always",
+        })
     }
 }
 
@@ -168,6 +203,12 @@ impl NextHopSet {
             only.weight = NonZeroU16::MIN;
         }
         (!next_hops.is_empty()).then(|| Self(next_hops.into()))
+    }
+
+    /// Returns what is left of the set if only those stay that `stays` likes.
+    #[must_use]
+    pub fn retain(&self, stays: impl Fn(&NextHop) -> bool) -> Option<Self> {
+        Self::new(self.0.iter().copied().filter(|next_hop| stays(next_hop)))
     }
 
     /// Returns the next hops in their order.

@@ -4,6 +4,7 @@
 //! never in flight while a notification is read, and commands are heard between batches.
 
 mod outbox;
+mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -16,9 +17,10 @@ use self::outbox::Outbox;
 use crate::error::Error;
 use crate::handle::{Change, Command, Event, Link, Progress, Refusal, Snapshot, Stats};
 use crate::netlink::{BATCH, Monitor, Netlink, Notification};
+use crate::plan::Op;
 use crate::resolve::{Resolution, Tracked};
-use crate::route::{FibRoute, FibSettings};
-use crate::table::{Drift, KernelEvent, KernelRoute, Outcome, Table};
+use crate::route::{FibRoute, FibSettings, NextHop, NextHopGroups};
+use crate::table::{Drift, KernelEvent, KernelRoute, NextHopEvent, Outcome, Table};
 
 /// How long changes around us may gather before we look at their consequences.
 const SETTLING: Duration = Duration::from_millis(50);
@@ -52,6 +54,7 @@ pub(crate) struct Keeper {
     /// When to look the next hops up again.
     resolve_at: Option<Instant>,
     overruns: u64,
+    messages: u64,
     last_refusal: Option<Refusal>,
 }
 
@@ -84,20 +87,31 @@ impl Keeper {
             retry_at: None,
             resolve_at: None,
             overruns: 0,
+            messages: 0,
             last_refusal: None,
         }
     }
 
     /// Works until told to stop, until nobody listens any more, or until netlink fails.
-    pub(crate) async fn run(mut self, monitor: Monitor, inbox: mpsc::Receiver<Command>) {
-        if let Err(error) = self.work(monitor, inbox).await {
+    pub(crate) async fn run(
+        mut self,
+        monitor: Monitor,
+        inbox: mpsc::Receiver<Command>,
+        losses: mpsc::UnboundedReceiver<Vec<NextHop>>,
+    ) {
+        if let Err(error) = self.work(monitor, inbox, losses).await {
             error!(target: "fib", %error, "kernel routes are no longer kept");
             // If nobody listens there is nobody to tell, and whoever joins us must not wait for ever.
             let _ = self.events.send_timeout(Event::Failed(error.to_string()), FAREWELL).await;
         }
     }
 
-    async fn work(&mut self, monitor: Monitor, mut inbox: mpsc::Receiver<Command>) -> Result<(), Error> {
+    async fn work(
+        &mut self,
+        monitor: Monitor,
+        mut inbox: mpsc::Receiver<Command>,
+        mut losses: mpsc::UnboundedReceiver<Vec<NextHop>>,
+    ) -> Result<(), Error> {
         let mut buffer = Vec::new();
         let events = self.events.clone();
         self.start()?;
@@ -106,6 +120,10 @@ impl Keeper {
             let busy = self.table.is_dirty();
             tokio::select! {
                 biased;
+                Some(lost) = losses.recv() => {
+                    debug!(target: "fib", next_hops = lost.len(), "next hops are lost");
+                    self.table.lose(&lost);
+                }
                 heard = monitor.hear(&mut buffer) => {
                     let heard = heard.map_err(Error::Socket)?;
                     self.listen(heard, &monitor, &mut buffer)?;
@@ -149,7 +167,7 @@ impl Keeper {
     }
 
     fn stats(&self) -> Stats {
-        Stats { overruns: self.overruns, ..self.table.stats() }
+        Stats { overruns: self.overruns, messages: self.messages, ..self.table.stats() }
     }
 
     fn publish(&self) {
@@ -191,6 +209,8 @@ impl Keeper {
                 }
                 self.outbox.swept(leftovers);
             }
+            Command::Lose(lost) => self.table.lose_in_order(&lost),
+            Command::Settled => self.table.settle(),
             Command::Snapshot(filter, reply) => {
                 let routes = self.table.routes(&filter);
                 let stats = self.stats();
@@ -222,7 +242,7 @@ impl Keeper {
         let mut turns = 0;
         while let Some(notifications) = heard {
             for notification in notifications.map_err(Error::Socket)? {
-                drifts.extend(self.notice(notification)?);
+                self.notice(notification, &mut drifts)?;
             }
             turns += 1;
             heard = if turns < DATAGRAMS { monitor.hear(buffer).now_or_never() } else { None };
@@ -231,49 +251,38 @@ impl Keeper {
         Ok(())
     }
 
-    fn notice(&mut self, notification: Notification) -> Result<Option<Drift>, Error> {
+    fn notice(&mut self, notification: Notification, drifts: &mut Vec<Drift>) -> Result<(), Error> {
         let now = Instant::now();
         match notification {
-            Notification::Route(event) => return Ok(self.notice_route(&event, now)),
-            Notification::Link(link) => self.notice_link(link, now)?,
-            Notification::LinkGone(link) => {
-                self.links.remove(&link.index);
-                self.interface_lost(&link, "gone", now)?;
-                self.lost.remove(&link.index);
-                self.outbox.link(link);
-            }
+            Notification::Route(event) => drifts.extend(self.notice_route(&event, now)),
+            Notification::NextHop(event) => drifts.extend(self.notice_next_hop(&event, now)),
+            Notification::Link(link) => drifts.extend(self.notice_link(link, now)?),
+            Notification::LinkGone(link) => drifts.extend(self.notice_link_gone(link, now)?),
             Notification::AddressAdded => self.surroundings_improved(now),
             // With the last address of an interface go all IPv4 routes over it.
             Notification::AddressGone => self.surroundings_changed(now),
             Notification::Overrun => {
                 warn!(target: "fib", "kernel notifications were lost; reading everything again");
                 self.overruns += 1;
-                self.read_links()?;
+                drifts.extend(self.read_links()?);
                 self.surroundings_changed(now);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn notice_link(&mut self, link: Link, now: Instant) -> Result<(), Error> {
-        let before = self.links.insert(link.index, link.clone());
-        if before.as_ref() == Some(&link) {
-            return Ok(());
+    fn notice_next_hop(&mut self, event: &NextHopEvent, now: Instant) -> Vec<Drift> {
+        if !self.settings.install {
+            return Vec::new();
         }
-        if link.up && self.lost.remove(&link.index) {
-            info!(target: "fib", interface = link.name, "interface is up again");
+        let before = self.table.stats().drift_groups;
+        let drifts = self.table.observe_next_hop(event);
+        if self.table.stats().drift_groups > before {
+            warn!(target: "fib", "a nexthop group of ours was changed or deleted; repairing");
+            // What became of its routes the kernel does not tell.
+            soon(&mut self.resync_at, now);
         }
-        match before {
-            Some(before) if before.up && !link.up => self.interface_lost(&link, "down", now)?,
-            Some(before) if (before.enabled, before.up) != (link.enabled, link.up) => {
-                self.surroundings_changed(now);
-            }
-            Some(_) => {}
-            // No route of ours can be over an interface that has just been made.
-            None => self.surroundings_improved(now),
-        }
-        self.outbox.link(link);
-        Ok(())
+        drifts
     }
 
     fn notice_route(&mut self, event: &KernelEvent, now: Instant) -> Option<Drift> {
@@ -292,36 +301,6 @@ impl Keeper {
 
     fn is_foreign(&self, route: &KernelRoute) -> bool {
         route.protocol != self.settings.protocol || route.table != self.settings.table
-    }
-
-    /// What is reached over this interface has to find another way now, while packets are being lost; the other
-    /// consequences may gather.
-    ///
-    /// Interfaces of pods come and go all day: only what next hops are reached by is worth a line.
-    fn interface_lost(&mut self, link: &Link, state: &str, now: Instant) -> Result<(), Error> {
-        let affected = self.next_hops.iter().filter(|(_, resolution)| resolution.leaves_by(link.index));
-        let affected: Vec<_> = affected.map(|(&address, _)| address).collect();
-        if !affected.is_empty() {
-            warn!(target: "fib", interface = link.name, next_hops = affected.len(), "interface is {state}");
-            self.lost.insert(link.index);
-        }
-        for address in affected {
-            self.resolve(address)?;
-        }
-        self.surroundings_changed(now);
-        Ok(())
-    }
-
-    /// The kernel drops IPv4 routes of a link that goes down without a word, so look for oneself.
-    fn surroundings_changed(&mut self, now: Instant) {
-        soon(&mut self.resync_at, now);
-        soon(&mut self.resolve_at, now);
-    }
-
-    /// Something is there that was not: what failed may now succeed.
-    fn surroundings_improved(&mut self, now: Instant) {
-        soon(&mut self.retry_at, now);
-        soon(&mut self.resolve_at, now);
     }
 
     fn look_around(&mut self) -> Result<(), Error> {
@@ -348,17 +327,23 @@ impl Keeper {
         if ops.is_empty() {
             return Ok(());
         }
+        self.messages += ops.len() as u64;
         let outcomes = self.netlink.write(&ops)?;
         let now = Instant::now();
         let (mut confirmed, mut lost) = (0, false);
         for (op, outcome) in ops.iter().zip(outcomes) {
-            match &outcome {
-                Outcome::Confirmed => confirmed += 1,
-                Outcome::Refused(error) => {
+            match (&outcome, op) {
+                (Outcome::Confirmed, Op::Route(_)) => confirmed += 1,
+                (Outcome::Confirmed, Op::NextHop(_)) => {}
+                (Outcome::Refused(error), Op::Route(route)) => {
                     debug!(target: "fib", %op, %error, "the kernel refused a route");
-                    self.last_refusal = Some(Refusal { prefix: op.prefix, error: error.clone(), at: now });
+                    let (prefix, error) = (route.prefix, error.clone());
+                    self.last_refusal = Some(Refusal { prefix, error, at: now });
                 }
-                Outcome::Unknown => lost = true,
+                (Outcome::Refused(error), Op::NextHop(_)) => {
+                    debug!(target: "fib", %op, %error, "the kernel refused a nexthop object");
+                }
+                (Outcome::Unknown, _) => lost = true,
             }
             self.table.done(op, outcome, now);
         }
@@ -377,6 +362,7 @@ impl Keeper {
         let mut drifts = Vec::new();
         let now = Instant::now();
         self.table.begin_resync();
+        drifts.extend(self.read_next_hops()?);
         let table = &mut self.table;
         self.netlink.dump_routes(everybody, |route| {
             drifts.extend(table.observe(&KernelEvent::Present { route, replaced: false }, now));
@@ -386,35 +372,18 @@ impl Keeper {
         Ok(())
     }
 
-    fn resolve(&mut self, address: std::net::IpAddr) -> Result<(), Error> {
-        // The kernel tells of a link that is set down before its routes know.
-        let is_dark = |interface: u32| self.links.get(&interface).is_some_and(|link| !link.up);
-        let resolution = self.netlink.resolve(address)?.without(is_dark);
-        if self.tracked.resolved(address, &resolution) {
-            debug!(target: "fib", %address, %resolution, "next hop resolved");
-            self.next_hops.insert(address, resolution.clone());
-            self.outbox.resolved(address, resolution);
+    fn read_next_hops(&mut self) -> Result<Vec<Drift>, Error> {
+        if self.table.stats().no_groups {
+            return Ok(Vec::new());
         }
-        Ok(())
-    }
-
-    fn read_links(&mut self) -> Result<(), Error> {
-        let mut links = BTreeMap::new();
-        self.netlink.dump_links(|link| {
-            links.insert(link.index, link);
-        })?;
-        for (index, gone) in &self.links {
-            if !links.contains_key(index) {
-                self.outbox.link(Link { up: false, enabled: false, ..gone.clone() });
-            }
+        if let Some(all) = self.netlink.dump_next_hops()? {
+            return Ok(self.table.learn_next_hops(&all));
         }
-        for (index, link) in &links {
-            if self.links.get(index) != Some(link) {
-                self.outbox.link(link.clone());
-            }
+        if self.settings.next_hop_groups != NextHopGroups::Never {
+            info!(target: "fib", "this kernel has no nexthop objects: every route names its next hops");
         }
-        self.links = links;
-        Ok(())
+        self.table.forgo_groups();
+        Ok(Vec::new())
     }
 
     fn report(&mut self, drifts: &[Drift]) {

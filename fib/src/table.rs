@@ -6,8 +6,12 @@
 //! replaces and [`Action::Replace`] never makes a route.
 
 mod entries;
+mod grouping;
+mod groups;
+mod outages;
 mod targets;
 mod troubles;
+mod views;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
@@ -15,12 +19,16 @@ use std::time::Instant;
 use ipnet::IpNet;
 
 use self::entries::{Entries, Entry};
+use self::groups::Groups;
+use self::outages::Outages;
 use self::targets::{TargetId, Targets};
 use self::troubles::{Cause, Trouble, Troubles};
 use crate::error::WriteError;
-use crate::handle::{Filter, RouteState, RouteStatus, Stats};
-use crate::plan::{Action, Installed, Op, decide};
+use crate::handle::Stats;
+use crate::plan::{Action, NextHopOp, Op, RouteOp};
 use crate::route::{FibRoute, FibSettings, Target};
+
+pub use self::groups::{KernelNextHop, NextHopEvent, NextHopKind};
 
 /// A route as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +41,10 @@ pub struct KernelRoute {
     pub protocol: u8,
     /// Its metric.
     pub metric: u32,
-    /// What it does; none if that is something we never write.
+    /// What it does; none if that is something we never write, or said by a nexthop object.
     pub target: Option<Target>,
+    /// The number of the nexthop object it hangs on, if it does.
+    pub group: Option<u32>,
 }
 
 /// What the kernel tells about a route.
@@ -77,13 +87,23 @@ pub struct Table {
     settings: FibSettings,
     entries: Entries,
     targets: Targets,
+    groups: Groups,
+    outages: Outages,
     troubles: Troubles,
+    /// What has to be written before anything else.
+    urgent: Vec<NextHopOp>,
     /// Routes of ours with a metric we do not use.
     strays: BTreeSet<(IpNet, u32)>,
     queue: VecDeque<IpNet>,
     converged: bool,
     /// A write met a route we did not know of.
     suspicious: bool,
+    /// Wishes or groups have changed under the routes.
+    disturbed: bool,
+    /// Sets of next hops have become worth a group, or not worth one any more.
+    regroup: bool,
+    /// When to move their routes.
+    regroup_at: Option<Instant>,
     stats: Stats,
 }
 
@@ -95,11 +115,17 @@ impl Table {
             settings,
             entries: Entries::default(),
             targets: Targets::default(),
+            groups: Groups::default(),
+            outages: Outages::default(),
+            urgent: Vec::new(),
             troubles: Troubles::default(),
             strays: BTreeSet::new(),
             queue: VecDeque::new(),
             converged: false,
             suspicious: false,
+            disturbed: false,
+            regroup: false,
+            regroup_at: None,
             stats: Stats::default(),
         }
     }
@@ -107,7 +133,7 @@ impl Table {
     /// Wants a route, instead of any other to the same prefix.
     pub fn want(&mut self, route: &FibRoute) {
         let prefix = route.prefix.trunc();
-        let wanted = self.targets.intern(&route.target);
+        let wanted = self.targets.intern(&route.target, &self.outages);
         let unchanged = self.entries.find(prefix).is_some_and(|entry| entry.wanted == wanted);
         if unchanged {
             self.targets.release(wanted);
@@ -139,10 +165,10 @@ impl Table {
         }
         let leftover = |(prefix, entry): (IpNet, Entry)| entry.is_leftover().then_some(prefix);
         let leftovers: Vec<IpNet> = self.entries.iter().filter_map(leftover).collect();
-        self.stats.dirty += leftovers.len();
         for &prefix in &leftovers {
-            self.enqueue(prefix);
+            self.edit(prefix, |_| TargetId::NONE);
         }
+        self.regroup = true;
         leftovers.len() + self.strays.len()
     }
 
@@ -156,8 +182,7 @@ impl Table {
         let key = route.metric == self.settings.metric_of(route.prefix);
         match (event, ours, key) {
             (KernelEvent::Present { .. }, true, true) => {
-                let installed =
-                    route.target.as_ref().map_or(TargetId::ODD, |target| self.targets.intern(target));
+                let installed = self.recognise(route);
                 self.learn(route.prefix, installed)
             }
             (KernelEvent::Gone(_), true, true) => self.learn(route.prefix, TargetId::NONE),
@@ -203,8 +228,13 @@ impl Table {
         self.suspicious
     }
 
-    /// Returns the next writes, at most `limit`; each must be answered by [`done`](Self::done).
+    /// Returns the next writes, at most `limit` about routes; each must be answered by [`done`](Self::done)
+    /// before the next are asked for.
     pub fn plan(&mut self, now: Instant, limit: usize) -> Vec<Op> {
+        if !self.urgent.is_empty() {
+            return std::mem::take(&mut self.urgent).into_iter().map(Op::NextHop).collect();
+        }
+        self.take_stock(now);
         for prefix in self.troubles.release_due(now) {
             self.enqueue(prefix);
         }
@@ -212,24 +242,34 @@ impl Table {
         while ops.len() < limit
             && let Some(prefix) = self.queue.pop_front()
         {
-            ops.extend(self.plan_one(prefix));
+            match self.plan_one(prefix) {
+                Step::Nothing => {}
+                Step::Write(op) => ops.push(Op::Route(op)),
+                Step::First(needed) => {
+                    // Whether the kernel makes what the route needs decides how the route is written.
+                    self.enqueue_first(prefix);
+                    ops.extend(needed.into_iter().map(Op::NextHop));
+                    return ops;
+                }
+            }
         }
         if self.queue.is_empty() {
             // A burst is over: its memory is better spent elsewhere.
             self.queue.shrink_to_fit();
         }
-        if self.settings.install && self.converged {
-            while ops.len() < limit
-                && let Some((prefix, metric)) = self.strays.pop_first()
-            {
-                ops.push(Op { prefix, action: Action::DeleteStray { metric } });
-            }
+        // What is under way may hang a route on what looks idle.
+        if ops.is_empty() && self.settings.install && self.converged {
+            return self.tidy(limit);
         }
         ops
     }
 
     /// Learns how a write went.
     pub fn done(&mut self, op: &Op, outcome: Outcome, now: Instant) {
+        let op = match op {
+            Op::Route(op) => op,
+            Op::NextHop(op) => return self.next_hop_done(op, outcome, now),
+        };
         let deletes = matches!(op.action, Action::Delete | Action::DeleteStray { .. });
         match outcome {
             Outcome::Confirmed => self.confirmed(op),
@@ -241,6 +281,10 @@ impl Table {
 
     /// Lets everything be tried at once that failed before: the surroundings have changed.
     pub fn retry_troubled(&mut self) {
+        if self.outages.release() {
+            self.reassess();
+        }
+        self.regroup |= self.groups.retry();
         for prefix in self.troubles.prefixes() {
             self.retry(prefix);
         }
@@ -249,38 +293,56 @@ impl Table {
     /// Tells whether [`plan`](Self::plan) has something to do right now.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        !self.queue.is_empty() || (self.settings.install && self.converged && !self.strays.is_empty())
+        let untidy = self.converged && (!self.strays.is_empty() || self.groups.is_untidy());
+        !self.queue.is_empty()
+            || !self.urgent.is_empty()
+            || self.disturbed
+            || self.regroup
+            || (self.settings.install && untidy)
     }
 
     /// Returns when [`plan`](Self::plan) will have something to do if nothing else happens.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.troubles.next_deadline()
+        let deadlines = [self.troubles.next_deadline(), self.outages.next_deadline(), self.regroup_at];
+        deadlines.into_iter().flatten().min()
     }
 
-    fn plan_one(&mut self, prefix: IpNet) -> Option<Op> {
-        let entry = self.entries.find_mut(prefix)?;
+    /// Returns what brings one route to the wish.
+    ///
+    /// A route nobody wants is deleted only if it is disposable: it was ours in this run, or everybody has said
+    /// what they want.
+    fn plan_one(&mut self, prefix: IpNet) -> Step {
+        let Some(entry) = self.entries.find_mut(prefix) else { return Step::Nothing };
         entry.queued = false;
         let entry = *entry;
         if self.troubles.is_waiting(prefix) {
-            return None;
+            return Step::Nothing;
         }
-        let installed = match self.targets.target(entry.installed) {
-            Some(target) => Installed::Known(target),
-            None if entry.is_installed() => Installed::Odd,
-            None => Installed::Nothing,
-        };
-        let action = decide(self.targets.target(entry.wanted), installed, self.is_disposable(entry));
-        if action.is_none() {
+        let Some(wish) = self.targets.wish(entry.wanted) else {
+            if entry.is_installed() && self.is_disposable(entry) {
+                return Step::Write(RouteOp { prefix, action: Action::Delete, group: None });
+            }
             self.forget_blank(prefix, entry);
+            return Step::Nothing;
+        };
+        let wish = wish.clone();
+        if self.is_right(entry) && self.is_in_shape(prefix, entry, &wish) {
+            return Step::Nothing;
         }
-        action.map(|action| Op { prefix, action })
+        let group = match self.footing(prefix, entry, &wish) {
+            Footing::Own => None,
+            Footing::Group(id) => Some(id),
+            Footing::Missing(needed) => return Step::First(needed),
+        };
+        let action = if entry.is_installed() { Action::Replace(wish) } else { Action::Add(wish) };
+        Step::Write(RouteOp { prefix, action, group })
     }
 
-    fn confirmed(&mut self, op: &Op) {
+    fn confirmed(&mut self, op: &RouteOp) {
         self.stats.writes += 1;
         let installed = match &op.action {
-            Action::Add(target) | Action::Replace(target) => self.targets.intern(target),
+            Action::Add(target) | Action::Replace(target) => self.stands(target, op.group),
             Action::Delete => TargetId::NONE,
             Action::DeleteStray { .. } => return,
         };
@@ -294,8 +356,12 @@ impl Table {
         });
     }
 
-    fn refused(&mut self, op: &Op, error: WriteError, now: Instant) {
+    fn refused(&mut self, op: &RouteOp, error: WriteError, now: Instant) {
         match op.action {
+            _ if op.group.is_some() && error.names_no_next_hop() => {
+                self.group_was_gone(op);
+                return;
+            }
             Action::Replace(_) if error.is_gone() => {
                 self.learn(op.prefix, TargetId::NONE);
                 return;
@@ -317,17 +383,19 @@ impl Table {
         if before.is_none() && installed == TargetId::NONE {
             return None;
         }
+        // Before convergence it is what an earlier run left.
+        self.stats.intruders += u64::from(self.converged && before.is_none());
         if self.troubles.is_taken(prefix) && installed != TargetId::NONE {
             // What was in the way is our own.
             self.troubles.clear(prefix);
         }
-        let was_right = before.is_some_and(|entry| entry.is_right());
+        let was_right = before.is_some_and(|entry| entry.right);
         self.edit(prefix, |entry| {
             entry.seen = true;
             std::mem::replace(&mut entry.installed, installed)
         });
         let entry = self.entries.find_mut(prefix)?;
-        if !was_right || entry.is_right() {
+        if !was_right || entry.right {
             return None;
         }
         entry.drifted = true;
@@ -364,7 +432,10 @@ impl Table {
     fn edit(&mut self, prefix: IpNet, change: impl FnOnce(&mut Entry) -> TargetId) {
         let entry = self.entries.find_or_insert(prefix);
         let before = *entry;
-        self.targets.release(change(entry));
+        let released = change(entry);
+        if entry.wanted != before.wanted {
+            self.regroup |= self.targets.wanted(entry.wanted) | self.targets.unwanted(before.wanted);
+        }
         if entry.wanted != entry.installed
             && let Some(wanted) = self.targets.target(entry.wanted)
             && let Some(installed) = self.targets.target(entry.installed)
@@ -374,14 +445,40 @@ impl Table {
             let spelling = self.targets.hold(entry.wanted);
             self.targets.release(std::mem::replace(&mut entry.installed, spelling));
         }
-        let after = *entry;
-        self.recount(before, after);
-        if after.is_right() {
+        self.let_go(released);
+        self.recount(prefix, before);
+    }
+
+    /// Counts an entry anew and sees to it that what is to be done about it is done.
+    fn recount(&mut self, prefix: IpNet, before: Entry) {
+        let Some(after) = self.entries.find(prefix) else { return };
+        let right = self.is_right(after);
+        let unfinished = self.is_unfinished(after, right);
+        let adjust = |count: &mut usize, was: bool, is: bool| match (was, is) {
+            (false, true) => *count += 1,
+            (true, false) => *count -= 1,
+            _ => {}
+        };
+        adjust(&mut self.stats.desired, before.is_wanted(), after.is_wanted());
+        adjust(&mut self.stats.installed, before.right, right);
+        adjust(&mut self.stats.leftovers, before.is_leftover(), after.is_leftover());
+        adjust(&mut self.stats.dirty, before.unfinished, unfinished);
+        if let Some(entry) = self.entries.find_mut(prefix) {
+            (entry.right, entry.unfinished) = (right, unfinished);
+        }
+        if right {
             self.troubles.clear(prefix);
-        } else if self.is_unfinished(after) {
+        } else if unfinished {
             self.enqueue(prefix);
         } else {
             self.forget_blank(prefix, after);
+        }
+    }
+
+    fn is_right(&self, entry: Entry) -> bool {
+        match (self.targets.wish(entry.wanted), self.installed(entry)) {
+            (Some(wish), Some(installed)) => wish.is_met_by(installed),
+            _ => false,
         }
     }
 
@@ -389,17 +486,25 @@ impl Table {
         entry.claimed || self.converged
     }
 
-    fn is_unfinished(&self, entry: Entry) -> bool {
-        if entry.is_wanted() { !entry.is_right() } else { entry.is_installed() && self.is_disposable(entry) }
+    fn is_unfinished(&self, entry: Entry, right: bool) -> bool {
+        if entry.is_wanted() { !right } else { entry.is_installed() && self.is_disposable(entry) }
     }
 
     fn enqueue(&mut self, prefix: IpNet) {
-        if self.settings.install
-            && let Some(entry) = self.entries.find_mut(prefix)
-            && !std::mem::replace(&mut entry.queued, true)
-        {
+        if self.mark_queued(prefix) {
             self.queue.push_back(prefix);
         }
+    }
+
+    fn enqueue_first(&mut self, prefix: IpNet) {
+        if self.mark_queued(prefix) {
+            self.queue.push_front(prefix);
+        }
+    }
+
+    fn mark_queued(&mut self, prefix: IpNet) -> bool {
+        self.settings.install
+            && self.entries.find_mut(prefix).is_some_and(|entry| !std::mem::replace(&mut entry.queued, true))
     }
 
     fn forget_blank(&mut self, prefix: IpNet, entry: Entry) {
@@ -407,71 +512,24 @@ impl Table {
             self.entries.remove(prefix);
         }
     }
-
-    fn recount(&mut self, before: Entry, after: Entry) {
-        let adjust = |count: &mut usize, was: bool, is: bool| match (was, is) {
-            (false, true) => *count += 1,
-            (true, false) => *count -= 1,
-            _ => {}
-        };
-        adjust(&mut self.stats.desired, before.is_wanted(), after.is_wanted());
-        adjust(&mut self.stats.installed, before.is_right(), after.is_right());
-        adjust(&mut self.stats.leftovers, before.is_leftover(), after.is_leftover());
-        let (was, is) = (self.is_unfinished(before), self.is_unfinished(after));
-        adjust(&mut self.stats.dirty, was, is);
-    }
 }
 
-/// What the table can tell about itself.
-impl Table {
-    /// Returns the counters.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let conflicts = self.troubles.conflicts();
-        Stats { failed: self.troubles.len() - conflicts, conflicts, ..self.stats }
-    }
+/// What to do next about one route.
+enum Step {
+    Nothing,
+    Write(RouteOp),
+    /// These have to be written first.
+    First(Vec<NextHopOp>),
+}
 
-    /// Lists the routes that `filter` asks for.
-    #[must_use]
-    pub fn routes(&self, filter: &Filter) -> Vec<RouteStatus> {
-        let find = |prefix: IpNet| self.entries.find(prefix).map(|entry| self.status(prefix, entry));
-        match filter {
-            Filter::Stats => Vec::new(),
-            Filter::All => self.entries.iter().map(|(prefix, entry)| self.status(prefix, entry)).collect(),
-            Filter::Prefixes(prefixes) => prefixes.iter().map(IpNet::trunc).filter_map(find).collect(),
-            Filter::Page(after, limit) => {
-                let page = self.entries.iter_after(*after).take(*limit);
-                page.map(|(prefix, entry)| self.status(prefix, entry)).collect()
-            }
-            Filter::Address(address) => {
-                self.entries.covering(*address).into_iter().filter_map(find).collect()
-            }
-        }
-    }
-
-    fn status(&self, prefix: IpNet, entry: Entry) -> RouteStatus {
-        let state = match self.troubles.find(prefix) {
-            _ if entry.is_right() => RouteState::Installed,
-            _ if entry.is_leftover() => RouteState::Adopted,
-            Some(trouble) => match &trouble.cause {
-                Cause::Refused(error) => RouteState::Failed {
-                    error: error.clone(),
-                    since: trouble.since,
-                    retries: trouble.retries,
-                },
-                Cause::Taken { protocol } => {
-                    RouteState::Conflict { protocol: *protocol, since: trouble.since }
-                }
-            },
-            None => RouteState::Pending,
-        };
-        RouteStatus {
-            prefix,
-            target: self.targets.target(entry.wanted).cloned(),
-            installed: self.targets.target(entry.installed).cloned(),
-            state,
-        }
-    }
+/// What a route is to stand on.
+enum Footing {
+    /// It names its next hops.
+    Own,
+    /// It hangs on this group.
+    Group(u32),
+    /// It hangs on a group these writes will make.
+    Missing(Vec<NextHopOp>),
 }
 
 #[cfg(test)]

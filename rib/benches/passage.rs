@@ -141,7 +141,10 @@ fn peer(id: u32) -> PeerInfo {
         import: Arc::new(Import::Safe(rib::Safe::default())),
         export: Arc::new(Export::All),
         max_prefixes: None,
+        long_lived: FamilySet::NONE,
         enforce_first_as: true,
+        graceful_shutdown: true,
+        drain: None,
     }
 }
 

@@ -109,6 +109,14 @@ impl AdjRibOut {
         self.pending.is_empty() && self.owed.is_empty() && self.asked_again.is_empty()
     }
 
+    /// Tells whether nothing was ever told, nor is to be.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.is_settled()
+            && self.again.is_empty()
+            && self.oversized.is_empty()
+            && self.records().next().is_none()
+    }
+
     /// Tells whether nothing in here refers to a destination.
     pub(crate) fn is_done_with(&self, id: u32) -> bool {
         !self.pending.contains(id) && self.advertised(id) == AttrId::NONE

@@ -20,6 +20,8 @@ use crate::path::Standing;
 /// The step that put a path out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
+    /// Long-lived stale, where there is one that is not (RFC 9494 §4.4).
+    Stale,
     /// We originate the prefix ourselves.
     Local,
     /// A lower LOCAL_PREF (RFC 4271 §9.1.1).
@@ -46,7 +48,8 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the steps.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::Stale,
         Self::Local,
         Self::LocalPref,
         Self::AsPathLength,
@@ -69,6 +72,7 @@ impl Reason {
     /// Returns a word for programs and words for people.
     fn words(self) -> (&'static str, &'static str) {
         match self {
+            Self::Stale => ("stale", "long-lived stale"),
             Self::Local => ("local", "we originate the prefix"),
             Self::LocalPref => ("local_pref", "lower LOCAL_PREF"),
             Self::AsPathLength => ("as_path_length", "longer AS path"),
@@ -122,6 +126,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) attributes: &'a PathAttributes,
     /// Who it is from; `None` when we originate it.
     pub(crate) neighbor: Option<Neighbor>,
+    /// Whether it is kept for want of better only: long-lived stale here or where it comes from.
+    pub(crate) long_lived: bool,
     /// Its path identifier.
     pub(crate) path_id: u32,
     /// The interior cost of its next hop; `None` when there is no way to it.
@@ -139,6 +145,7 @@ pub(crate) fn decide(candidates: &[Candidate<'_>], rules: Rules) -> Standings {
         left: (0..candidates.len()).collect(),
     };
     contest.eliminate(Standing::Unreachable, |c| c.neighbor.is_some() && c.metric.is_none());
+    contest.keep_least(Reason::Stale, |c| c.long_lived);
     contest.keep_least(Reason::Local, |c| c.neighbor.is_some());
     contest.keep_least(Reason::LocalPref, |c| {
         std::cmp::Reverse(c.attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF))

@@ -10,6 +10,7 @@ use bgp::{Community, Family, NextHop, PathAttributes};
 use ipnet::IpNet;
 
 use crate::decision::DEFAULT_LOCAL_PREF;
+use crate::drain::Drain;
 use crate::path::Source;
 use crate::peer::PeerInfo;
 use crate::policy::{Decision, Policy, Route};
@@ -34,6 +35,8 @@ pub enum Withheld {
     NoBestPath,
     /// The session does not carry the family.
     Family,
+    /// The peer is drained, and everything has been withdrawn from it (RFC 8326).
+    Drained,
     /// The best path is from this very peer.
     OwnPath,
     /// The best path is internal, and so is the peer: we reflect nothing (RFC 4271 §9.2.1).
@@ -44,6 +47,8 @@ pub enum Withheld {
     NoExport,
     /// The path carries NO_EXPORT_SUBCONFED, and the peer is external (RFC 1997).
     NoExportSubconfed,
+    /// The path is long-lived stale, and the peer has not said that it knows what that means (RFC 9494 §4.3).
+    LongLivedStale,
     /// We do not originate it, and only that goes out.
     NotOriginated,
     /// Nothing goes out.
@@ -74,11 +79,16 @@ impl Withheld {
         match self {
             Self::NoBestPath => ("no_best_path", "there is no best path"),
             Self::Family => ("family", "the session does not carry the family"),
+            Self::Drained => ("drained", "the peer is drained: everything was withdrawn from it"),
             Self::OwnPath => ("own_path", "the best path is its own"),
             Self::Internal => ("internal", "an internal path does not go to an internal peer"),
             Self::NoAdvertise => ("no_advertise", "the path carries no-advertise"),
             Self::NoExport => ("no_export", "the path carries no-export"),
             Self::NoExportSubconfed => ("no_export_subconfed", "the path carries no-export-subconfed"),
+            Self::LongLivedStale => (
+                "long_lived_stale",
+                "the path is long-lived stale and the peer does not do long-lived restart",
+            ),
             Self::NotOriginated => ("not_originated", "we do not originate it"),
             Self::ExportNone => ("export_none", "export lets nothing out to this peer"),
             Self::Policy(_) => ("policy", "a rule of the export policy rejects it"),
@@ -106,6 +116,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) source: Source,
     /// Whether it came over an external session. Of no meaning for our own.
     pub(crate) external: bool,
+    /// Whether it is long-lived stale here.
+    pub(crate) long_lived: bool,
     /// Its attributes after import.
     pub(crate) attributes: &'a PathAttributes,
 }
@@ -144,6 +156,9 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
     if !peer.families.contains(family) {
         return Err(Withheld::Family);
     }
+    if peer.drain == Some(Drain::Withdrawn) {
+        return Err(Withheld::Drained);
+    }
     let originated = route.source == Source::Local;
     let external = peer.is_external();
     if !originated {
@@ -152,6 +167,10 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
         }
         heed_communities(route.attributes, external)?;
     }
+    let stale = !originated && (route.long_lived || route.attributes.carries(Community::LLGR_STALE));
+    if stale && !peer.long_lived.contains(family) {
+        return Err(Withheld::LongLivedStale);
+    }
     let mut base = Cow::Borrowed(route.attributes);
     if external && !originated && base.med.is_some() {
         // Not ours to pass on (RFC 4271 §5.1.4); the policy below may set one of our own.
@@ -159,10 +178,17 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
     }
     let judged = peer.export.judge(Route { prefix: route.prefix, originated, attributes: &base })?;
     let mut attributes = judged.into_owned();
+    if stale && let Err(place) = attributes.communities.binary_search(&Community::LLGR_STALE) {
+        // Here once added, or a policy took away what must stay (RFC 9494 §4.3).
+        attributes.communities.insert(place, Community::LLGR_STALE);
+    }
     if external {
         cross_the_border(peer, &mut attributes);
     } else {
         attributes.local_pref.get_or_insert(DEFAULT_LOCAL_PREF);
+    }
+    if let Some(Drain::Announced(marks)) = peer.drain {
+        marks.apply(peer, &mut attributes);
     }
     attributes.next_hop = next_hop(peer, family, originated, attributes.next_hop)?;
     Ok(attributes)
@@ -170,7 +196,7 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
 
 /// Heeds the well-known communities of a path. Those we attach to our own are meant for the receiver.
 fn heed_communities(attributes: &PathAttributes, external: bool) -> Result<(), Withheld> {
-    let carries = |community| attributes.communities.binary_search(&community).is_ok();
+    let carries = |community| attributes.carries(community);
     if attributes.communities.is_empty() {
         Ok(())
     } else if carries(Community::NO_ADVERTISE) {

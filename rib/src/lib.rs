@@ -21,19 +21,21 @@
 //! | [`path`] | one path of a destination, and how it stands |
 //! | [`decision`] | the choice among paths (RFC 4271 §9.1.2) |
 //! | [`import`], [`export`], [`policy`] | what may come in and go out, and in which shape |
+//! | [`drain`] | how a session is left before it ends |
 //! | [`peer`] | what the tables must know of a peer |
 //! | [`adj_rib_out`] | what was advertised, and what is pending |
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
 //! | [`origination`] | the prefixes that are ours |
 //! | [`view`] | borrowed views for whoever asks |
 //!
-//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 7911 (paths received), 8212, 8950.
+//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7911 (paths received), 8212, 8326, 8950, 9494.
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod adj_rib_out;
 pub mod decision;
 mod destinations;
+pub mod drain;
 pub mod export;
 pub mod forwarding;
 pub mod import;
@@ -49,12 +51,13 @@ pub mod view;
 
 pub use adj_rib_out::{Advert, Adverts};
 pub use decision::Reason;
+pub use drain::{Drain, Lowered, Marks};
 pub use export::{Export, Withheld};
 pub use forwarding::{Forwarding, ForwardingChange, Gateway};
 pub use import::{Import, RejectReason, Safe};
 pub use next_hop::{NextHopChanges, Resolution};
 pub use origination::Origination;
-pub use path::{PeerId, Source, Standing};
+pub use path::{PeerId, Source, Staleness, Standing};
 pub use peer::{NextHopSelf, PeerCounts, PeerInfo};
 pub use policy::Policy;
 pub use rib::{Received, Rib, RibSettings, Stats};

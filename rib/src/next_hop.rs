@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use crate::forwarding::Gateway;
+use crate::path::Slot;
 
 /// Where a next hop leads, as the kernel's routes say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,6 +42,17 @@ impl Resolution {
     }
 }
 
+impl Resolution {
+    /// Returns whom packets for this next hop go to.
+    pub(crate) fn gateways(&self, address: IpAddr) -> SmallVec<[Gateway; 2]> {
+        match self {
+            Self::Unknown | Self::Unreachable => SmallVec::new(),
+            Self::OnLink { interface } => SmallVec::from_iter([Gateway { address, interface: *interface }]),
+            Self::Via { gateways, .. } => SmallVec::from_slice(gateways),
+        }
+    }
+}
+
 /// Which next hops somebody should resolve from now on, and which no longer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NextHopChanges {
@@ -59,6 +73,8 @@ struct Hop {
     names: u32,
     /// Accepted paths that need it resolved.
     users: u32,
+    /// The same for each source that has any.
+    shares: SmallVec<[(Slot, u32); 2]>,
     /// Whether whoever resolves has been told to.
     tracked: bool,
     resolution: Resolution,
@@ -90,6 +106,7 @@ impl NextHops {
             address,
             names: 1,
             users: 0,
+            shares: SmallVec::new(),
             tracked: false,
             resolution: Resolution::Unknown,
             changed: false,
@@ -115,22 +132,49 @@ impl NextHops {
         self.forget_if_unused(id.0);
     }
 
-    /// Counts an accepted path that needs it.
-    pub(crate) fn join(&mut self, id: HopId) {
+    /// Counts an accepted path of a source that needs it.
+    pub(crate) fn join(&mut self, id: HopId, source: Slot) {
         let hop = &mut self.hops[id.0 as usize];
         hop.users += 1;
+        match hop.shares.iter_mut().find(|(owner, _)| *owner == source) {
+            Some((_, count)) => *count += 1,
+            None => hop.shares.push((source, 1)),
+        }
         if hop.users == 1 {
             self.touched.insert(hop.address);
         }
     }
 
     /// Counts one less.
-    pub(crate) fn leave(&mut self, id: HopId) {
+    pub(crate) fn leave(&mut self, id: HopId, source: Slot) {
         let hop = &mut self.hops[id.0 as usize];
         hop.users -= 1;
+        if let Some(place) = hop.shares.iter().position(|(owner, _)| *owner == source) {
+            hop.shares[place].1 -= 1;
+            if hop.shares[place].1 == 0 {
+                hop.shares.swap_remove(place);
+            }
+        }
         if hop.users == 0 {
             self.touched.insert(hop.address);
         }
+    }
+
+    /// Returns whom packets go to by paths of this source and of no other, ascending.
+    pub(crate) fn sole_gateways(&self, source: Slot) -> BTreeSet<Gateway> {
+        let (mut own, mut shared) = (BTreeSet::new(), BTreeSet::new());
+        for hop in self.hops.iter().filter(|hop| hop.users > 0) {
+            let is_own = hop.shares.iter().any(|(owner, _)| *owner == source);
+            let is_shared = hop.shares.iter().any(|(owner, _)| *owner != source);
+            let gateways = hop.resolution.gateways(hop.address);
+            if is_shared {
+                shared.extend(gateways);
+            } else if is_own {
+                own.extend(gateways);
+            }
+        }
+        own.retain(|gateway| !shared.contains(gateway));
+        own
     }
 
     /// Learns where a next hop leads. Those nobody names are ignored.
@@ -206,5 +250,57 @@ impl NextHops {
             self.touched.remove(&hop.address);
             self.free.push(id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Slot = Slot(0);
+    const B: Slot = Slot(1);
+
+    fn on_link(hops: &mut NextHops, host: u8) -> (HopId, Gateway) {
+        let address = IpAddr::from([10, 0, 0, host]);
+        let id = hops.name(address);
+        hops.resolve(address, Resolution::OnLink { interface: Some(1) });
+        (id, Gateway { address, interface: Some(1) })
+    }
+
+    fn sole(hops: &NextHops, source: Slot) -> Vec<Gateway> {
+        hops.sole_gateways(source).into_iter().collect()
+    }
+
+    #[test]
+    fn a_gateway_is_solely_of_a_peer_until_another_leads_through_it() {
+        let mut hops = NextHops::default();
+        let (first, gateway) = on_link(&mut hops, 1);
+        let (other, _) = on_link(&mut hops, 2);
+        hops.join(first, A);
+        hops.join(first, A);
+        hops.join(other, B);
+        assert_eq!(sole(&hops, A), [gateway]);
+        hops.join(first, B);
+        assert_eq!(sole(&hops, A), []);
+        hops.leave(first, B);
+        hops.leave(first, A);
+        assert_eq!(sole(&hops, A), [gateway]);
+        hops.leave(first, A);
+        assert_eq!(sole(&hops, A), []);
+    }
+
+    #[test]
+    fn next_hops_behind_the_same_gateway_share_it() {
+        let mut hops = NextHops::default();
+        let (near, gateway) = on_link(&mut hops, 1);
+        let far = IpAddr::from([192, 0, 2, 1]);
+        let behind = hops.name(far);
+        hops.resolve(far, Resolution::Via { gateways: vec![gateway], metric: 1 });
+        hops.join(near, A);
+        hops.join(behind, B);
+        assert_eq!((sole(&hops, A), sole(&hops, B)), (vec![], vec![]));
+        hops.leave(behind, B);
+        hops.join(behind, A);
+        assert_eq!(sole(&hops, A), [gateway]);
     }
 }

@@ -86,6 +86,15 @@ impl fmt::Display for Standing {
     }
 }
 
+/// How a path stands with time: its peer's session was lost, and it has not been announced again since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Staleness {
+    /// The peer is restarting; the path is as good as any (RFC 4724 §4.2).
+    Stale,
+    /// The peer should long be back; the path is for want of better only (RFC 9494 §4.2).
+    LongLived,
+}
+
 /// The place of a peer in the table of peers, or [`Slot::LOCAL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot(pub(crate) u16);
@@ -110,6 +119,8 @@ pub(crate) struct Path {
     pub(crate) since: u32,
     /// Who it is from.
     pub(crate) source: Slot,
+    /// Whether its peer has yet to say it again since its session was lost.
+    pub(crate) staleness: Option<Staleness>,
     standing: u8,
 }
 
@@ -119,11 +130,15 @@ impl Path {
     /// Makes a path nobody has decided upon.
     pub(crate) fn new(source: Slot, path_id: u32, received: AttrId, since: u32) -> Self {
         let standing = Standing::Undecided.code() as u8;
-        Self { path_id, received, accepted: AttrId::NONE, since, source, standing }
+        Self { path_id, received, accepted: AttrId::NONE, since, source, staleness: None, standing }
     }
 
     pub(crate) fn standing(&self) -> Standing {
         Standing::from_code(usize::from(self.standing))
+    }
+
+    pub(crate) fn is_long_lived(&self) -> bool {
+        self.staleness == Some(Staleness::LongLived)
     }
 
     /// Changes the standing. Counting is the caller's business: see `Rib::restand`.

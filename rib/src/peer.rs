@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bgp::{Asn, BgpId, Family, FamilySet, NextHop};
 
 use crate::adj_rib_out::AdjRibOut;
+use crate::drain::Drain;
 use crate::export::Export;
 use crate::import::{Import, RejectReason};
 use crate::path::{PeerId, Standing};
@@ -57,8 +58,15 @@ pub struct PeerInfo {
     pub export: Arc<Export>,
     /// The most prefixes of one family the peer may announce; the tables only report an excess.
     pub max_prefixes: Option<u32>,
+    /// The families of the peer's Long-Lived Graceful Restart capability: those of which it may be told
+    /// long-lived stale paths (RFC 9494 §4.3).
+    pub long_lived: FamilySet,
     /// Whether an external peer's AS must be the first of its paths (RFC 4271 §6.3). A route server's is not.
     pub enforce_first_as: bool,
+    /// Whether routes an external peer marks with GRACEFUL_SHUTDOWN get the lowest preference (RFC 8326).
+    pub graceful_shutdown: bool,
+    /// How far we are about to leave the session, if at all.
+    pub drain: Option<Drain>,
 }
 
 impl PeerInfo {
@@ -66,6 +74,11 @@ impl PeerInfo {
     #[must_use]
     pub fn is_external(&self) -> bool {
         self.asn != self.local_asn
+    }
+
+    /// Tells whether what was said on the session before still means the same on this one.
+    pub(crate) fn stays_itself(&self, now: &Self) -> bool {
+        (self.asn, self.local_asn, self.interface) == (now.asn, now.local_asn, now.interface)
     }
 }
 
@@ -117,10 +130,14 @@ impl PeerCounts {
     }
 }
 
-/// A peer whose session is up.
+/// A peer whose session is up, or was and may be again.
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) info: PeerInfo,
+    /// Whether its session is over and its paths wait for it.
+    pub(crate) lost: bool,
     pub(crate) counts: [PeerCounts; 2],
+    /// How many of its paths are stale, by family.
+    pub(crate) stale: [u32; 2],
     pub(crate) out: AdjRibOut,
 }

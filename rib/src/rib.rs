@@ -8,25 +8,27 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgp::{BgpId, Family, FamilySet, Nlri, Update};
+use bgp::{BgpId, Family, Nlri, Update};
 use ipnet::IpNet;
 
-use crate::adj_rib_out::AdjRibOut;
 use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
-use crate::export::Export;
-use crate::forwarding::ForwardingPool;
+use crate::drain::lowered;
+use crate::forwarding::{ForwardingPool, Gateway};
 use crate::import::{Import, RejectReason, sanitise};
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
 use crate::path::{Path, PeerId, Slot, Source, Standing};
-use crate::peer::{Peer, PeerInfo};
+use crate::peer::Peer;
 use crate::pending::Pending;
 use crate::pool::{AttrId, AttributePool};
 
 mod audit;
+mod drain;
+mod peers;
 mod pull;
 mod settle;
+mod stale;
 
 #[cfg(test)]
 mod tests;
@@ -116,69 +118,6 @@ impl Rib {
         }
     }
 
-    /// Takes in a peer whose session came up: everything best is pending for it.
-    ///
-    /// A peer that already is up goes down first. More than 65535 peers at once are not taken in.
-    pub fn peer_up(&mut self, id: PeerId, info: PeerInfo) {
-        self.peer_down(id);
-        let vacant = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
-        let Some(slot) = u16::try_from(vacant).ok().map(Slot).filter(|&slot| slot != Slot::LOCAL) else {
-            return;
-        };
-        let out = AdjRibOut::owing(info.families, self.destinations.bound());
-        let peer = Peer { id, info, counts: Default::default(), out };
-        if vacant == self.peers.len() {
-            self.peers.push(None);
-        }
-        self.peers[vacant] = Some(peer);
-        self.slots.insert(id, slot);
-        self.pend_all(slot);
-    }
-
-    /// Forgets a peer, with everything it said and was told.
-    pub fn peer_down(&mut self, id: PeerId) {
-        let Some(slot) = self.slots.remove(&id) else { return };
-        let all: Vec<_> = self.destinations.ids().collect();
-        for &destination in &all {
-            while let Some(place) = self.first_of(destination, slot) {
-                self.remove_path(destination, place);
-            }
-        }
-        if let Some(peer) = self.peers[usize::from(slot.0)].take() {
-            for (_, attributes) in peer.out.records() {
-                self.pool.release(attributes);
-            }
-        }
-        all.into_iter().for_each(|destination| self.forget_if_unused(destination));
-    }
-
-    /// Gives a peer other policies. What it said is judged anew, what it was told is compared anew; the
-    /// session does not notice.
-    pub fn set_policy(&mut self, id: PeerId, import: Arc<Import>, export: Arc<Export>) {
-        let Some(&slot) = self.slots.get(&id) else { return };
-        let Some(peer) = self.peer_mut(slot) else { return };
-        let import_changed = peer.info.import != import;
-        let export_changed = peer.info.export != export;
-        peer.info.import = import;
-        peer.info.export = export;
-        if import_changed {
-            let all: Vec<_> = self.destinations.ids().collect();
-            self.judge_again(&all, |other| other == slot);
-        }
-        if export_changed {
-            self.pend_all(slot);
-        }
-    }
-
-    /// Limits how many prefixes of a family a peer may announce from its next UPDATE on.
-    pub fn set_max_prefixes(&mut self, id: PeerId, limit: Option<u32>) {
-        if let Some(&slot) = self.slots.get(&id)
-            && let Some(peer) = self.peer_mut(slot)
-        {
-            peer.info.max_prefixes = limit;
-        }
-    }
-
     /// Changes what holds for all peers. Everything is judged and decided anew.
     pub fn set_settings(&mut self, settings: RibSettings) {
         if settings == self.settings {
@@ -196,7 +135,7 @@ impl Rib {
     /// Takes in what a peer announces and withdraws. From a peer that is not up, nothing.
     pub fn update(&mut self, id: PeerId, update: Update, now: u32) -> Received {
         let mut received = Received { limit_exceeded: false, end_of_rib: update.end_of_rib };
-        let Some(&slot) = self.slots.get(&id) else { return received };
+        let Some(slot) = self.slot_of_up(id) else { return received };
         self.stats.updates += 1;
         for nlri in &update.withdrawn {
             self.stats.withdrawn += 1;
@@ -215,14 +154,17 @@ impl Rib {
         if let Some(peer) = self.peer(slot)
             && let Some(limit) = peer.info.max_prefixes
         {
-            received.limit_exceeded = peer.counts.iter().any(|counts| counts.received() > limit);
+            // What is stale the peer has not announced again: it is not to trip over its own past.
+            let announced =
+                peer.counts.iter().zip(peer.stale).map(|(counts, stale)| counts.received() - stale);
+            received.limit_exceeded = announced.into_iter().any(|announced| announced > limit);
         }
         received
     }
 
     /// Has everything of a family that was advertised to a peer advertised again (RFC 2918).
     pub fn refresh(&mut self, id: PeerId, family: Family) {
-        if let Some(&slot) = self.slots.get(&id)
+        if let Some(slot) = self.slot_of_up(id)
             && let Some(peer) = self.peer_mut(slot)
         {
             peer.out.asked_again.insert(family);
@@ -259,6 +201,16 @@ impl Rib {
         if self.settings.resolve { self.pool.next_hops.report() } else { NextHopChanges::default() }
     }
 
+    /// Returns the gateways that only accepted paths of this peer lead through: once they are gone, no route of ours
+    /// goes there. What this costs depends on the number of next hops, not of prefixes.
+    ///
+    /// The link-local next hops of a peer on an interface are not among them, as nobody resolves those.
+    #[must_use]
+    pub fn sole_gateways(&self, id: PeerId) -> Vec<Gateway> {
+        let Some(&slot) = self.slots.get(&id) else { return Vec::new() };
+        self.pool.next_hops.sole_gateways(slot).into_iter().collect()
+    }
+
     /// Tells whether some next hop's resolution is still to be learned.
     #[must_use]
     pub fn awaits_next_hops(&self) -> bool {
@@ -278,11 +230,15 @@ impl Rib {
     }
 
     fn announce(&mut self, slot: Slot, nlri: &Nlri, attributes: AttrId, now: u32, memo: &mut Memo) {
-        let verdict = self.judge(slot, nlri.prefix, attributes, memo);
         let id = self.destinations.enter(nlri.prefix);
+        let known = self.destinations[id].position(slot, nlri.path_id);
+        if known.is_some_and(|place| self.refreshed(id, place, attributes)) {
+            return;
+        }
+        let verdict = self.judge(slot, nlri.prefix, attributes, memo);
         self.pool.retain(attributes);
         let path = Path::new(slot, nlri.path_id, attributes, now);
-        let place = match self.destinations[id].position(slot, nlri.path_id) {
+        let place = match known {
             Some(place) => {
                 self.retire(id, place);
                 self.destinations[id].paths[place] = path;
@@ -312,6 +268,7 @@ impl Rib {
 
     /// Takes back everything that is held or counted for a path; its place in the list is the caller's.
     fn retire(&mut self, id: u32, place: usize) {
+        self.set_staleness(id, place, None);
         let path = self.destinations[id].paths[place];
         self.destinations[id].touch(path.standing());
         let family = self.destinations[id].family();
@@ -320,6 +277,11 @@ impl Rib {
         }
         self.drop_accepted(path.source, path.accepted);
         self.pool.release(path.received);
+    }
+
+    fn judge_all_again(&mut self, slot: Slot) {
+        let all: Vec<_> = self.destinations.ids().collect();
+        self.judge_again(&all, |other| other == slot);
     }
 
     /// Judges the paths of some sources at these destinations again, from what was received.
@@ -365,7 +327,10 @@ impl Rib {
         if memo.key != Some((slot, received)) || import.looks_at_prefixes() {
             let judged = sanitise(&peer.info, self.settings.router_id, self.pool.attributes(received))
                 .and_then(|clean| {
-                    let judged = import.judge(prefix, &clean)?;
+                    let mut judged = import.judge(prefix, &clean)?;
+                    if lowered(&peer.info, &clean).is_some() && judged.local_pref != Some(0) {
+                        judged.to_mut().local_pref = Some(0);
+                    }
                     Ok(if *judged == *self.pool.attributes(received) {
                         None
                     } else {
@@ -406,7 +371,7 @@ impl Rib {
             && path.source != Slot::LOCAL
             && !self.link_local(path.source, accepted)
         {
-            self.pool.next_hops.join(self.pool.next_hop(accepted));
+            self.pool.next_hops.join(self.pool.next_hop(accepted), path.source);
         }
     }
 
@@ -414,7 +379,7 @@ impl Rib {
     fn drop_accepted(&mut self, source: Slot, accepted: AttrId) {
         let Some(accepted) = accepted.some() else { return };
         if source != Slot::LOCAL && !self.link_local(source, accepted) {
-            self.pool.next_hops.leave(self.pool.next_hop(accepted));
+            self.pool.next_hops.leave(self.pool.next_hop(accepted), source);
         }
         self.pool.release(accepted);
     }
@@ -433,6 +398,12 @@ impl Rib {
         self.peers.get_mut(usize::from(slot.0))?.as_mut()
     }
 
+    /// Returns the slot of a peer whose session is up: a lost peer has one too, but nobody to talk to.
+    fn slot_of_up(&self, id: PeerId) -> Option<Slot> {
+        let slot = *self.slots.get(&id)?;
+        self.peer(slot).filter(|peer| !peer.lost).map(|_| slot)
+    }
+
     pub(crate) fn source(&self, slot: Slot) -> Source {
         self.peer(slot).map_or(Source::Local, |peer| Source::Peer(peer.id))
     }
@@ -442,19 +413,6 @@ impl Rib {
             max_paths: self.settings.max_paths,
             multipath_relax: self.settings.multipath_relax,
             always_compare_med: self.settings.always_compare_med,
-        }
-    }
-
-    fn first_of(&self, id: u32, slot: Slot) -> Option<usize> {
-        self.destinations[id].paths.iter().position(|path| path.source == slot)
-    }
-
-    fn pend_all(&mut self, slot: Slot) {
-        let (peers, destinations) = (&mut self.peers, &self.destinations);
-        let Some(peer) = peers[usize::from(slot.0)].as_mut() else { return };
-        let families: FamilySet = peer.info.families;
-        for id in destinations.ids().filter(|&id| families.contains(destinations[id].family())) {
-            peer.out.pending.insert(id);
         }
     }
 }

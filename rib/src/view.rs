@@ -6,9 +6,10 @@ use bgp::{Family, PathAttributes};
 use ipnet::IpNet;
 
 use crate::destinations::Destination;
+use crate::drain::{Lowered, lowered};
 use crate::forwarding::Forwarding;
 use crate::import::{Import, sanitise};
-use crate::path::{Path, PeerId, Source, Standing};
+use crate::path::{Path, PeerId, Source, Staleness, Standing};
 use crate::peer::{PeerCounts, PeerInfo};
 use crate::policy::Route;
 use crate::rib::Rib;
@@ -59,13 +60,13 @@ impl Rib {
         self.destinations.longest_match(address, usable).map(|id| self.view(id))
     }
 
-    /// Walks the peers that are up, in the order of their numbers.
+    /// Walks the peers that are up or lost, in the order of their numbers.
     pub fn peers(&self) -> impl Iterator<Item = (PeerId, &PeerInfo)> {
         let up = self.slots.iter().filter_map(|(&id, &slot)| Some((id, self.peer(slot)?)));
         up.map(|(id, peer)| (id, &peer.info))
     }
 
-    /// Returns how the paths of a peer stand; `None` when it is not up.
+    /// Returns how the paths of a peer stand; `None` when it is neither up nor lost.
     #[must_use]
     pub fn counts(&self, id: PeerId, family: Family) -> Option<&PeerCounts> {
         let peer = self.peer(*self.slots.get(&id)?)?;
@@ -190,6 +191,18 @@ impl<'a> PathView<'a> {
         let Import::Policy(policy) = &*info.import else { return None };
         let clean = sanitise(info, self.rib.settings.router_id, self.received()).ok()?;
         policy.evaluate(Route { prefix: self.prefix, originated: false, attributes: &clean }).rule
+    }
+
+    /// Tells whether the path's session was lost and it has not been announced again since.
+    #[must_use]
+    pub fn stale(&self) -> Option<Staleness> {
+        self.path.staleness
+    }
+
+    /// Tells whether the path has the lowest preference because somebody is about to go, and who.
+    #[must_use]
+    pub fn lowered(&self) -> Option<Lowered> {
+        lowered(&self.rib.peer(self.path.source)?.info, self.received())
     }
 
     /// Returns how the path stands.

@@ -1,11 +1,8 @@
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use ipnet::IpNet;
-use lab::net::Namespace;
-use lab::process::Process;
+use anyhow::ensure;
+use lab::net::{Namespace, Witness};
 use support::{SOON, eventually, kernel, requires, throughout};
 
 use crate::{OUR_BLOCK, attributes, connect, learned, net, prefixes};
@@ -19,13 +16,13 @@ const WHILE: Duration = Duration::from_secs(60);
 
 #[test]
 fn no_route_is_missing_while_a_killed_daemon_starts_again() {
-    requires!(&["ip"]);
+    requires!(&[]);
     let routes = prefixes(LEARNED);
     let (rack, mut daemon, peer) = learned(&routes);
     // The block is a route too.
     await_installed(&rack.ours, routes.len() + 1);
 
-    let monitor = monitor(&rack.ours, &rack.directory("monitor"));
+    let witness = Witness::start(&rack.ours).expect("a witness");
     daemon.kill();
     drop(peer);
     let daemon = daemon.start_again();
@@ -38,15 +35,16 @@ fn no_route_is_missing_while_a_killed_daemon_starts_again() {
         Ok(())
     });
     throughout(Duration::from_secs(2), "every route before End-of-RIB", || {
-        ensure!(deleted(&monitor)?.is_empty(), "deleted {:?}", deleted(&monitor)?.first());
+        let deleted = witness.deleted()?;
+        ensure!(deleted.is_empty(), "deleted {:?}", deleted.first());
         Ok(())
     });
 
     peer.end_of_rib().expect("the peer announces");
     await_installed(&rack.ours, kept.len() + 1);
     let gone: BTreeSet<_> = gone.iter().copied().collect();
-    eventually(SOON, "the monitor's word on the stale routes", || {
-        let deleted = deleted(&monitor)?;
+    eventually(SOON, "the witness's word on the stale routes", || {
+        let deleted = witness.deleted()?;
         ensure!(deleted == gone, "{} deleted, {} stale", deleted.len(), gone.len());
         Ok(())
     });
@@ -85,34 +83,4 @@ fn await_installed(namespace: &Namespace, count: usize) {
         ensure!(routes == count, "it has {routes} of {count}");
         Ok(())
     });
-}
-
-/// Starts `ip monitor route`, and waits until it really listens.
-fn monitor(namespace: &Namespace, directory: &std::path::Path) -> Process {
-    // Line by line: what it prints is read while it runs.
-    let mut command = Command::new("stdbuf");
-    command.args(["-oL", "ip", "monitor", "route"]);
-    let monitor = Process::start(namespace, "monitor", command, directory).expect("ip starts");
-    // A route the kernel has already would be no news: every probe is another one.
-    let mut probes = 1..=254;
-    eventually(SOON, "the monitor", || {
-        let probe = format!("192.0.2.{}/32", probes.next().context("no more probes")?);
-        namespace.run(|| Command::new("ip").args(["route", "add", "blackhole", &probe]).status())?;
-        ensure!(monitor.output().contains("192.0.2."), "it is silent");
-        Ok(())
-    });
-    monitor
-}
-
-/// The prefixes whose routes were deleted. A route that is replaced is not deleted.
-fn deleted(monitor: &Process) -> Result<BTreeSet<IpNet>> {
-    let output = monitor.output();
-    ensure!(
-        !output.contains("No buffer space"),
-        "the monitor lost events: the kernel changed too much at once"
-    );
-    let deleted = output.lines().filter_map(|line| line.strip_prefix("Deleted "));
-    // `ip` writes no length for a single address, and `blackhole` and the like before it.
-    let prefix = deleted.filter_map(|line| line.split(' ').find_map(|word| word.parse().ok()));
-    Ok(prefix.collect())
 }

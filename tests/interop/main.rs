@@ -7,6 +7,7 @@ mod bfd;
 mod bulk;
 mod collision;
 mod extended_messages;
+mod graceful_restart;
 mod hold_timer;
 mod md5;
 mod pair;
@@ -62,5 +63,30 @@ against! {
         };
         transit::{ attributes_survive_the_way_through };
         ttl_security::{ packets_from_the_link_are_believed };
+    }
+}
+
+// OpenBGPD 7.7 helps others over a restart, but its own are none.
+against! {
+    bird_restarting = super::Kind::Bird;
+    frr_restarting = super::Kind::Frr;
+    gobgp_restarting = super::Kind::Gobgp;
+    => {
+        graceful_restart::{
+            the_routes_of_a_peer_that_restarts_stay,
+            what_did_not_come_back_goes_with_end_of_rib,
+            a_peer_that_stays_away_is_forgotten_in_time,
+            the_peer_keeps_our_blocks_while_we_restart,
+            a_long_lived_stale_route_is_the_last_resort,
+        };
+    }
+}
+
+// BIRD 2.0 has not heard of RFC 8538.
+against! {
+    frr_notifying = super::Kind::Frr;
+    gobgp_notifying = super::Kind::Gobgp;
+    => {
+        graceful_restart::{ a_notification_is_no_worse_than_a_lost_connection };
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use control::PeerState;
 use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS};
-use podbgpd::intent::{Bfd, Effect, Export, Import, Intent, PeerIntent, Secret};
+use podbgpd::intent::{Bfd, Effect, Export, Import, Intent, PeerIntent, RestartRole, Secret};
 
 use crate::world::World;
 use crate::{SOON, address, blocks, name, net, node_with_peers};
@@ -28,7 +28,9 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.families", |peer| peer.families = FamilySet::from_iter([Family::Ipv4])),
     ("peer.ttl-security", |peer| peer.ttl_security = Some(1)),
     ("peer.multihop", |peer| peer.multihop = 2),
+    ("peer.fast-failover", |peer| peer.fast_failover = Some(false)),
     ("peer.bfd", |peer| peer.bfd = Some(Bfd::default())),
+    ("peer.graceful-restart", |peer| peer.graceful_restart = RestartRole::Off),
     ("peer.max-prefixes", |peer| peer.max_prefixes = Some(1000)),
     ("peer.max-length-ipv4", |peer| peer.max_length_ipv4 = 24),
     ("peer.max-length-ipv6", |peer| peer.max_length_ipv6 = 64),
@@ -49,11 +51,18 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("fib.metric", |node| node.fib.metric = 99),
     ("fib.table", |node| node.fib.table = 99),
     ("fib.max-paths", |node| node.fib.max_paths = 1),
+    ("fib.next-hop-groups", |node| node.fib.next_hop_groups = fib::NextHopGroups::Never),
     ("decision.multipath-relax", |node| node.decision.multipath_relax = false),
     ("decision.always-compare-med", |node| node.decision.always_compare_med = true),
     ("bfd.min-tx", |node| node.bfd.min_tx = Duration::from_millis(50)),
     ("bfd.min-rx", |node| node.bfd.min_rx = Duration::from_millis(50)),
     ("bfd.multiplier", |node| node.bfd.multiplier = NonZeroU8::MIN),
+    ("graceful-restart.enabled", |node| node.graceful_restart.enabled = false),
+    ("graceful-restart.restart-time", |node| node.graceful_restart.restart_time = 61),
+    ("graceful-restart.selection-deferral", |node| node.graceful_restart.selection_deferral = SOON),
+    ("graceful-restart.max-peer-restart-time", |node| node.graceful_restart.max_peer_restart_time = SOON),
+    ("graceful-restart.long-lived-stale-time", |node| node.graceful_restart.long_lived_stale_time = 3600),
+    ("graceful-restart.state-directory", |node| node.graceful_restart.state_directory = "/state".into()),
     ("control.socket", |node| node.control_socket = "/run/elsewhere.sock".into()),
     ("metrics.listen", |node| node.metrics = Some("127.0.0.1:9179".parse().unwrap())),
 ];

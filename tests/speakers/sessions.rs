@@ -7,6 +7,9 @@ use podbgpd::speaker::{Input, Notice, Output};
 use crate::world::{World, local_end};
 use crate::{SOON, address, blocks, node_with_peers, pair};
 
+/// How long a node asks its peers to wait for it.
+const RESTART_TIME: Duration = Duration::from_secs(60);
+
 #[test]
 fn a_session_comes_up_when_both_sides_dial() {
     let world = pair();
@@ -35,6 +38,8 @@ fn a_peer_that_is_silent_loses_its_session_its_routes_and_gets_them_back() {
     world.run(hold);
     assert_ne!(world.peer(1, 2).state, PeerState::Established);
     assert_eq!(world.node(1).ends(), ["hold_timer_expired"]);
+    assert_eq!(world.prefixes(1, 2), blocks(2), "it may be back");
+    world.run(RESTART_TIME);
     assert_eq!(world.prefixes(1, 2), []);
     assert_eq!(world.node(1).kernel.forwarded(), []);
 

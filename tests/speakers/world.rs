@@ -15,13 +15,14 @@ use podbgpd::addresses::LocalEnd;
 use podbgpd::bfd::Wanted;
 use podbgpd::control::Page;
 use podbgpd::intent::{Change, Intent};
-use podbgpd::speaker::{Input, Notice, Output, Speaker, Surroundings};
+use podbgpd::snapshot::{Identity, Moment, Snapshot};
+use podbgpd::speaker::{Input, Notice, Output, Past, Speaker, Surroundings};
 use podbgpd::transport::Key;
 
 /// How long octets are on their way.
 pub(crate) const DELAY: Duration = Duration::from_millis(10);
 /// The interface all kernels reach everybody by.
-const INTERFACE: u32 = 2;
+pub(crate) const INTERFACE: u32 = 2;
 /// How many changes a kernel takes at once.
 const CHANGES: usize = 100;
 
@@ -45,6 +46,7 @@ type Socket = (u8, Key);
 
 /// Nodes numbered from one, and what is on its way between them.
 pub(crate) struct World {
+    epoch: Instant,
     pub(crate) now: Instant,
     pub(crate) nodes: BTreeMap<u8, Node>,
     /// The other end of each connection.
@@ -55,6 +57,8 @@ pub(crate) struct World {
     stuck: BTreeMap<u8, VecDeque<(Key, Bytes)>>,
     /// Those whose packets go nowhere.
     unplugged: BTreeSet<u8>,
+    /// Those whose daemon has ended, with the kernel and the intent it left.
+    ended: BTreeMap<u8, (Kernel, Intent)>,
 }
 
 /// A speaker with its kernel.
@@ -69,6 +73,10 @@ pub(crate) struct Node {
     /// The BFD sessions the speaker asked for last, and how often it asked.
     pub(crate) watched: Vec<Wanted>,
     pub(crate) watched_anew: usize,
+    /// The neighbours whose failure the speaker wants to know of.
+    pub(crate) heeded: BTreeSet<IpAddr>,
+    /// The next hops that were to be left at once, and how many routes the kernel had been told to change by then.
+    pub(crate) lost: Vec<(fib::NextHop, usize)>,
     /// The octets handed to connections, and of those the ones taken.
     pub(crate) transmitted: usize,
     pub(crate) written: usize,
@@ -82,6 +90,10 @@ pub(crate) struct Kernel {
     pub(crate) routes: BTreeMap<IpNet, fib::Target>,
     pub(crate) commands: Vec<&'static str>,
     pub(crate) changes: usize,
+    /// The routes that were taken away, each time.
+    pub(crate) removed: Vec<IpNet>,
+    /// What this run of the daemon asked for; the rest goes when it has converged.
+    claimed: BTreeSet<IpNet>,
     pub(crate) converged_at: Option<Instant>,
     /// How long it takes to say where a next hop leads.
     pub(crate) resolves_after: Duration,
@@ -99,35 +111,92 @@ enum Parcel {
 impl World {
     /// Starts a speaker for each intent, the first as node 1.
     pub(crate) fn new(intents: impl IntoIterator<Item = Intent>) -> Self {
+        let now = Instant::now();
         let mut world = Self {
-            now: Instant::now(),
+            epoch: now,
+            now,
             nodes: BTreeMap::new(),
             wires: BTreeMap::new(),
             on_its_way: BTreeMap::new(),
             sent: 0,
             stuck: BTreeMap::new(),
             unplugged: BTreeSet::new(),
+            ended: BTreeMap::new(),
         };
         for (number, intent) in (1..).zip(intents) {
-            let mut out = Vec::new();
-            let speaker = Speaker::new(intent, world.now, &mut out);
-            let node = Node {
-                speaker,
-                kernel: Kernel::default(),
-                notices: Vec::new(),
-                closed: 0,
-                passwords: Vec::new(),
-                watched: Vec::new(),
-                watched_anew: 0,
-                transmitted: 0,
-                written: 0,
-                most_unwritten: 0,
-            };
-            world.nodes.insert(number, node);
-            world.carry_out(number, out);
-            world.settle(number);
+            world.start(number, Past::default(), intent, Kernel::default());
         }
         world
+    }
+
+    fn start(&mut self, number: u8, past: Past, intent: Intent, kernel: Kernel) {
+        let mut out = Vec::new();
+        let speaker = Speaker::after(past, intent, self.now, &mut out);
+        let node = Node {
+            speaker,
+            kernel,
+            notices: Vec::new(),
+            closed: 0,
+            passwords: Vec::new(),
+            watched: Vec::new(),
+            watched_anew: 0,
+            heeded: BTreeSet::new(),
+            lost: Vec::new(),
+            transmitted: 0,
+            written: 0,
+            most_unwritten: 0,
+        };
+        self.nodes.insert(number, node);
+        self.carry_out(number, out);
+        self.settle(number);
+    }
+
+    /// Ends a daemon without a word. Its kernel forwards on. Returns what the daemon wrote down before.
+    pub(crate) fn end(&mut self, number: u8) -> Snapshot {
+        let node = self.nodes.remove(&number).expect("the node is there");
+        let speaker = &node.speaker;
+        let taken = Moment { boot: [7; 16], uptime: self.now - self.epoch };
+        let installed = node.kernel.routes.len() as u64;
+        let mut stock = speaker.begin_stocktaking(Identity::of(speaker.intent()), taken, installed);
+        while !speaker.take_stock(&mut stock, 3) {}
+        self.cut(number);
+        self.on_its_way.retain(|_, (to, _)| *to != number);
+        self.ended.insert(number, (node.kernel, node.speaker.intent().clone()));
+        stock.into_snapshot()
+    }
+
+    /// Starts a daemon again, with what it remembers and another intent.
+    pub(crate) fn start_again(
+        &mut self,
+        number: u8,
+        snapshot: Option<Snapshot>,
+        edit: impl FnOnce(&mut Intent),
+    ) {
+        let (mut kernel, mut intent) = self.ended.remove(&number).expect("the daemon has ended");
+        edit(&mut intent);
+        kernel.claimed.clear();
+        kernel.changes = 0;
+        kernel.converged_at = None;
+        let past = Past { adopted: kernel.routes.len(), away: None, snapshot };
+        self.start(number, past, intent, kernel);
+    }
+
+    /// Takes everything out of the kernel of a node whose daemon has ended.
+    pub(crate) fn forget(&mut self, number: u8) {
+        let (kernel, _) = self.ended.get_mut(&number).expect("the daemon has ended");
+        kernel.routes.clear();
+    }
+
+    /// Breaks all connections of a node.
+    pub(crate) fn cut(&mut self, number: u8) {
+        let broken: Vec<_> =
+            self.wires.iter().filter(|(from, _)| from.0 == number).map(|(&a, &b)| (a, b)).collect();
+        for (ours, theirs) in broken {
+            for (number, key) in [ours, theirs] {
+                self.wires.remove(&(number, key));
+                self.send(number, Parcel::Closed(key));
+            }
+        }
     }
 
     /// Lets time pass.
@@ -222,7 +291,9 @@ impl World {
             last_reload_error: None,
         };
         let kernel = Some(FibView { enabled: true, ..FibView::default() });
-        self.nodes[&number].speaker.status_view(Surroundings { kernel, config }, self.now)
+        self.nodes[&number]
+            .speaker
+            .status_view(Surroundings { kernel, config, wrong_hands: Vec::new() }, self.now)
     }
 
     pub(crate) fn received(&self, number: u8, peer: u8) -> Vec<RouteView> {
@@ -278,8 +349,10 @@ impl World {
                 }
                 let count = octets.len();
                 self.input(to, Input::Received(key, octets));
-                self.node(from.0).written += count;
-                self.input(from.0, Input::Written(from.1, count));
+                if let Some(node) = self.nodes.get_mut(&from.0).filter(|_| self.wires.contains_key(&from)) {
+                    node.written += count;
+                    self.input(from.0, Input::Written(from.1, count));
+                }
             }
             Parcel::Closed(key) => self.input(to, Input::Closed(key, "closed by the peer".to_owned())),
             Parcel::Fib(event) => self.input(to, Input::Fib(event)),
@@ -340,6 +413,12 @@ impl World {
                     node.watched = sessions;
                     node.watched_anew += 1;
                 }
+                Output::Heed(neighbours) => self.node(number).heeded = neighbours,
+                Output::Lose(next_hops) => {
+                    let node = self.node(number);
+                    let changes = node.kernel.changes;
+                    node.lost.extend(next_hops.into_iter().map(|next_hop| (next_hop, changes)));
+                }
                 Output::Accept(..) | Output::Refuse => {}
             }
         }
@@ -390,8 +469,11 @@ impl Kernel {
                 self.changes += changes.len();
                 for fib::Change { prefix, target } in changes {
                     match target {
-                        Some(target) => drop(self.routes.insert(prefix, target)),
-                        None => drop(self.routes.remove(&prefix)),
+                        Some(target) => {
+                            self.routes.insert(prefix, target);
+                            self.claimed.insert(prefix);
+                        }
+                        None => self.remove(prefix),
                     }
                 }
                 ("apply", None)
@@ -401,14 +483,24 @@ impl Kernel {
                 ("track", Some(fib::Event::Resolved(addresses.into_iter().map(on_link).collect())))
             }
             Command::Untrack(_) => ("untrack", None),
+            Command::Lose(_) => ("lose", None),
+            Command::Settled => ("settled", None),
             Command::Converged => {
                 self.converged_at = Some(now);
+                let leftover = self.routes.keys().copied().filter(|prefix| !self.claimed.contains(prefix));
+                leftover.collect::<Vec<_>>().into_iter().for_each(|prefix| self.remove(prefix));
                 ("converged", None)
             }
             Command::Snapshot(..) | Command::Stop => unreachable!("a speaker asks for neither"),
         };
         self.commands.push(name);
         event
+    }
+
+    fn remove(&mut self, prefix: IpNet) {
+        self.routes.remove(&prefix);
+        self.claimed.remove(&prefix);
+        self.removed.push(prefix);
     }
 
     /// The prefixes that packets are sent on for.

@@ -270,8 +270,9 @@ fn podbgpd_config(near: IpAddr, far: IpAddr, job: Job, socket: &std::path::Path)
     };
     format!(
         "[node]\nname = \"ours\"\nasn = {ASN}\nrouter-id = \"10.9.255.1\"\n[fib]\ninstall = {install}\n\
-         [control]\nsocket = \"{}\"\n{}{}",
+         [control]\nsocket = \"{}\"\n[graceful-restart]\nstate-directory = \"{}\"\n{}{}",
         socket.display(),
+        socket.with_extension("state").display(),
         peer("near", near, SENDER),
         peer("far", far, RECEIVER)
     )

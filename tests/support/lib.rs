@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod config;
+pub mod fib_thread;
 pub mod full_table;
 pub mod internet;
 pub mod kernel;

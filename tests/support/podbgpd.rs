@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
 use control::{AdvertisedView, PeerState, PeerView, ReloadView, RouteView, StatusView};
@@ -24,7 +24,8 @@ pub struct Podbgpd {
 }
 
 impl Podbgpd {
-    /// Starts it on this configuration, without the `[control]` table, which is added; waits until it answers.
+    /// Starts it on this configuration, without the `[control]` table and the state directory, which are added; waits
+    /// until it answers.
     ///
     /// # Panics
     /// When it does not.
@@ -44,6 +45,18 @@ impl Podbgpd {
     #[must_use]
     pub fn start_again(self) -> Self {
         let process = launch(&self.namespace, &self.directory);
+        Self { process, ..self }.ready()
+    }
+
+    /// As [`Podbgpd::start_again`], with another executable and more arguments.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn start_again_as(self, program: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.arg("--config").arg(self.directory.join("podbgpd.toml")).args(arguments);
+        let process = start(&self.namespace, &self.directory, command);
         Self { process, ..self }.ready()
     }
 
@@ -193,8 +206,15 @@ impl Podbgpd {
     /// # Panics
     /// When it is refused.
     pub fn peer_action(&self, name: &str, action: &[&str]) {
-        let arguments: Vec<_> = ["peer", name].iter().chain(action).copied().collect();
-        let output = self.bgpctl(&arguments);
+        self.command(&[&["peer", name], action].concat());
+    }
+
+    /// Has `bgpctl` do something.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn command(&self, arguments: &[&str]) {
+        let output = self.bgpctl(arguments);
         assert!(output.status.success(), "bgpctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -232,12 +252,23 @@ pub fn binary(name: &str) -> PathBuf {
 
 fn launch(namespace: &Namespace, directory: &Path) -> Process {
     let mut command = podbgp::podbgpd(directory).expect("there is a podbgpd");
-    command.args(["--log-level", "debug"]).env("NO_COLOR", "1");
+    command.args(["--log-level", "debug"]);
+    start(namespace, directory, command)
+}
+
+fn start(namespace: &Namespace, directory: &Path, mut command: Command) -> Process {
+    command.env("NO_COLOR", "1");
     Process::start(namespace, "podbgpd", command, directory).expect("podbgpd starts")
 }
 
 fn write_config(directory: &Path, config: &str) {
-    let text = format!("{config}\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display());
+    let mut text = format!("{config}\n[control]\nsocket = \"{}\"\n", podbgp::socket(directory).display());
+    if !config.contains("[graceful-restart]") {
+        text.push_str("[graceful-restart]\n");
+    }
+    // One daemon must not take another's snapshot for its own.
+    let table = format!("[graceful-restart]\nstate-directory = \"{}\"", podbgp::state(directory).display());
+    let text = text.replacen("[graceful-restart]", &table, 1);
     fs::write(directory.join("podbgpd.toml"), text).expect("the configuration is written");
 }
 

@@ -19,6 +19,7 @@ pub struct Puppet {
     stream: TcpStream,
     context: CodecContext,
     received: BytesMut,
+    open: Option<Open>,
 }
 
 impl Puppet {
@@ -30,9 +31,24 @@ impl Puppet {
     /// When that does not happen soon.
     #[must_use]
     pub fn connect(namespace: &Namespace, to: IpAddr, asn: u32, hold_time: u16) -> Self {
+        Self::connect_with(namespace, to, asn, hold_time, &[])
+    }
+
+    /// As [`Puppet::connect`], with more capabilities than the usual.
+    ///
+    /// # Panics
+    /// As [`Puppet::connect`].
+    #[must_use]
+    pub fn connect_with(
+        namespace: &Namespace,
+        to: IpAddr,
+        asn: u32,
+        hold_time: u16,
+        capabilities: &[Capability],
+    ) -> Self {
         eventually(SOON, "a session with the puppet", || {
             let mut puppet = Self::dial(namespace, to)?;
-            puppet.say_open(asn, hold_time)?;
+            puppet.say_open_with(asn, hold_time, capabilities)?;
             puppet.confirm()?;
             Ok(puppet)
         })
@@ -54,7 +70,7 @@ impl Puppet {
     pub fn over(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        Ok(Self { stream, context: CodecContext::before_open(), received: BytesMut::new() })
+        Ok(Self { stream, context: CodecContext::before_open(), received: BytesMut::new(), open: None })
     }
 
     /// Says OPEN. The BGP identifier is the AS number with 192 in front.
@@ -62,17 +78,28 @@ impl Puppet {
     /// # Errors
     /// The connection is gone.
     pub fn say_open(&mut self, asn: u32, hold_time: u16) -> Result<()> {
+        self.say_open_with(asn, hold_time, &[])
+    }
+
+    /// As [`Puppet::say_open`], with more capabilities than the usual.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn say_open_with(&mut self, asn: u32, hold_time: u16, capabilities: &[Capability]) -> Result<()> {
         let octets = asn.to_be_bytes();
         let identifier = Ipv4Addr::new(192, octets[1], octets[2], octets[3]);
         self.say(&Message::Open(Open {
             asn: Asn::from(asn),
             hold_time: HoldTime::new(hold_time).context("a hold time")?,
             bgp_id: BgpId::new(identifier).context("an identifier")?,
-            capabilities: vec![
+            capabilities: [
                 Capability::Multiprotocol(Family::Ipv4.code()),
                 Capability::RouteRefresh,
                 Capability::FourOctetAsn(Asn::from(asn)),
-            ],
+            ]
+            .into_iter()
+            .chain(capabilities.iter().cloned())
+            .collect(),
         }))
     }
 
@@ -82,7 +109,7 @@ impl Puppet {
     /// The other side says something else.
     pub fn confirm(&mut self) -> Result<()> {
         match self.hear()? {
-            Message::Open(_) => {}
+            Message::Open(open) => self.open = Some(open),
             other => bail!("{other:?} instead of an OPEN"),
         }
         self.context.four_octet_asn = true;
@@ -92,6 +119,12 @@ impl Puppet {
             Message::Keepalive => Ok(()),
             other => bail!("{other:?} instead of a KEEPALIVE"),
         }
+    }
+
+    /// The other side's OPEN, once it was heard.
+    #[must_use]
+    pub fn open(&self) -> Option<&Open> {
+        self.open.as_ref()
     }
 
     /// Sends one message.

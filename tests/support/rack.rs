@@ -117,8 +117,9 @@ fn fresh_directory() -> PathBuf {
     directory
 }
 
+/// Prints the ends of the logs in the folders of a directory.
 #[expect(clippy::print_stderr, reason = "the test runner shows it when the test fails")]
-fn show_logs(directory: &Path) {
+pub fn show_logs(directory: &Path) {
     let Ok(programs) = fs::read_dir(directory) else { return };
     for file in programs.flatten().filter_map(|program| fs::read_dir(program.path()).ok()).flatten().flatten()
     {

@@ -83,6 +83,9 @@ pub enum DownReason {
     },
     /// Another connection to the same peer is kept (RFC 4271 §6.8).
     Collision,
+    /// The peer, which restarts gracefully, has opened a new connection: it knows nothing of this one any
+    /// more (RFC 4724 §5). Ends without a word.
+    Superseded,
 }
 
 impl DownReason {
@@ -94,7 +97,8 @@ impl DownReason {
             Self::NotificationReceived(_)
             | Self::NotificationUnreadable
             | Self::ConnectFailed(_)
-            | Self::ConnectionLost(_) => None,
+            | Self::ConnectionLost(_)
+            | Self::Superseded => None,
             Self::HoldTimerExpired => Some(NotificationError::HoldTimerExpired.into()),
             Self::SendHoldTimerExpired => Some(NotificationError::SendHoldTimerExpired.into()),
             Self::ProtocolError { notification, .. } => Some(notification.clone()),
@@ -116,8 +120,41 @@ impl DownReason {
             | Self::ConnectionLost(_)
             | Self::HoldTimerExpired
             | Self::SendHoldTimerExpired
-            | Self::Collision => false,
+            | Self::Collision
+            | Self::Superseded => false,
         }
+    }
+
+    /// Tells whether the peer may still be forwarding and come back, as far as the reason tells, so that its
+    /// routes may be kept as stale; whether they are is also a matter of what it announced.
+    ///
+    /// `notification_keeps` is [`Negotiated::notification_keeps`]: without it only a connection that ends
+    /// without a word is graceful (RFC 4724 §4.2), with it so is every NOTIFICATION, ours or the peer's, and
+    /// the silence that ends in one, but for a Hard Reset (RFC 8538 §4).
+    #[must_use]
+    pub fn keeps_routes(&self, notification_keeps: bool) -> bool {
+        match self {
+            Self::ConnectionLost(_) | Self::Superseded => true,
+            // Nothing was up that could end.
+            Self::ConnectFailed(_) => true,
+            Self::Stopped(reason) => reason.keeps_routes(notification_keeps),
+            Self::NotificationReceived(notification) => notification_keeps && !notification.is_hard_reset(),
+            // It may have been a Hard Reset.
+            Self::NotificationUnreadable => false,
+            // Silence and disagreement are the control plane's; whether the peer forwards is for BFD to say
+            // (RFC 8538 §4). Taking nothing from us is silence in the other direction (RFC 9687).
+            Self::HoldTimerExpired
+            | Self::SendHoldTimerExpired
+            | Self::ProtocolError { .. }
+            | Self::UnexpectedMessage { .. }
+            | Self::Collision => notification_keeps,
+        }
+    }
+
+    /// Tells whether what the peer is told becomes a Hard Reset where the N bit was negotiated: the peer
+    /// would keep our routes otherwise.
+    pub(super) fn is_hard(&self) -> bool {
+        matches!(self, Self::Stopped(reason) if !reason.keeps_routes(true))
     }
 
     /// Returns the reason in one word, for metrics.
@@ -133,6 +170,7 @@ impl DownReason {
             Self::ProtocolError { .. } => "protocol_error",
             Self::UnexpectedMessage { .. } => "unexpected_message",
             Self::Collision => "collision",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -166,6 +204,7 @@ impl fmt::Display for DownReason {
             }
             Self::UnexpectedMessage { state, kind } => write!(f, "unexpected {kind} in {state}"),
             Self::Collision => f.write_str("another connection to the peer is kept"),
+            Self::Superseded => f.write_str("the peer restarted: it has opened a new connection"),
         }
     }
 }
@@ -177,6 +216,8 @@ pub enum Cause {
     Started,
     /// What was a peer to wait for is one to dial: [`Peer::configure`](super::Peer::configure).
     Configured,
+    /// [`Event::PathUp`](super::Event::PathUp).
+    PathUp,
     /// The wait after a failure is over.
     IdleHoldExpired,
     /// It is time to connect again.
@@ -198,6 +239,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Started => f.write_str("started"),
             Self::Configured => f.write_str("no longer passive"),
+            Self::PathUp => f.write_str("the way to the peer is there again"),
             Self::IdleHoldExpired => f.write_str("idle hold timer expired"),
             Self::ConnectRetryExpired => f.write_str("connect retry timer expired"),
             Self::Connected => f.write_str("connected"),

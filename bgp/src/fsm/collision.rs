@@ -15,20 +15,36 @@ pub(super) enum Opener {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rival {
     pub(super) opener: Opener,
-    pub(super) established: bool,
+    pub(super) standing: Standing,
+}
+
+/// What would be lost with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing: only its OPEN has come.
+    Confirming,
+    /// A session.
+    Established,
+    /// A session with a peer that has said it keeps forwarding over a restart.
+    Restartable,
 }
 
 /// Tells whether a connection that has just got its OPEN displaces the one that got it before.
 ///
-/// A session that is up stays. Else the connection opened by the speaker with the higher identifier stays,
+/// A session that is up stays, unless the peer announced graceful restart in it and opens another connection:
+/// then it has restarted, and what we hold for the session is half a connection (RFC 4724 §5). Without a
+/// session the connection opened by the speaker with the higher identifier stays,
 /// of two equal identifiers the one with the higher AS. The RFC knows no case where both were opened by the
 /// same speaker; then it has given up the older, even if we have not heard of that yet.
 pub(super) fn displaces(newcomer: Opener, rival: Rival, ours: (BgpId, Asn), theirs: (BgpId, Asn)) -> bool {
-    if rival.established {
-        return false;
+    match rival.standing {
+        Standing::Established => false,
+        Standing::Restartable => newcomer == Opener::Peer,
+        Standing::Confirming => {
+            let favourite = if ours > theirs { Opener::Us } else { Opener::Peer };
+            newcomer == rival.opener || newcomer == favourite
+        }
     }
-    let favourite = if ours > theirs { Opener::Us } else { Opener::Peer };
-    newcomer == rival.opener || newcomer == favourite
 }
 
 #[cfg(test)]
@@ -41,7 +57,7 @@ mod tests {
         (BgpId::new(Ipv4Addr::new(10, 0, 0, id)).unwrap(), Asn(asn))
     }
 
-    const CONFIRMING: fn(Opener) -> Rival = |opener| Rival { opener, established: false };
+    const CONFIRMING: fn(Opener) -> Rival = |opener| Rival { opener, standing: Standing::Confirming };
 
     #[test]
     fn the_connection_of_the_higher_identifier_stays_whichever_came_first() {
@@ -61,9 +77,16 @@ mod tests {
 
     #[test]
     fn a_session_that_is_up_stays() {
-        let rival = Rival { opener: Opener::Peer, established: true };
+        let rival = Rival { opener: Opener::Peer, standing: Standing::Established };
         assert!(!displaces(Opener::Us, rival, speaker(2, 1), speaker(1, 2)));
         assert!(!displaces(Opener::Peer, rival, speaker(1, 1), speaker(2, 2)));
+    }
+
+    #[test]
+    fn a_peer_that_restarts_gracefully_displaces_its_session_but_we_do_not() {
+        let rival = Rival { opener: Opener::Us, standing: Standing::Restartable };
+        assert!(displaces(Opener::Peer, rival, speaker(2, 1), speaker(1, 2)));
+        assert!(!displaces(Opener::Us, rival, speaker(2, 1), speaker(1, 2)));
     }
 
     #[test]

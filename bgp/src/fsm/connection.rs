@@ -13,7 +13,7 @@ use super::{Action, ConnId, DownReason, PeerSettings, State, Stats, Timer};
 use crate::jitter::Jitter;
 use crate::message::{MessageKind, RouteRefresh};
 use crate::wire::{self, CodecContext, DecodeError, Decoded, HeaderFault, Offence};
-use crate::{HoldTime, Message, Notification, Open, Update};
+use crate::{HoldTime, Message, Negotiated, Notification, Open, Update};
 
 /// A connection that stands. It begins with our OPEN.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub(super) struct Ended {
     pub(super) state: State,
     /// Since when it was a session, if it was one.
     pub(super) since: Option<Instant>,
+    /// Whether both OPENs had the N bit, so that only a Hard Reset ends the peer's patience (RFC 8538).
+    pub(super) notification_keeps: bool,
     pub(super) reason: DownReason,
 }
 
@@ -116,6 +118,15 @@ impl Connection {
         }
     }
 
+    /// Returns what the two OPENs agree on, once both are known.
+    fn negotiated(&self) -> Option<&Negotiated> {
+        match &self.phase {
+            Phase::OpenSent(_) => None,
+            Phase::OpenConfirm(phase) => Some(phase.negotiated()),
+            Phase::Established(phase) => Some(&phase.session().negotiated),
+        }
+    }
+
     pub(super) fn deadlines(&self) -> &Deadlines {
         &self.line.deadlines
     }
@@ -162,17 +173,19 @@ impl Connection {
         }
     }
 
-    pub(super) fn end(self, reason: DownReason) -> Ended {
+    pub(super) fn end(&self, reason: DownReason) -> Ended {
         Ended {
             id: self.line.id,
             state: self.state(),
             since: self.session().map(|session| session.since),
+            notification_keeps: self.notification_keeps(),
             reason,
         }
     }
 
     fn handle(mut self, input: Input, scope: &mut Scope<'_>) -> Step {
         let (state, since) = (self.state(), self.session().map(|session| session.since));
+        let notification_keeps = self.notification_keeps();
         let next = match self.phase {
             Phase::OpenSent(phase) => phase.handle(input, self.opener, &mut self.line, scope),
             Phase::OpenConfirm(phase) => phase.handle(input, &mut self.line, scope),
@@ -180,8 +193,12 @@ impl Connection {
         };
         match next {
             Ok(phase) => Step::Taken(Self { phase, ..self }),
-            Err(reason) => Step::Ended(Ended { id: self.line.id, state, since, reason }),
+            Err(reason) => Step::Ended(Ended { id: self.line.id, state, since, notification_keeps, reason }),
         }
+    }
+
+    fn notification_keeps(&self) -> bool {
+        self.negotiated().is_some_and(|negotiated| negotiated.notification_keeps)
     }
 
     fn context(&self) -> &CodecContext {

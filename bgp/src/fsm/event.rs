@@ -1,6 +1,7 @@
 //! What can happen to a peer.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 
@@ -22,6 +23,10 @@ pub enum Event {
         /// Why, which is also what the peer is told.
         reason: StopReason,
     },
+    /// What stood in the way of a session is gone: dial now, not when the timer says so. No event of the RFC,
+    /// which leaves it to the implementation when to restart the ConnectRetry timer; nothing happens to a peer that is
+    /// stopped, is resting from what it did, or has a connection.
+    PathUp,
     /// A TCP connection from the peer's address waits to be accepted (events 14 and 15). Answered at once by
     /// [`Action::Accept`](super::Action::Accept) or [`Action::Refuse`](super::Action::Refuse).
     Incoming,
@@ -60,6 +65,12 @@ pub enum StopReason {
     MaxPrefixes,
     /// BFD saw the path to the peer go down (6/10, RFC 9384): a [`Event::Start`] follows.
     BfdDown,
+    /// The interface of the session went down, and this is its name: a [`Event::Start`] follows.
+    InterfaceDown(String),
+    /// The session's own address is no longer ours: a [`Event::Start`] follows.
+    AddressGone(IpAddr),
+    /// The kernel found nobody at the peer's address on this interface: a [`Event::Start`] follows.
+    NeighbourFailed(String),
     /// We restart and mean to be back soon: the connection ends without a word, which is what tells a peer
     /// with graceful restart to keep our routes (RFC 4724 §3).
     Restart,
@@ -67,6 +78,9 @@ pub enum StopReason {
 
 impl StopReason {
     /// Returns what the peer is told, if anything.
+    ///
+    /// Where the path is known to be dead nothing is said: it could only arrive once the path is back. A peer that
+    /// noticed nothing then finds the connection closed, which it may take for a graceful restart (RFC 4724 §4.2).
     #[must_use]
     pub fn notification(&self) -> Option<Notification> {
         match self {
@@ -80,7 +94,29 @@ impl StopReason {
             }
             Self::MaxPrefixes => Some(Notification::shutdown(Cease::MaximumPrefixes, "")),
             Self::BfdDown => Some(Notification::shutdown(Cease::BfdDown, "")),
-            Self::Restart => None,
+            Self::InterfaceDown(_) | Self::AddressGone(_) | Self::NeighbourFailed(_) | Self::Restart => None,
+        }
+    }
+
+    /// Tells whether both sides keep each other's routes over a stop for this reason; see
+    /// [`DownReason::keeps_routes`](super::DownReason::keeps_routes). What does not is said as a Hard Reset.
+    ///
+    /// RFC 8538 §5.1 advises Hard Reset for 6/1, 6/2 and 6/3, which are meant to last, and leaves 6/4 to the
+    /// user. An administrative reset is hard here: who asks for a session anew distrusts what the old one left,
+    /// and who only wants routes again asks for a refresh. A change of configuration is over in a moment and
+    /// should cost no packet; what it makes wrong (a family gone, another AS) does not survive the new OPEN.
+    pub(super) fn keeps_routes(&self, notification_keeps: bool) -> bool {
+        match self {
+            Self::AdminDown { .. } | Self::AdminReset { .. } | Self::Deconfigured | Self::MaxPrefixes => {
+                false
+            }
+            // The path is dead and both sides know (RFC 9384). That BFD may have died with the control plane
+            // only (the C bit, RFC 5882 §4.3) is for the caller to know.
+            Self::BfdDown => false,
+            // So is the path without its link, our address or the peer's.
+            Self::InterfaceDown(_) | Self::AddressGone(_) | Self::NeighbourFailed(_) => false,
+            Self::OtherConfigurationChange => notification_keeps,
+            Self::Restart => true,
         }
     }
 
@@ -92,6 +128,9 @@ impl StopReason {
             Self::OtherConfigurationChange => "configuration_change",
             Self::MaxPrefixes => "max_prefixes",
             Self::BfdDown => "bfd_down",
+            Self::InterfaceDown(_) => "interface_down",
+            Self::AddressGone(_) => "address_gone",
+            Self::NeighbourFailed(_) => "neighbour_failed",
             Self::Restart => "restart",
         }
     }
@@ -106,6 +145,9 @@ impl fmt::Display for StopReason {
             Self::OtherConfigurationChange => ("configuration change", ""),
             Self::MaxPrefixes => ("maximum number of prefixes reached", ""),
             Self::BfdDown => ("BFD down", ""),
+            Self::InterfaceDown(name) => return write!(f, "interface {name} went down"),
+            Self::AddressGone(address) => return write!(f, "our address {address} is gone"),
+            Self::NeighbourFailed(interface) => return write!(f, "the peer does not answer on {interface}"),
             Self::Restart => ("restart", ""),
         };
         f.write_str(what)?;

@@ -21,6 +21,10 @@ impl OpenConfirm {
         Self { context: CodecContext::from(&negotiated), negotiated: Box::new(negotiated) }
     }
 
+    pub(super) fn negotiated(&self) -> &Negotiated {
+        &self.negotiated
+    }
+
     pub(super) fn context(&self) -> &CodecContext {
         &self.context
     }

@@ -97,6 +97,7 @@ fn wanted_families(ours: &Open) -> Bytes {
         | Capability::ExtendedNextHop(_)
         | Capability::ExtendedMessage
         | Capability::GracefulRestart(_)
+        | Capability::LongLivedGracefulRestart(_)
         | Capability::FourOctetAsn(_)
         | Capability::Unknown { .. } => None,
     });

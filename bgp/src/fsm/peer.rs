@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use super::collision::{Opener, Rival};
+use super::collision::{Opener, Rival, Standing};
 use super::connection::{Connection, Ended, Scope, Step};
 use super::deadlines::Deadlines;
 use super::{
@@ -82,6 +82,7 @@ impl Peer {
         match event {
             Event::Start => self.start(now, out),
             Event::Stop { reason } => self.stop(reason, now, out),
+            Event::PathUp => self.path_up(now, out),
             Event::Incoming => self.accept(now, out),
             Event::Connected(id) => self.connected(id, now, out),
             Event::ConnectFailed(id, why) | Event::Closed(id, why) => self.lost(id, why, now, out),
@@ -126,6 +127,13 @@ impl Peer {
         session.map_or(0, |connection| WINDOW.saturating_sub(connection.unwritten()))
     }
 
+    /// Returns how many octets of the session the kernel has not taken yet. Zero without a session.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        let session = self.connections.iter().find(|connection| connection.session().is_some());
+        session.map_or(0, Connection::unwritten)
+    }
+
     /// Sends whole messages, already encoded with the session's context. Without a session they are dropped:
     /// nobody is there to hear them.
     pub fn transmit(&mut self, octets: Bytes, now: Instant, out: &mut Vec<Action>) {
@@ -165,6 +173,22 @@ impl Peer {
         if self.mode != Mode::Running {
             self.failures = 0;
             self.begin(Cause::Started, now, out);
+        }
+    }
+
+    /// Dials anew, without waiting: what was sent meanwhile went nowhere.
+    fn path_up(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let waits = match self.mode {
+            Mode::Running => self.connections.is_empty(),
+            Mode::Resting { damped } => !damped,
+            Mode::Stopped => false,
+        };
+        if waits && !self.settings.passive {
+            self.failures = 0;
+            if let Some(dial) = self.dial.take() {
+                out.push(Action::Close(dial));
+            }
+            self.begin(Cause::PathUp, now, out);
         }
     }
 
@@ -320,7 +344,8 @@ impl Peer {
         let rival = |other: &Connection| other.id() != id && is_past_open(other);
         if let Some(at) = self.connections.iter().position(rival) {
             let loser = self.connections.swap_remove(at);
-            self.bury(loser.end(DownReason::Collision), now, out);
+            let over = if loser.session().is_some() { DownReason::Superseded } else { DownReason::Collision };
+            self.bury(loser.end(over), now, out);
         }
         if self.reached() == State::Established {
             self.deadlines.stop(Timer::ConnectRetry);
@@ -379,8 +404,11 @@ impl Peer {
 
     /// Says the last word on a connection.
     fn bury(&mut self, ended: Ended, now: Instant, out: &mut Vec<Action>) {
-        let Ended { id, since, reason, .. } = ended;
-        if let Some(notification) = reason.notification() {
+        let Ended { id, since, notification_keeps, reason, .. } = ended;
+        if let Some(mut notification) = reason.notification() {
+            if notification_keeps && reason.is_hard() {
+                notification = Notification::hard_reset(&notification);
+            }
             self.stats.sent.notification += 1;
             out.push(Action::Transmit(id, last_words(notification)));
         }
@@ -437,7 +465,7 @@ impl Peer {
             settings: &self.settings,
             stats: &mut self.stats,
             jitter: &mut self.jitter,
-            rival: rival.map(|rival| Rival { opener: rival.opener, established: rival.session().is_some() }),
+            rival: rival.map(|rival| Rival { opener: rival.opener, standing: standing(rival) }),
             now,
             out,
         }
@@ -471,6 +499,15 @@ impl Peer {
 
 fn is_past_open(connection: &Connection) -> bool {
     connection.state() > State::OpenSent
+}
+
+/// Tells what would be lost with a connection. A Graceful Restart capability without families promises only
+/// End-of-RIB (RFC 4724 §3).
+fn standing(connection: &Connection) -> Standing {
+    let Some(session) = connection.session() else { return Standing::Confirming };
+    let restart = session.negotiated.graceful_restart.as_ref();
+    let preserves = restart.is_some_and(|restart| !restart.families.is_empty());
+    if preserves { Standing::Restartable } else { Standing::Established }
 }
 
 /// Writes a NOTIFICATION. Data that does not fit the message is left out rather than the message.

@@ -9,6 +9,7 @@ use crate::notification::{Cease, NotificationError};
 use crate::wire::{self, CodecContext};
 use crate::{Asn, BgpId, Capability, Family, HoldTime, Message, Update};
 
+mod grace;
 mod pairs;
 
 const US: Asn = Asn(65_001);

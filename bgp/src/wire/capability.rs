@@ -6,9 +6,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use nom::Parser;
 use nom::combinator::map;
 use nom::multi::length_data;
-use nom::number::complete::{be_u8, be_u16, be_u32};
+use nom::number::complete::{be_u8, be_u16, be_u24, be_u32};
 
-use crate::capability::{ExtendedNextHop, GracefulRestart};
+use crate::capability::{ExtendedNextHop, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::wire::read::{Parsed, list, whole};
 use crate::wire::write::counted_u8;
@@ -21,12 +21,14 @@ const EXTENDED_NEXT_HOP: u8 = 5;
 const EXTENDED_MESSAGE: u8 = 6;
 const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_ASN: u8 = 65;
+const LONG_LIVED_GRACEFUL_RESTART: u8 = 71;
 
-/// The R and N bits, and the F bit of a family (RFC 4724 §3, RFC 8538 §2).
+/// The R and N bits, and the F bit of a family (RFC 4724 §3, RFC 8538 §2, RFC 9494 §3.1).
 const RESTARTED: u16 = 0x8000;
 const NOTIFICATION: u16 = 0x4000;
 const RESTART_TIME: u16 = 0x0FFF;
 const FORWARDING: u8 = 0x80;
+const LONGEST_STALE_TIME: u32 = 0xFF_FFFF;
 
 pub(super) fn decode(octets: &[u8]) -> Parsed<'_, Capability> {
     let (rest, (code, value)) = (be_u8, length_data(be_u8)).parse(octets)?;
@@ -50,6 +52,7 @@ fn read(code: u8, value: &[u8]) -> Result<Capability, WireError> {
         }
         EXTENDED_MESSAGE => empty(value, Capability::ExtendedMessage),
         GRACEFUL_RESTART => graceful_restart(value).map(Capability::GracefulRestart),
+        LONG_LIVED_GRACEFUL_RESTART => list(long_lived, value).map(Capability::LongLivedGracefulRestart),
         FOUR_OCTET_ASN => whole(map(be_u32, Asn), value).map(Capability::FourOctetAsn),
         _ => Ok(Capability::Unknown { code, value: Bytes::copy_from_slice(value) }),
     }
@@ -83,6 +86,16 @@ fn graceful_restart(value: &[u8]) -> Result<GracefulRestart, WireError> {
     })
 }
 
+fn long_lived(octets: &[u8]) -> Parsed<'_, LongLived> {
+    let parts = (be_u16, be_u8, be_u8, be_u24);
+    let entry = |(afi, safi, flags, stale_time)| LongLived {
+        family: AfiSafi { afi, safi },
+        forwarding: flags & FORWARDING != 0,
+        stale_time,
+    };
+    map(parts, entry).parse(octets)
+}
+
 pub(super) fn encode(capability: &Capability, out: &mut BytesMut) -> Result<(), EncodeError> {
     out.put_u8(code(capability));
     counted_u8("capability", out, |out| {
@@ -101,6 +114,7 @@ pub(super) fn encode(capability: &Capability, out: &mut BytesMut) -> Result<(), 
                 }
             }
             Capability::GracefulRestart(restart) => write_graceful_restart(restart, out),
+            Capability::LongLivedGracefulRestart(families) => write_long_lived(families, out),
             Capability::FourOctetAsn(asn) => out.put_u32(asn.0),
             Capability::Unknown { value, .. } => out.put_slice(value),
         }
@@ -115,6 +129,7 @@ fn code(capability: &Capability) -> u8 {
         Capability::ExtendedNextHop(_) => EXTENDED_NEXT_HOP,
         Capability::ExtendedMessage => EXTENDED_MESSAGE,
         Capability::GracefulRestart(_) => GRACEFUL_RESTART,
+        Capability::LongLivedGracefulRestart(_) => LONG_LIVED_GRACEFUL_RESTART,
         Capability::FourOctetAsn(_) => FOUR_OCTET_ASN,
         Capability::Unknown { code, .. } => *code,
     }
@@ -128,5 +143,14 @@ fn write_graceful_restart(restart: &GracefulRestart, out: &mut BytesMut) {
         out.put_u16(family.afi);
         out.put_u8(family.safi);
         out.put_u8(if *preserved { FORWARDING } else { 0 });
+    }
+}
+
+fn write_long_lived(families: &[LongLived], out: &mut BytesMut) {
+    for LongLived { family, forwarding, stale_time } in families {
+        out.put_u16(family.afi);
+        out.put_u8(family.safi);
+        out.put_u8(if *forwarding { FORWARDING } else { 0 });
+        out.put_uint((*stale_time).min(LONGEST_STALE_TIME).into(), 3);
     }
 }

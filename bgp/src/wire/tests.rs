@@ -12,7 +12,7 @@ use super::testing::there_and_back;
 use super::*;
 use crate::as_path::{Segment, SegmentKind};
 use crate::attributes::{Aggregator, Origin, RareAttributes, UnknownAttribute};
-use crate::capability::{ExtendedNextHop, GracefulRestart};
+use crate::capability::{ExtendedNextHop, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::message::RouteRefresh;
 use crate::notification::NotificationError;
@@ -156,6 +156,8 @@ fn capability() -> impl Strategy<Value = Capability> {
     let next_hop =
         (family(), any::<u16>()).prop_map(|(family, next_hop_afi)| ExtendedNextHop { family, next_hop_afi });
     let restart = (any::<bool>(), any::<bool>(), 0..4096_u16, vec((family(), any::<bool>()), 0..5));
+    let long_lived = (family(), any::<bool>(), 0..1_u32 << 24)
+        .prop_map(|(family, forwarding, stale_time)| LongLived { family, forwarding, stale_time });
     prop_oneof![
         family().prop_map(Capability::Multiprotocol),
         Just(Capability::RouteRefresh),
@@ -164,7 +166,8 @@ fn capability() -> impl Strategy<Value = Capability> {
         restart.prop_map(|(restarted, notification, restart_time, families)| {
             Capability::GracefulRestart(GracefulRestart { restarted, notification, restart_time, families })
         }),
-        (66..=255_u8, vec(any::<u8>(), 0..=255))
+        vec(long_lived, 0..5).prop_map(Capability::LongLivedGracefulRestart),
+        (72..=255_u8, vec(any::<u8>(), 0..=255))
             .prop_map(|(code, value)| Capability::Unknown { code, value: value.into() }),
     ]
 }

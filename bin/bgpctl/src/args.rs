@@ -51,6 +51,39 @@ pub(crate) enum Command {
         #[arg(long, short, value_name = "TEXT")]
         message: Option<String>,
     },
+    /// Have traffic leave peers before their sessions end, and undo that
+    #[command(subcommand)]
+    Drain(Drain),
+    /// Leave every peer and end the daemon; routes stay in the kernel
+    Shutdown {
+        /// Without a drain before: packets under way are lost
+        #[arg(long)]
+        now: bool,
+        /// What to tell the peers when their sessions are closed
+        #[arg(long, short, value_name = "TEXT")]
+        message: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Drain {
+    /// Announce that our routes go, withdraw them, then close the sessions and keep them closed
+    Start {
+        /// The peers to leave; all without any
+        #[arg(value_name = "PEER")]
+        peers: Vec<String>,
+        /// What to tell the peers when their sessions are closed
+        #[arg(long, short, value_name = "TEXT")]
+        message: Option<String>,
+    },
+    /// Show who is drained, and how far
+    Status,
+    /// Go back to how it was before, from any stage
+    Cancel {
+        /// The peers to come back to; all without any
+        #[arg(value_name = "PEER")]
+        peers: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,6 +149,10 @@ impl Command {
             Self::Show(Show::Peers { name: Some(name) }) => Request::Peer { name },
             Self::Show(Show::Routes(routes)) => Request::Routes(routes.query()),
             Self::Reload => Request::Reload,
+            Self::Drain(Drain::Start { peers, message }) => Request::DrainStart { peers, message },
+            Self::Drain(Drain::Status) => Request::Drains,
+            Self::Drain(Drain::Cancel { peers }) => Request::DrainCancel { peers },
+            Self::Shutdown { now, message } => Request::Shutdown { now, message },
             Self::Peer { name, action, message } => {
                 let action = match action {
                     Action::Up => PeerAction::Up,
@@ -184,6 +221,13 @@ mod tests {
             request("bgpctl peer tor-a down --message bye"),
             Request::PeerAction { name: tor(), action: PeerAction::Down, message: Some("bye".into()) }
         );
+        assert_eq!(
+            request("bgpctl drain start tor-a tor-b -m bye"),
+            Request::DrainStart { peers: vec![tor(), "tor-b".into()], message: Some("bye".into()) }
+        );
+        assert_eq!(request("bgpctl drain status"), Request::Drains);
+        assert_eq!(request("bgpctl drain cancel"), Request::DrainCancel { peers: vec![] });
+        assert_eq!(request("bgpctl shutdown --now"), Request::Shutdown { now: true, message: None });
         assert_eq!(request("bgpctl show routes"), routes(RouteTable::default(), Selection::All));
         assert_eq!(
             request("bgpctl show routes 10.1.2.3/8"),

@@ -21,7 +21,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use control::{ActionView, PeerState, PeerView, ReloadView, Request, StatusView, Verdict};
+use control::{ActionView, DrainStatusView, PeerState, PeerView, ReloadView, Request, StatusView, Verdict};
 
 use args::{Args, Format};
 pub use client::{Client, ClientError};
@@ -137,6 +137,14 @@ impl Session {
             Request::PeerAction { .. } => {
                 let view: ActionView = self.ask(request)?;
                 self.print(&view, text::action)?;
+                Ok(FINE)
+            }
+            Request::Drains
+            | Request::DrainStart { .. }
+            | Request::DrainCancel { .. }
+            | Request::Shutdown { .. } => {
+                let view: DrainStatusView = self.ask(request)?;
+                self.print(&view, text::drains)?;
                 Ok(FINE)
             }
         }

@@ -15,12 +15,17 @@
 //! | `GET /v1/routes?view=advertised&peer=NAME` | array of [`AdvertisedView`] | the Adj-RIB-Out, as sent |
 //! | `GET /v1/routes?kernel=true` | array of [`KernelRouteView`] | the forwarding table, as the kernel holds it |
 //! | `POST /v1/reload` | [`ReloadView`] | reads the file again; status 422 when the file has mistakes |
+//! | `GET /v1/drain` | [`DrainStatusView`] | what is drained, and how far |
+//! | `POST /v1/drain/start` | [`DrainStatusView`] | leaves the peers named by `peer=NAME`, or all |
+//! | `POST /v1/drain/cancel` | [`DrainStatusView`] | undoes that for the peers named by `peer=NAME`, or all |
+//! | `POST /v1/shutdown` | [`DrainStatusView`] | leaves all peers, with `now=true` at once, and ends the daemon |
 //! | `POST /v1/peers/NAME/ACTION` | [`ActionView`] | `up`, `down`, `reset` or `refresh` |
 //!
 //! Any route query takes `prefix=`, `address=` (the longest match), `family=ipv4` or `ipv6`, and `after=PREFIX`,
 //! which starts behind that prefix in the order of the answer. One prefix or address of the Loc-RIB also says, for
-//! each peer with a session, whether it was told and if not why. The body of an action is the text that travels to
-//! the peer when the session is shut down (RFC 9003), in UTF-8, at most [`SHUTDOWN_MESSAGE_MAX`] octets.
+//! each peer with a session, whether it was told and if not why. The body of an action, of a drain and of a
+//! shutdown is the text that travels to the peers when their sessions are shut down (RFC 9003), in UTF-8, at most
+//! [`SHUTDOWN_MESSAGE_MAX`] octets.
 //! Every answer with a status of 400 or more, but for a refused reload, is an [`ErrorView`].
 //!
 //! # The promise
@@ -32,15 +37,18 @@
 //! may be reworded. A specimen of every view is in `golden/`, and a test holds the views to it.
 
 mod bfd;
+mod drain;
 mod peer;
 mod reload;
 mod request;
+mod restart;
 mod route;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use bfd::{BfdRemoteView, BfdState, BfdSummaryView, BfdView, DiscardedView};
+pub use drain::{DrainCause, DrainStage, DrainStatusView, DrainView, PeerDrainView};
 pub use peer::{
     CapabilitiesView, LastErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,
     PeerState, PeerView, RejectedView, TimersView,
@@ -49,13 +57,17 @@ pub use reload::{ActionView, ChangeView, ConfigErrorView, Effect, ReloadView};
 pub use request::{
     HttpRequest, Method, PeerAction, Request, RouteQuery, RouteTable, SHUTDOWN_MESSAGE_MAX, Selection,
 };
+pub use restart::{
+    AbsenceView, PeerRestartView, RestartNow, RestartTermsView, RestartView, RestartWaitView, ReturnedView,
+    Staleness,
+};
 pub use route::{
     AdvertisedView, AttributesView, Family, KernelRouteView, KernelState, NextHopView, PathView, RouteKind,
     RouteView, Standing, ToldView,
 };
 pub use status::{
     ConfigView, ErrorCode, ErrorView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView,
-    Verdict,
+    Verdict, WrongHandView,
 };
 
 /// Where `podbgpd` listens unless told otherwise.

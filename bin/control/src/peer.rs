@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BfdView, Family};
+use crate::{BfdView, DrainStage, Family, PeerRestartView};
 
 /// A peer, as in `GET /v1/peers`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,8 +55,12 @@ pub struct PeerView {
     pub export: String,
     /// Sessions that ended, whatever the cause.
     pub flaps: u64,
+    /// How far the peer is drained; `null` if it is not.
+    pub drain: Option<DrainStage>,
     /// The BFD session, if the path is watched.
     pub bfd: Option<BfdView>,
+    /// What graceful restart means to the session; `null` where it is off.
+    pub graceful_restart: Option<PeerRestartView>,
     /// The round-trip time TCP measured, with a fraction.
     pub rtt_seconds: Option<f64>,
     /// What stands in the way of a session now; while there is one, how the last one ended, if there was one.
@@ -130,6 +134,8 @@ pub struct PeerFamilyView {
     pub best: u64,
     /// Paths in the Adj-RIB-Out.
     pub advertised: u64,
+    /// Paths the peer has not announced on this session, kept over its restart.
+    pub stale: u64,
     /// Why the others were refused, by reason. Reasons that refused nothing are left out.
     pub rejected: Vec<RejectedView>,
     /// The most paths accepted from the peer.

@@ -39,6 +39,27 @@ pub enum Request {
         /// What to tell the peer when the session is shut down (RFC 9003).
         message: Option<String>,
     },
+    /// How drains stand.
+    Drains,
+    /// Leaves peers without losing a packet.
+    DrainStart {
+        /// The peers' names; everybody if empty.
+        peers: Vec<String>,
+        /// What to tell them when their sessions are closed (RFC 9003).
+        message: Option<String>,
+    },
+    /// Undoes that.
+    DrainCancel {
+        /// The peers' names; everybody if empty.
+        peers: Vec<String>,
+    },
+    /// Leaves every peer and ends the daemon.
+    Shutdown {
+        /// Whether without a drain before.
+        now: bool,
+        /// What to tell the peers.
+        message: Option<String>,
+    },
 }
 
 /// Which routes, and of what table.
@@ -171,8 +192,12 @@ impl Request {
     #[must_use]
     pub fn method(&self) -> Method {
         match self {
-            Self::Status | Self::Peers | Self::Peer { .. } | Self::Routes(_) => Method::Get,
-            Self::Reload | Self::PeerAction { .. } => Method::Post,
+            Self::Status | Self::Peers | Self::Peer { .. } | Self::Routes(_) | Self::Drains => Method::Get,
+            Self::Reload
+            | Self::PeerAction { .. }
+            | Self::DrainStart { .. }
+            | Self::DrainCancel { .. }
+            | Self::Shutdown { .. } => Method::Post,
         }
     }
 
@@ -186,9 +211,16 @@ impl Request {
             Self::Routes(query) => query.target(),
             Self::Reload => "/v1/reload".to_owned(),
             Self::PeerAction { name, action, .. } => format!("/v1/peers/{}/{}", escape(name), action.name()),
+            Self::Drains => "/v1/drain".to_owned(),
+            Self::DrainStart { peers, .. } => format!("/v1/drain/start{}", naming(peers)),
+            Self::DrainCancel { peers } => format!("/v1/drain/cancel{}", naming(peers)),
+            Self::Shutdown { now: true, .. } => "/v1/shutdown?now=true".to_owned(),
+            Self::Shutdown { now: false, .. } => "/v1/shutdown".to_owned(),
         };
         let body = match self {
-            Self::PeerAction { message: Some(message), .. } => message.clone(),
+            Self::PeerAction { message: Some(message), .. }
+            | Self::DrainStart { message: Some(message), .. }
+            | Self::Shutdown { message: Some(message), .. } => message.clone(),
             _ => String::new(),
         };
         HttpRequest { method: self.method(), target, body }
@@ -218,6 +250,12 @@ impl Request {
             }
             ["v1", "routes"] => Self::Routes(RouteQuery::from_query(query)?),
             ["v1", "reload"] => Self::Reload,
+            ["v1", "drain"] => Self::Drains,
+            ["v1", "drain", "start"] => {
+                Self::DrainStart { peers: named(query)?, message: shutdown_message(body)? }
+            }
+            ["v1", "drain", "cancel"] => Self::DrainCancel { peers: named(query)? },
+            ["v1", "shutdown"] => Self::Shutdown { now: at_once(query)?, message: shutdown_message(body)? },
             _ => return Err(no_such_path(path)),
         };
         if request.method().name() != method {
@@ -225,7 +263,11 @@ impl Request {
             return Err(ErrorView::new(ErrorCode::MethodNotAllowed, error)
                 .with_hint(format!("use {}", request.method())));
         }
-        if !matches!(request, Self::Routes(_)) && !query.is_empty() {
+        let takes_query = matches!(
+            request,
+            Self::Routes(_) | Self::DrainStart { .. } | Self::DrainCancel { .. } | Self::Shutdown { .. }
+        );
+        if !takes_query && !query.is_empty() {
             return Err(bad_request(format!("{path} takes no query, but there is `{query}`")));
         }
         Ok(request)
@@ -269,10 +311,7 @@ impl RouteQuery {
 
     fn from_query(query: &str) -> Result<Self, ErrorView> {
         let mut parameters = Parameters::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parameters.take(key, unescape(value)?)?;
-        }
+        pairs(query, |key, value| parameters.take(key, value))?;
         parameters.into_query()
     }
 }
@@ -338,6 +377,42 @@ impl Parameters {
     }
 }
 
+/// Hands on each parameter of a query.
+fn pairs(query: &str, mut take: impl FnMut(&str, String) -> Result<(), ErrorView>) -> Result<(), ErrorView> {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        take(key, unescape(value)?)?;
+    }
+    Ok(())
+}
+
+/// Writes the peers a request is about as a query.
+fn naming(peers: &[String]) -> String {
+    let pairs: Vec<_> = peers.iter().map(|peer| format!("peer={}", escape(peer))).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+fn named(query: &str) -> Result<Vec<String>, ErrorView> {
+    let mut peers = Vec::new();
+    pairs(query, |key, value| match key {
+        "peer" => {
+            peers.push(value);
+            Ok(())
+        }
+        _ => Err(bad_request(format!("unknown parameter `{key}`")).with_hint("known is peer")),
+    })?;
+    Ok(peers)
+}
+
+fn at_once(query: &str) -> Result<bool, ErrorView> {
+    let mut now = None;
+    pairs(query, |key, value| match key {
+        "now" => set(&mut now, key, truth(key, &value)?),
+        _ => Err(bad_request(format!("unknown parameter `{key}`")).with_hint("known is now")),
+    })?;
+    Ok(now.unwrap_or(false))
+}
+
 fn set<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<(), ErrorView> {
     if slot.replace(value).is_some() {
         return Err(bad_request(format!("parameter `{key}` is there twice")));
@@ -379,7 +454,8 @@ fn bad_request(error: impl Into<String>) -> ErrorView {
 
 fn no_such_path(path: &str) -> ErrorView {
     ErrorView::new(ErrorCode::NotFound, format!("there is nothing at {path}")).with_hint(
-        "try /v1/status, /v1/peers, /v1/routes, /v1/reload or /v1/peers/NAME/{up,down,reset,refresh}",
+        "try /v1/status, /v1/peers, /v1/routes, /v1/reload, /v1/peers/NAME/{up,down,reset,refresh}, \
+         /v1/drain, /v1/drain/{start,cancel} or /v1/shutdown",
     )
 }
 

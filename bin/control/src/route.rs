@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::ReasonView;
+use crate::{ReasonView, Staleness};
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,6 +88,8 @@ pub struct PathView {
     pub age_seconds: u64,
     /// What became of it.
     pub standing: Standing,
+    /// Whether it is kept over a restart of its peer, and how; `null` for one that was announced on this session.
+    pub stale: Option<Staleness>,
     /// Why it is not used: the step that decided against it, the rule that refused it, what is unreachable. `null`
     /// for a path that is used: the reasons of the others say what it won by.
     pub reason: Option<ReasonView>,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{BfdSummaryView, Family, LastErrorView};
+use crate::{BfdSummaryView, DrainView, Family, LastErrorView, RestartView};
 
 /// The answer to `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,10 +31,30 @@ pub struct StatusView {
     pub routes: Vec<RoutesView>,
     /// The kernel's side.
     pub fib: FibView,
+    /// How this run of the daemon began.
+    pub restart: RestartView,
     /// All BFD sessions.
     pub bfd: BfdSummaryView,
+    /// The drain of the whole node; `null` if there is none. A node that is drained is not ready.
+    pub drain: Option<DrainView>,
     /// The configuration in force.
     pub config: ConfigView,
+    /// What on this machine fights with the daemon or drops what it attracts; has no part in the verdict.
+    #[serde(default)]
+    pub wrong_hands: Vec<WrongHandView>,
+}
+
+/// Something on this machine that fights with the daemon, or drops what it attracts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrongHandView {
+    /// The stable code, in snake_case, such as `ip_forward`.
+    pub kind: String,
+    /// Where it is: a kernel setting, a file.
+    pub place: String,
+    /// Why it matters.
+    pub why: String,
+    /// What to do about it.
+    pub remedy: String,
 }
 
 /// One word on the state of the node.

@@ -40,6 +40,7 @@ fn the_json_of_actions_stays() {
     keeps::<ReloadView>(include_str!("../golden/reload.json"));
     keeps::<ReloadView>(include_str!("../golden/reload_degraded.json"));
     keeps::<ReloadView>(include_str!("../golden/reload_refused.json"));
+    keeps::<DrainStatusView>(include_str!("../golden/drain.json"));
     keeps::<ActionView>(include_str!("../golden/action.json"));
     keeps::<ErrorView>(include_str!("../golden/error.json"));
 }
@@ -54,6 +55,9 @@ fn a_word_in_json_is_the_word_of_its_name() {
     }
     for family in [Family::Ipv4, Family::Ipv6] {
         assert_eq!(serde_json::to_value(family).unwrap(), family.name());
+    }
+    for stage in DrainStage::ALL {
+        assert_eq!(serde_json::to_value(stage).unwrap(), stage.name());
     }
     for action in PeerAction::ALL {
         assert_eq!(serde_json::to_value(action).unwrap(), action.name());
@@ -93,7 +97,16 @@ fn every_request_reads_back_as_written() {
         Selection::Prefix("fd00:20::/32".parse().unwrap()),
         Selection::Address("10.1.2.3".parse().unwrap()),
     ];
-    let mut requests = vec![Request::Status, Request::Peers, Request::Reload];
+    let mut requests = vec![Request::Status, Request::Peers, Request::Reload, Request::Drains];
+    let message = Some("rewiring rack 30".to_owned());
+    for peers in [vec![], vec![peer()], vec![peer(), "a b/c?d&e=f%g".to_owned()]] {
+        requests.push(Request::DrainStart { peers: peers.clone(), message: message.clone() });
+        requests.push(Request::DrainCancel { peers });
+    }
+    for now in [false, true] {
+        requests.push(Request::Shutdown { now, message: None });
+        requests.push(Request::Shutdown { now, message: message.clone() });
+    }
     for name in ["tor-a", "a b/c?d&e=f%g", "Tür", "..", "peers"] {
         requests.push(Request::Peer { name: name.into() });
         for action in PeerAction::ALL {
@@ -150,6 +163,11 @@ fn a_request_that_makes_no_sense_is_told_why() {
     assert_eq!(code("GET", "/v1/peers/"), ErrorCode::NotFound);
     assert_eq!(code("POST", "/v1/peers/tor-a/explode"), ErrorCode::NotFound);
     assert_eq!(code("GET", "/v1/reload"), ErrorCode::MethodNotAllowed);
+    assert_eq!(code("GET", "/v1/drain/start"), ErrorCode::MethodNotAllowed);
+    assert_eq!(code("GET", "/v1/shutdown"), ErrorCode::MethodNotAllowed);
+    assert_eq!(code("POST", "/v1/drain/stop"), ErrorCode::NotFound);
+    assert_eq!(code("POST", "/v1/drain/start?peers=tor-a"), ErrorCode::BadRequest);
+    assert_eq!(code("POST", "/v1/shutdown?now"), ErrorCode::BadRequest);
     assert_eq!(code("DELETE", "/v1/peers/tor-a"), ErrorCode::MethodNotAllowed);
     for target in [
         "/v1/status?verbose=true",

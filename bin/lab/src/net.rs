@@ -6,9 +6,11 @@
 mod link;
 mod privilege;
 mod route;
+mod witness;
 
 pub use privilege::{Privilege, enter};
 pub use route::{HopState, KernelRoute, NextHop, RouteKind};
+pub use witness::Witness;
 
 use std::fs::File;
 use std::io;
@@ -20,6 +22,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// A network namespace of our own; clones are handles on the same one.
 #[derive(Clone, Debug)]
@@ -141,6 +144,14 @@ impl Namespace {
 impl AsFd for Namespace {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+/// Gives a socket room for what arrives while nobody gets to run: beyond the limit of the machine where we may,
+/// and as much as there is where we may not.
+pub(crate) fn enlarge_receive_buffer(socket: &impl AsFd, octets: usize) {
+    if setsockopt(socket, sockopt::RcvBufForce, &octets).is_err() {
+        let _ = setsockopt(socket, sockopt::RcvBuf, &octets);
     }
 }
 

@@ -20,12 +20,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::net::Namespace;
+use crate::net::{Namespace, enlarge_receive_buffer};
 
 /// Where an [`Echo`] listens: the echo service (RFC 862).
 const ECHO_PORT: u16 = 7;
 /// An answer that takes longer is a loss.
 const GRACE: Duration = Duration::from_millis(400);
+/// Room for what arrives while nobody gets to run: a busy machine is not a lost packet.
+const BUFFER: usize = 4 << 20;
 
 /// Answers every datagram with itself, on both families. Dropping it stops that.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ impl Echo {
             .run(|| UdpSocket::bind(("::", ECHO_PORT)))
             .with_context(|| format!("cannot listen on the echo port in {}", namespace.name()))?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        enlarge_receive_buffer(&socket, BUFFER);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
@@ -90,6 +93,7 @@ impl Probe {
             let socket = UdpSocket::bind((any, 0))?;
             socket.connect(SocketAddr::new(to, ECHO_PORT))?;
             socket.set_nonblocking(true)?;
+            enlarge_receive_buffer(&socket, BUFFER);
             Ok(socket)
         };
         let sockets = from
@@ -148,17 +152,17 @@ fn run(
         let _ = sockets[flow].send(&sequence.to_be_bytes());
         next += interval;
         loop {
-            collect(sockets, start, packets);
             let left = next.saturating_duration_since(Instant::now());
+            collect(&answered(sockets, left), start, packets);
+            // Once more than it waited: a probe that lags behind must hear its answers too.
             if left.is_zero() {
                 break;
             }
-            wait_for_any(sockets, left);
         }
     }
 }
 
-fn collect(sockets: &[UdpSocket], start: Instant, packets: &Mutex<Vec<Packet>>) {
+fn collect(sockets: &[&UdpSocket], start: Instant, packets: &Mutex<Vec<Packet>>) {
     let mut answer = [0; 4];
     for socket in sockets {
         while let Ok(4) = socket.recv(&mut answer) {
@@ -171,12 +175,16 @@ fn collect(sockets: &[UdpSocket], start: Instant, packets: &Mutex<Vec<Packet>>) 
     }
 }
 
-fn wait_for_any(sockets: &[UdpSocket], left: Duration) {
+/// Waits for the next answer, no longer than this; the sockets that have one.
+fn answered(sockets: &[UdpSocket], left: Duration) -> Vec<&UdpSocket> {
     let mut polled: Vec<_> =
         sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
     // Milliseconds rounded up: a packet sent a little late is better than a busy loop.
     let timeout = u16::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
     let _ = poll(&mut polled, PollTimeout::from(timeout));
+    // A socket with an error has something to be read too: the error.
+    let has_any = |polled: &PollFd<'_>| polled.revents().is_some_and(|events| !events.is_empty());
+    sockets.iter().zip(&polled).filter(|(_, polled)| has_any(polled)).map(|(socket, _)| socket).collect()
 }
 
 #[cfg(test)]

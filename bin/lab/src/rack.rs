@@ -165,6 +165,11 @@ impl Router {
         Ok(Self { namespace, kind, config, directory: directory.join(name), speaker: None })
     }
 
+    /// What its speaker will be told when it is started next.
+    pub fn config_mut(&mut self) -> &mut SpeakerConfig {
+        &mut self.config
+    }
+
     /// Starts its speaker.
     ///
     /// # Errors

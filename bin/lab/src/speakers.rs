@@ -10,7 +10,7 @@ mod gobgp;
 mod openbgpd;
 pub mod podbgp;
 
-pub use config::{Bfd, Communities, Neighbor, SpeakerConfig};
+pub use config::{Bfd, Communities, GracefulRestart, Neighbor, SpeakerConfig};
 pub use exabgp::Exabgp;
 
 use std::fs;
@@ -125,6 +125,11 @@ trait Dialect {
         bail!("{} is not told here to end a session", speaker.kind.name())
     }
 
+    /// Ends the session with a peer by a NOTIFICATION, to begin another.
+    fn reset(&self, speaker: &Speaker, _peer: IpAddr) -> Result<()> {
+        bail!("{} is not told here to reset a session", speaker.kind.name())
+    }
+
     /// Sends a peer ROUTE-REFRESH for all that the session carries.
     fn refresh(&self, speaker: &Speaker, _peer: IpAddr) -> Result<()> {
         bail!("{} has no command that sends ROUTE-REFRESH", speaker.kind.name())
@@ -133,6 +138,11 @@ trait Dialect {
     /// Finds its BFD session with a peer, when that is up.
     fn bfd(&self, speaker: &Speaker, _peer: IpAddr) -> Result<BfdSession> {
         bail!("{} has no BFD here", speaker.kind.name())
+    }
+
+    /// Tells of a peer's graceful restart.
+    fn graceful_restart(&self, speaker: &Speaker, _peer: IpAddr) -> Result<String> {
+        bail!("{} is not asked here about graceful restart", speaker.kind.name())
     }
 
     /// Has its BFD say AdminDown to every peer.
@@ -180,6 +190,7 @@ pub struct Speaker {
     directory: PathBuf,
     config: SpeakerConfig,
     processes: Vec<Process>,
+    is_restart: bool,
     follower: Option<gobgp::FibFollower>,
 }
 
@@ -202,10 +213,22 @@ impl Speaker {
             directory: directory.to_owned(),
             config: config.clone(),
             processes: Vec::new(),
+            is_restart: false,
             follower: None,
         };
         kind.dialect().start(&mut speaker)?;
         Ok(speaker)
+    }
+
+    /// Starts it again after [`Speaker::kill`], as one that restarts gracefully if it is told to do that at all.
+    ///
+    /// # Errors
+    /// As [`Speaker::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        self.kill();
+        self.processes.clear();
+        self.is_restart = self.config.graceful_restart.is_some();
+        self.kind.dialect().start(self)
     }
 
     /// Which program it is.
@@ -224,6 +247,11 @@ impl Speaker {
     #[must_use]
     pub fn config(&self) -> &SpeakerConfig {
         &self.config
+    }
+
+    /// What it is told when it is started next.
+    pub fn config_mut(&mut self) -> &mut SpeakerConfig {
+        &mut self.config
     }
 
     /// Its processes.
@@ -295,6 +323,14 @@ impl Speaker {
         peers.try_for_each(|peer| self.kind.dialect().shut_down(self, peer.address, message))
     }
 
+    /// Ends every session with a NOTIFICATION, to begin another.
+    ///
+    /// # Errors
+    /// It refuses.
+    pub fn reset(&self) -> Result<()> {
+        self.config.neighbors.iter().try_for_each(|peer| self.kind.dialect().reset(self, peer.address))
+    }
+
     /// Asks every peer to send everything again (RFC 2918).
     ///
     /// # Errors
@@ -309,6 +345,14 @@ impl Speaker {
     /// It is not up; the text has the speaker's own account.
     pub fn bfd(&self, peer: IpAddr) -> Result<BfdSession> {
         self.kind.dialect().bfd(self, peer)
+    }
+
+    /// What it says of a peer's graceful restart, in its own words.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn graceful_restart(&self, peer: IpAddr) -> Result<String> {
+        self.kind.dialect().graceful_restart(self, peer)
     }
 
     /// Has its BFD say AdminDown to every peer.

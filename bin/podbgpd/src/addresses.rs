@@ -78,6 +78,16 @@ impl LocalEnd {
         }
         end
     }
+
+    /// Returns the session's own address, given the peer's.
+    #[must_use]
+    pub fn towards(&self, peer: IpAddr) -> Option<IpAddr> {
+        match peer {
+            IpAddr::V4(_) => self.ipv4.map(IpAddr::V4),
+            IpAddr::V6(peer) if peer.is_unicast_link_local() => self.link_local.map(IpAddr::V6),
+            IpAddr::V6(_) => self.ipv6.map(IpAddr::V6),
+        }
+    }
 }
 
 fn ip(address: &SockaddrStorage) -> Option<IpAddr> {

@@ -5,7 +5,9 @@
 //! has nothing left to check.
 
 mod bfd;
+mod drain;
 mod facts;
+mod graceful;
 mod node;
 mod password;
 mod peer;
@@ -122,6 +124,8 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let fib = node::fib(root.table("fib"));
     let decision = node::decision(root.table("decision"));
     let bfd = bfd::timing(root.table("bfd"));
+    let graceful_restart = graceful::read(root.table("graceful-restart"));
+    let drain = drain::read(root.table("drain"));
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
     let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
@@ -135,6 +139,8 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         fib: fib?,
         decision: decision?,
         bfd,
+        graceful_restart,
+        drain,
         peers: peers?,
         control_socket: control_socket?,
         metrics,

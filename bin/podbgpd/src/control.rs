@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::control::{
-    ActionView, AdvertisedView, ErrorCode, ErrorView, KernelRouteView, Method, PeerView, ReloadView, Request,
-    RouteView, StatusView,
+    ActionView, AdvertisedView, DrainStatusView, ErrorCode, ErrorView, KernelRouteView, Method, PeerView,
+    ReloadView, Request, RouteView, StatusView,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Response as HttpResponse;
@@ -71,6 +71,8 @@ pub enum Response {
     Reload(ReloadView),
     /// To [`Request::PeerAction`].
     Action(ActionView),
+    /// To everything about drains.
+    Drain(DrainStatusView),
 }
 
 /// A part of a long list, small enough to be made within a few milliseconds.
@@ -179,6 +181,7 @@ impl ControlDoor {
             Response::Peer(view) => json(200, &view),
             Response::Reload(view) => json(if view.applied { 200 } else { 422 }, &view),
             Response::Action(view) => json(200, &view),
+            Response::Drain(view) => json(200, &view),
             Response::Routes(page) => stream::list(self.owner.clone(), request, page),
             Response::Advertised(page) => stream::list(self.owner.clone(), request, page),
             Response::KernelRoutes(page) => stream::list(self.owner.clone(), request, page),

@@ -5,6 +5,8 @@
 //! there is no TOML and no Kubernetes in this module, and every default is already applied.
 
 pub mod bfd;
+pub mod drain;
+pub mod graceful;
 pub mod reconcile;
 pub mod secret;
 
@@ -20,6 +22,8 @@ use ipnet::IpNet;
 use rib::Policy;
 
 pub use bfd::{Bfd, BfdTiming};
+pub use drain::Drain;
+pub use graceful::{GracefulRestart, RestartRole};
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
 
@@ -42,6 +46,10 @@ pub struct Intent {
     pub decision: Decision,
     /// The intervals of BFD sessions whose peer has none of its own.
     pub bfd: BfdTiming,
+    /// How restarts go.
+    pub graceful_restart: GracefulRestart,
+    /// How peers are left.
+    pub drain: Drain,
     /// The peers by name.
     pub peers: BTreeMap<String, PeerIntent>,
     /// The path of the unix socket operators talk to.
@@ -78,6 +86,8 @@ pub struct Fib {
     pub table: u32,
     /// The most next hops of one route, 1 to 256.
     pub max_paths: u16,
+    /// Whether routes that leave the same way share a nexthop group of the kernel.
+    pub next_hop_groups: fib::NextHopGroups,
 }
 
 /// How the best routes are chosen where RFC 4271 §9.1 leaves a choice.
@@ -122,6 +132,11 @@ pub struct PeerIntent {
     pub multihop: u8,
     /// How BFD watches the path; `None` when it does not.
     pub bfd: Option<Bfd>,
+    /// Which side of a graceful restart we are.
+    pub graceful_restart: RestartRole,
+    /// Whether the session ends with its link, its address or its neighbour; `None` when that depends on where the
+    /// peer is.
+    pub fast_failover: Option<bool>,
     /// The key of the TCP MD5 signatures (RFC 2385).
     pub password: Option<Secret>,
     /// The most prefixes we accept per family before the session ends (RFC 4486).
@@ -134,6 +149,8 @@ pub struct PeerIntent {
     pub import: Import,
     /// What we advertise.
     pub export: Export,
+    /// Whether routes an external peer marks with GRACEFUL_SHUTDOWN are the last resort (RFC 8326).
+    pub graceful_shutdown: bool,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -177,6 +194,22 @@ impl Intent {
         self.local_asn(peer) == peer.asn
     }
 
+    /// Tells whether the session may cross a router: GTSM or `multihop` allow it, or the peer is in our own AS.
+    #[must_use]
+    pub fn may_cross_routers(&self, peer: &PeerIntent) -> bool {
+        match peer.ttl_security {
+            Some(hops) => hops > 1,
+            None => peer.multihop > 1 || self.is_internal(peer),
+        }
+    }
+
+    /// Tells whether a peer's session ends with its link: unless the file says otherwise, that of an external peer
+    /// which is no router away. Others may be reached another way.
+    #[must_use]
+    pub fn fails_over_fast(&self, peer: &PeerIntent) -> bool {
+        peer.fast_failover.unwrap_or(!self.may_cross_routers(peer))
+    }
+
     /// Returns the TTL of what we send to a peer: 255 under GTSM and inside our AS, else as far as the peer
     /// may be.
     #[must_use]
@@ -205,12 +238,15 @@ impl PeerIntent {
             ttl_security: None,
             multihop: 1,
             bfd: None,
+            graceful_restart: RestartRole::default(),
+            fast_failover: None,
             password: None,
             max_prefixes: None,
             max_length_ipv4: Family::Ipv4.bits(),
             max_length_ipv6: Family::Ipv6.bits(),
             import: Import::Safe,
             export: Export::Originated,
+            graceful_shutdown: true,
             shutdown: false,
         }
     }

@@ -12,7 +12,10 @@
 //! | [`config`], [`check`] | the operator's file, with all its mistakes at once |
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
+//! | [`drain`] | how peers are left without losing a packet |
 //! | [`node`] | waits: the one task that owns the speaker |
+//! | [`hands`] | what on this machine fights with us |
+//! | [`snapshot`] | what one run remembers for the next |
 //! | [`transport`], [`bfd`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
 
 pub mod addresses;
@@ -21,12 +24,15 @@ pub mod bfd;
 pub mod check;
 pub mod config;
 pub mod control;
+pub mod drain;
+pub mod hands;
 mod http;
 pub mod intent;
 mod kernel_views;
 pub mod logging;
 pub mod metrics;
 pub mod node;
+pub mod snapshot;
 pub mod speaker;
 pub mod transport;
 
@@ -96,7 +102,7 @@ fn serve(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
     );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let node = Node::open(args.config.clone(), config.intent)?;
+        let node = Node::open(args.config.clone(), config.intent).await?;
         node.run().await
     });
     match outcome {

@@ -15,11 +15,13 @@
 //! | `podbgp_uptime_seconds` | gauge | | how long the daemon has run |
 //! | `podbgp_healthy` | gauge | | 1 if everything configured works, 0 if the verdict is degraded |
 //! | `podbgp_ready` | gauge | | 1 if the node can carry traffic |
+//! | `podbgp_drain_stage` | gauge | stage | 1 for the stage a drain of the whole node is in, `off` without one |
 //! | `podbgp_peer_info` | gauge | peer, address, asn | always 1 |
 //! | `podbgp_peer_up` | gauge | peer | 1 if the session is Established |
 //! | `podbgp_peer_state` | gauge | peer, state | 1 for the state the peer is in, 0 for the others |
 //! | `podbgp_peer_state_seconds` | gauge | peer | how long in that state; the uptime of an Established session |
 //! | `podbgp_peer_administratively_down` | gauge | peer | 1 if the operator holds the peer down |
+//! | `podbgp_peer_drain_stage` | gauge | peer, stage | the same for the peer, by itself or with the node |
 //! | `podbgp_peer_flaps_total` | counter | peer | sessions that ended |
 //! | `podbgp_peer_messages_total` | counter | peer, direction, type | messages, `received` or `sent` |
 //! | `podbgp_peer_malformed_updates_total` | counter | peer, disposition | UPDATEs with mistakes that did not end the session |
@@ -39,6 +41,7 @@
 //! | `podbgp_fib_write_errors_total` | counter | | writes the kernel refused |
 //! | `podbgp_fib_adopted_total` | counter | | routes of an earlier run taken over |
 //! | `podbgp_fib_swept_total` | counter | | routes of an earlier run removed |
+//! | `podbgp_wrong_hands` | gauge | kind | what on this machine fights with the daemon |
 //! | `podbgp_config_reloads_total` | counter | result | reloads, `success` or `failure` |
 //! | `podbgp_config_last_reload_successful` | gauge | | 0 if the last reload was refused |
 //! | `podbgp_config_loaded_timestamp_seconds` | gauge | | when the configuration in force was taken over |

@@ -5,6 +5,7 @@
 
 mod answer;
 mod doors;
+mod hands;
 mod notice;
 
 use std::io;
@@ -23,7 +24,8 @@ use crate::addresses::{self, LocalEnd};
 use crate::bfd;
 use crate::control::ControlRequest;
 use crate::intent::{Intent, Secret};
-use crate::speaker::{Input, Output, Speaker};
+use crate::snapshot::{self, Identity, Recorder};
+use crate::speaker::{Input, Output, Past, Speaker};
 use crate::transport::{Endpoint, Key, Listeners, SocketEvent, Transport};
 
 /// How many inputs may wait for the owner. Their senders wait when there are more; each may hold what one read
@@ -33,6 +35,11 @@ const INBOX: usize = 64;
 const BATCH: usize = 64;
 /// How many forwarding changes go to the kernel's thread at once.
 const CHANGES: usize = 1024;
+/// How long the answer to an operator who has us leave may take to get out.
+const LAST_ANSWER: Duration = Duration::from_millis(100);
+
+/// How long the kernel's thread may take to read what the kernel has: a second for a million routes.
+const KERNEL_READS: Duration = Duration::from_secs(30);
 
 /// Everything the daemon is, while it runs.
 pub struct Node {
@@ -41,6 +48,8 @@ pub struct Node {
     listeners: Listeners,
     kernel: Option<Kernel>,
     bfd: bfd::Handle,
+    watch: fib::Watch,
+    hands: hands::Hands,
     sockets: mpsc::Receiver<SocketEvent>,
     fib_events: mpsc::Receiver<fib::Event>,
     doors: doors::Doors,
@@ -50,6 +59,8 @@ pub struct Node {
     /// An incoming connection, while the speaker decides about it.
     offered: Option<(TcpStream, IpAddr)>,
     log: notice::Log,
+    /// Writes down what the next run has to know; not when restarts are not graceful.
+    recorder: Option<Recorder>,
 }
 
 /// The way to the kernel's thread.
@@ -66,11 +77,36 @@ impl Kernel {
     fn commands(&self) -> mpsc::Sender<fib::Command> {
         self.handle.commands()
     }
+
+    /// Waits until the thread knows what the kernel has, and returns what else it had to say. Before that nobody
+    /// can tell a peer whether packets were forwarded all the while.
+    async fn read(&mut self, events: &mut mpsc::Receiver<fib::Event>) -> anyhow::Result<Vec<fib::Event>> {
+        let mut heard = Vec::new();
+        let ready = async {
+            loop {
+                match events.recv().await {
+                    Some(fib::Event::Ready { adopted }) => return Ok(adopted),
+                    Some(fib::Event::Failed(why)) => {
+                        anyhow::bail!("the kernel's routes cannot be read: {why}")
+                    }
+                    Some(other) => heard.push(other),
+                    None => anyhow::bail!("the kernel's thread has died"),
+                }
+            }
+        };
+        match tokio::time::timeout(KERNEL_READS, ready).await {
+            Ok(adopted) => self.adopted = adopted? as u64,
+            Err(_) => warn!(target: "restart", "the kernel is slow to tell its routes; starting without"),
+        }
+        Ok(heard)
+    }
 }
 
 /// Why the daemon stops.
 enum Stop {
     Signal(&'static str),
+    /// An operator wanted it, and every peer has been left.
+    Leave,
     Kernel(String),
 }
 
@@ -79,10 +115,10 @@ impl Node {
     ///
     /// # Errors
     /// What cannot be opened, and why: a listening address, netlink.
-    pub fn open(file: PathBuf, intent: Intent) -> anyhow::Result<Self> {
+    pub async fn open(file: PathBuf, intent: Intent) -> anyhow::Result<Self> {
         let (events, sockets) = mpsc::channel(INBOX);
-        let (fib_sender, fib_events) = mpsc::channel(INBOX);
-        let kernel = match intent.fib.install {
+        let (fib_sender, mut fib_events) = mpsc::channel(INBOX);
+        let mut kernel = match intent.fib.install {
             true => {
                 let handle = fib::spawn(fib_settings(&intent), fib_sender)?;
                 Some(Kernel { handle, refused: None, adopted: 0, swept: 0 })
@@ -92,14 +128,26 @@ impl Node {
         let listeners = Listeners::new(events.clone());
         let (mut doors, requests) = doors::Doors::open(&intent.control_socket)?;
         doors.serve_metrics(intent.metrics)?;
+        let heard = match &mut kernel {
+            Some(kernel) => kernel.read(&mut fib_events).await?,
+            None => Vec::new(),
+        };
+        let graceful = intent.graceful_restart.enabled;
+        let recorder = graceful.then(|| {
+            let directory = intent.graceful_restart.state_directory.clone();
+            Recorder::new(directory, Identity::of(&intent), Instant::now())
+        });
+        let past = if graceful { past(&intent, kernel.as_ref()) } else { Past::default() };
         let mut outputs = Vec::new();
-        let speaker = Speaker::new(intent, Instant::now(), &mut outputs);
+        let speaker = Speaker::after(past, intent, Instant::now(), &mut outputs);
         let mut node = Self {
             speaker,
             transport: Transport::new(events),
             listeners,
             kernel,
             bfd: bfd::spawn()?,
+            watch: fib::watch()?,
+            hands: hands::Hands::open()?,
             sockets,
             fib_events,
             doors,
@@ -108,7 +156,9 @@ impl Node {
             outputs,
             offered: None,
             log: notice::Log::default(),
+            recorder,
         };
+        heard.into_iter().for_each(|event| node.input(Input::Fib(event)));
         // The keys of the peers first: a socket that listens without them lets in who cannot sign.
         node.carry_out();
         let intent = node.speaker.intent();
@@ -134,6 +184,7 @@ impl Node {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = loop {
             let deadline = self.speaker.next_deadline();
+            let record_at = self.recorder.as_ref().map(Recorder::deadline);
             tokio::select! {
                 Some(event) = self.sockets.recv() => {
                     self.socket_event(event);
@@ -144,37 +195,65 @@ impl Node {
                         break stop;
                     }
                 }
+                Some(sights) = self.watch.next() => {
+                    self.input(Input::Sighted(sights));
+                    self.follow_uplinks();
+                }
+                Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
+                () = sleep_until(record_at) => self.record().await,
                 _ = received(&mut hangup) => drop(self.reload()),
                 _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
                 _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
             }
             self.settle();
+            if self.speaker.has_left() {
+                break Stop::Leave;
+            }
         };
         self.stop(stop).await
     }
 
-    /// Says goodbye to every peer and leaves the kernel's routes where they are.
+    /// Ends every session and leaves the kernel's routes where they are.
+    ///
+    /// A signal means that we are back soon: peers hear nothing, which is what has them keep our routes.
     async fn stop(mut self, stop: Stop) -> anyhow::Result<()> {
-        let result = match stop {
+        let last_word = self.recorder.as_ref().and_then(|r| r.last_word(&self.speaker, self.installed()));
+        let leaves = matches!(stop, Stop::Leave);
+        let (result, reason) = match stop {
             Stop::Signal(signal) => {
-                info!(target: "node", signal, "stopping; kernel routes stay as they are");
-                Ok(())
+                info!(target: "node", signal, "stopping for a restart; kernel routes stay as they are");
+                (Ok(()), StopReason::Restart)
             }
-            Stop::Kernel(why) => Err(anyhow::anyhow!("the kernel cannot be kept true to BGP: {why}")),
+            Stop::Kernel(why) => {
+                let message = "podbgpd cannot write routes".to_owned();
+                let error = anyhow::anyhow!("the kernel cannot be kept true to BGP: {why}");
+                (Err(error), StopReason::AdminDown { message })
+            }
+            Stop::Leave => {
+                info!(target: "node", "every peer has been left; kernel routes stay as they are");
+                (Ok(()), StopReason::AdminDown { message: "podbgpd stops".to_owned() })
+            }
         };
-        let reason = StopReason::AdminDown { message: "podbgpd stops".to_owned() };
         self.speaker.shut_down(&reason, Instant::now(), &mut self.outputs);
         self.carry_out();
-        let Self { mut transport, mut sockets, kernel, listeners, bfd, .. } = self;
+        let Self { mut transport, mut sockets, kernel, listeners, bfd, recorder, .. } = self;
         drop(listeners);
-        drop(bfd);
+        if leaves {
+            // Whoever asked for it is still to be answered.
+            tokio::time::sleep(LAST_ANSWER).await;
+        }
         // The writers report what they wrote; nobody need listen, but somebody must take it.
         tokio::select! {
             () = transport.drain() => {}
             () = async { while sockets.recv().await.is_some() {} } => {}
+        }
+        // Last: a BFD that falls silent before the session is over would end it, and not gracefully.
+        drop(bfd);
+        if let (Some(recorder), Some(last_word)) = (recorder, last_word) {
+            recorder.end(last_word).await;
         }
         if let Some(kernel) = kernel {
             // The thread may be in the middle of a batch; it finishes that and no more.
@@ -182,6 +261,18 @@ impl Node {
             let _ = tokio::time::timeout(Duration::from_secs(5), joined).await;
         }
         result
+    }
+
+    /// Writes down a little of what the next run has to know.
+    async fn record(&mut self) {
+        let installed = self.installed();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.turn(&self.speaker, installed, Instant::now()).await;
+        }
+    }
+
+    fn installed(&self) -> u64 {
+        self.kernel.as_ref().map_or(0, |kernel| kernel.handle.stats().installed as u64)
     }
 
     fn input(&mut self, input: Input) {
@@ -313,6 +404,12 @@ impl Node {
             Output::Close(key) => self.transport.close(key),
             Output::Password(address, password) => self.password(address, password.as_ref()),
             Output::Bfd(sessions) => self.bfd.want(sessions),
+            Output::Heed(neighbours) => self.watch.heed(neighbours),
+            Output::Lose(next_hops) => {
+                if let Some(kernel) = &self.kernel {
+                    kernel.handle.lose(next_hops);
+                }
+            }
             Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
         }
     }
@@ -343,13 +440,31 @@ impl Node {
     }
 }
 
+/// Finds out what an earlier run left, in the kernel and on disk.
+fn past(intent: &Intent, kernel: Option<&Kernel>) -> Past {
+    let directory = &intent.graceful_restart.state_directory;
+    let (snapshot, away) = snapshot::load(directory, Identity::of(intent)).unzip();
+    let past = Past { snapshot, away, adopted: kernel.map_or(0, |kernel| kernel.adopted as usize) };
+    if past.is_restart() {
+        info!(
+            target: "restart",
+            away = away.map(tracing::field::debug),
+            adopted = past.adopted,
+            peers_up = past.snapshot.as_ref().map(|snapshot| snapshot.peers.iter().filter(|peer| peer.up).count()),
+            forwarding_kept = past.kept_forwarding(),
+            "going on where an earlier run ended"
+        );
+    }
+    past
+}
+
 fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {
     Ok(LocalEnd::of(stream.local_addr()?.ip().to_canonical(), &addresses::all()?))
 }
 
 fn fib_settings(intent: &Intent) -> fib::FibSettings {
-    let crate::intent::Fib { install, protocol, metric, table, .. } = intent.fib;
-    fib::FibSettings { install, protocol, table, metric }
+    let crate::intent::Fib { install, protocol, metric, table, next_hop_groups, .. } = intent.fib;
+    fib::FibSettings { install, protocol, table, metric, next_hop_groups }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

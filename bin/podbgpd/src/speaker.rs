@@ -11,13 +11,17 @@
 mod advertise;
 mod bfd;
 mod convergence;
+mod drain;
+mod failover;
+mod graceful;
 mod peering;
+mod record;
 mod reload;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bgp::Family;
 use bgp::fsm::{Action, Cause, ConnId, Event, State, StopReason};
@@ -28,11 +32,17 @@ use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
+use crate::drain::Stage;
 use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
 use convergence::Convergence;
+pub use convergence::{Ending, Past};
+use drain::Drains;
+use failover::{Ground, Losses};
 use peering::Peering;
+pub use record::Stocktaking;
+use record::{Comparison, RollCall};
 pub use reload::Acted;
 pub use views::Surroundings;
 
@@ -47,9 +57,16 @@ pub struct Speaker {
     by_address: BTreeMap<IpAddr, PeerId>,
     next_id: u32,
     convergence: Convergence,
+    /// What of our peers' routes has come back since our restart: the search, and what it found by peer.
+    roll_call: Option<RollCall>,
+    returned: BTreeMap<String, Comparison>,
+    drains: Drains,
     /// The BFD sessions asked for, and how they stood last.
     bfd_wanted: Vec<Wanted>,
     bfd: Report,
+    /// What sessions stand on.
+    ground: Ground,
+    losses: Losses,
     /// What peers asked to have sent again since the last decision; asking more often makes no difference.
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
@@ -77,6 +94,8 @@ pub enum Input {
     Fib(fib::Event),
     /// BFD sessions changed.
     Bfd(Report),
+    /// Links, addresses or neighbours changed.
+    Sighted(Vec<fib::Sight>),
     /// A deadline passed.
     Tick,
 }
@@ -98,6 +117,10 @@ pub enum Output {
     Password(IpAddr, Option<Secret>),
     /// Have exactly these BFD sessions.
     Bfd(Vec<Wanted>),
+    /// Tell when one of exactly these neighbours fails.
+    Heed(BTreeSet<IpAddr>),
+    /// Forward over these no longer, in no route; what becomes of each route follows.
+    Lose(Vec<fib::NextHop>),
     /// Tell people.
     Notice(Notice),
 }
@@ -141,6 +164,62 @@ pub enum Notice {
     },
     /// Somebody connected whom nobody configured.
     Stranger(IpAddr),
+    /// A peer's session is over, and its routes are kept for it to come back.
+    PeerRestarts {
+        /// The peer's name.
+        peer: String,
+        /// How many routes.
+        routes: u32,
+        /// How long.
+        wait: Duration,
+    },
+    /// A peer is not back in time; what it announced is the last resort now (RFC 9494).
+    PeerIsLate {
+        /// The peer's name.
+        peer: String,
+        /// The family its time is up for.
+        family: Family,
+        /// How many routes.
+        routes: u32,
+        /// How much longer they stay.
+        wait: Duration,
+    },
+    /// A peer has told everything again, or is not waited for any longer.
+    PeerRestarted {
+        /// The peer's name.
+        peer: String,
+        /// How long it had no session; `None` when it did not come back in time.
+        away: Option<Duration>,
+        /// How many of its routes were kept.
+        kept: u32,
+        /// How many of them it did not announce again.
+        gone: u32,
+    },
+    /// After our restart: routes are chosen again, and the kernel follows.
+    Selected {
+        /// How long after the start.
+        took: Duration,
+        /// What ended the waiting.
+        ending: Ending,
+    },
+    /// After our restart: what a peer had announced before it.
+    Returned {
+        /// The peer's name.
+        peer: String,
+        /// How many prefixes.
+        before: usize,
+        /// How many of them it has not announced since.
+        missing: u32,
+        /// A few of those.
+        named: Vec<IpNet>,
+    },
+    /// A drain came to its next stage.
+    Drain {
+        /// The peer's name; `None` for the node.
+        peer: Option<String>,
+        /// The stage.
+        stage: Stage,
+    },
     /// Every peer has said all it has to say, or is not waited for any longer.
     Converged {
         /// Whether the deadline decided.
@@ -149,9 +228,15 @@ pub enum Notice {
 }
 
 impl Speaker {
-    /// Makes a speaker and starts its peers.
+    /// Makes a speaker that knows of no earlier run, and starts its peers.
     #[must_use]
     pub fn new(intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
+        Self::after(Past::default(), intent, now, out)
+    }
+
+    /// Makes a speaker that goes on where an earlier run ended, and starts its peers.
+    #[must_use]
+    pub fn after(past: Past, intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
         let mut speaker = Self {
             epoch: now,
             rib: Rib::new(peering::rib_settings(&intent)),
@@ -159,9 +244,14 @@ impl Speaker {
             by_name: BTreeMap::new(),
             by_address: BTreeMap::new(),
             next_id: 0,
-            convergence: Convergence::new(now),
+            convergence: Convergence::new(past, intent.graceful_restart.selection_deferral, now),
+            drains: Drains::default(),
+            roll_call: None,
+            returned: BTreeMap::new(),
             bfd_wanted: Vec::new(),
             bfd: Report::default(),
+            ground: Ground::default(),
+            losses: Losses::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
             actions: Vec::new(),
@@ -175,6 +265,7 @@ impl Speaker {
             speaker.add_peer(peer, now, out);
         }
         speaker.want_bfd(out);
+        speaker.heed_neighbours(out);
         speaker
     }
 
@@ -210,10 +301,13 @@ impl Speaker {
             }
             Input::Fib(event) => self.kernel_event(event),
             Input::Bfd(report) => self.follow_bfd(report, now, out),
+            Input::Sighted(sights) => self.follow_sights(sights, now, out),
             Input::Tick => {
                 for peer in self.due(now) {
                     self.peer_event(peer, Event::Tick, now, out);
                 }
+                self.expire_stale(now, out);
+                self.call_roll(out);
             }
         }
     }
@@ -221,11 +315,17 @@ impl Speaker {
     /// Decides what the inputs since the last time changed, and sends what there is room for.
     pub fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.want_bfd(out);
+        self.heed_neighbours(out);
         for (peer, family) in std::mem::take(&mut self.refreshes) {
             self.rib.refresh(peer, family);
         }
         self.rib.settle();
         self.advertise(now, out);
+        // A drain goes on when everything has been said, and then there is something else to say.
+        while self.check_drains(now, out) {
+            self.rib.settle();
+            self.advertise(now, out);
+        }
         self.check_convergence(now, out);
     }
 
@@ -233,7 +333,10 @@ impl Speaker {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let machines = self.peerings.values().filter_map(|peering| peering.machine.next_deadline());
-        machines.chain(self.convergence.deadline()).min()
+        let kept = self.peerings.values().filter_map(|peering| peering.grace.as_ref()?.next_deadline());
+        let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
+        let own = self.convergence.deadline().into_iter().chain(self.drains.next_deadline()).chain(roll_call);
+        machines.chain(kept).chain(own).min()
     }
 
     /// Tells whether somebody at this address is a peer.
@@ -321,7 +424,6 @@ impl Speaker {
     }
 
     fn act(&mut self, id: PeerId, action: Action, now: Instant, out: &mut Vec<Output>) -> Outcome {
-        let seconds = self.seconds(now);
         let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
         match action {
             Action::Connect(conn) => {
@@ -337,10 +439,12 @@ impl Speaker {
                 out.push(Output::Close((id, conn)));
             }
             Action::Established(negotiated) => {
-                let info = peering.established(&negotiated);
+                let mut info = peering.established(&negotiated, &self.intent);
+                info.drain = drain::of_tables(peering.drained, &self.intent.drain);
                 self.rib.peer_up(id, info);
+                self.session_returned(id, now, out);
             }
-            Action::Update(update) => return self.receive(id, update, seconds, out),
+            Action::Update(update) => return self.receive(id, update, now, out),
             Action::Offences(offences) => {
                 for offence in offences {
                     peering.offend(&offence);
@@ -355,10 +459,7 @@ impl Speaker {
                     self.refreshes.insert((id, family));
                 }
             }
-            Action::Down(_) => {
-                peering.session = None;
-                self.rib.peer_down(id);
-            }
+            Action::Down(reason) => self.session_lost(id, &reason, now, out),
             Action::State { from, to, cause } => {
                 out.push(Output::Notice(Notice::State { peer: peering.name(), from, to, cause }));
             }
@@ -366,20 +467,22 @@ impl Speaker {
         Outcome::Done
     }
 
-    fn receive(&mut self, id: PeerId, update: bgp::Update, seconds: u32, out: &mut Vec<Output>) -> Outcome {
+    fn receive(&mut self, id: PeerId, update: bgp::Update, now: Instant, out: &mut Vec<Output>) -> Outcome {
+        let seconds = self.seconds(now);
         let Some(peering) = self.peerings.get_mut(&id) else { return Outcome::Done };
         let Some(session) = &mut peering.session else { return Outcome::Done };
         if let Some(family) = update.end_of_rib {
             session.end_of_rib_received.insert(family);
         }
         let received = self.rib.update(id, update, seconds);
-        match peering.intent.max_prefixes {
-            Some(limit) if received.limit_exceeded => {
-                out.push(Output::Notice(Notice::MaxPrefixes { peer: peering.name(), limit }));
-                Outcome::OverLimit
-            }
-            _ => Outcome::Done,
+        if let Some(limit) = peering.intent.max_prefixes.filter(|_| received.limit_exceeded) {
+            out.push(Output::Notice(Notice::MaxPrefixes { peer: peering.name(), limit }));
+            return Outcome::OverLimit;
         }
+        if let Some(family) = received.end_of_rib {
+            self.session_complete(id, family, now, out);
+        }
+        Outcome::Done
     }
 }
 

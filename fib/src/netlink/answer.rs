@@ -8,6 +8,7 @@ use crate::error::WriteError;
 const HEADER: usize = 16;
 const FLAGS: usize = 6;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
 /// The answer to the request with this sequence number.
@@ -15,6 +16,28 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 pub(super) struct Answer {
     pub(super) sequence: u32,
     pub(super) result: Result<(), WriteError>,
+}
+
+/// What the header of a message says, and whether it ends what was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) flags: u16,
+    pub(super) sequence: u32,
+    /// The positive `errno` with which it ends, 0 for success; none if it does not end.
+    pub(super) end: Option<i32>,
+}
+
+impl Header {
+    /// Reads the header of a message.
+    pub(super) fn of(message: &[u8]) -> Option<Self> {
+        let ends = matches!(read_u16(message, 4)?, NLMSG_DONE | NLMSG_ERROR);
+        let code = ends.then(|| read_u32(message, HEADER).map_or(0, u32::cast_signed));
+        Some(Self {
+            flags: read_u16(message, FLAGS)?,
+            sequence: read_u32(message, 8)?,
+            end: code.map(|code| code.min(0).wrapping_neg()),
+        })
+    }
 }
 
 /// Reads the answers in one datagram; what is no answer is skipped.

@@ -11,18 +11,22 @@ use super::{DATAGRAM, answer, link, options};
 use crate::error::Error;
 use crate::handle::Link;
 use crate::message;
-use crate::table::KernelEvent;
+use crate::table::{KernelEvent, NextHopEvent};
 
 /// Room for some ten thousand notifications.
 const BUFFER: i32 = 8 << 20;
 
-/// The socket that hears of routes, interfaces and addresses.
+/// The bit of `RTNLGRP_NEXTHOP`, which is too young to have an old-style name.
+const NEXTHOPS: u32 = 1 << 31;
+
+/// The socket that hears of routes, nexthop objects, interfaces and addresses.
 pub(crate) struct Monitor(TokioSocket);
 
 /// One thing the kernel told.
 #[derive(Debug)]
 pub(crate) enum Notification {
     Route(KernelEvent),
+    NextHop(NextHopEvent),
     Link(Link),
     LinkGone(Link),
     AddressAdded,
@@ -41,10 +45,10 @@ impl Monitor {
             libc::RTMGRP_IPV4_ROUTE,
             libc::RTMGRP_IPV6_ROUTE,
         ];
-        let groups = groups.into_iter().fold(0, |all, group| all | group.cast_unsigned());
+        let groups = groups.into_iter().fold(NEXTHOPS, |all, group| all | group.cast_unsigned());
         let mut monitor = TokioSocket::new(NETLINK_ROUTE).map_err(step("monitor socket"))?;
         let socket = monitor.socket_mut();
-        options::ignore_routes_written_by(socket, own_port).map_err(step("monitor filter"))?;
+        options::ignore_writes_of(socket, own_port).map_err(step("monitor filter"))?;
         options::set_receive_buffer(socket, BUFFER).map_err(step("monitor receive buffer"))?;
         socket.bind(&SocketAddr::new(0, groups)).map_err(step("monitor bind"))?;
         Ok(Self(monitor))
@@ -63,6 +67,9 @@ impl Monitor {
 }
 
 fn notification(octets: &[u8]) -> Option<Notification> {
+    if let Some(event) = message::next_hop::event(octets) {
+        return Some(Notification::NextHop(event));
+    }
     let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets).ok()?;
     let replaced = message.header.flags & NLM_F_REPLACE != 0;
     let NetlinkPayload::InnerMessage(payload) = message.payload else { return None };

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rtnetlink::sys::Socket;
 
+use crate::message::next_hop;
+
 /// Asks for a receive buffer of `octets`, beyond the system's limit if we may.
 pub(super) fn set_receive_buffer(socket: &Socket, octets: c_int) -> io::Result<()> {
     // In a user namespace we may write routes but not exceed the limit.
@@ -26,29 +28,60 @@ pub(super) fn set_receive_timeout(socket: &Socket, timeout: Duration) -> io::Res
 
 /// Keeps notifications about the writes of `port` away from `socket`.
 ///
-/// A notification carries the port number of whoever caused it. The program drops RTM_NEWROUTE and
-/// RTM_DELROUTE of that one port, so that our own writes do not fill our own ears, and passes all else.
-pub(super) fn ignore_routes_written_by(socket: &Socket, port: u32) -> io::Result<()> {
+/// A notification carries the port number of whoever caused it. The program drops what tells of routes and
+/// nexthop objects by that one port, so that our own writes do not fill our own ears, and passes all else.
+pub(super) fn ignore_writes_of(socket: &Socket, port: u32) -> io::Result<()> {
     /// Offsets in `struct nlmsghdr`.
     const TYPE: u32 = 4;
     const PORT: u32 = 12;
-    let statement = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
-    let jump_if = |k: u32, jt: u8, jf: u8| libc::sock_filter {
-        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-        jt,
-        jf,
-        k,
-    };
-    // The machine loads in network order what netlink wrote in host order.
     let mut program = [
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, PORT),
-        jump_if(port.to_be(), 0, 4),
+        jump_if(port.to_be(), 0, 6),
         statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, TYPE),
-        jump_if(libc::RTM_NEWROUTE.to_be().into(), 1, 0),
-        jump_if(libc::RTM_DELROUTE.to_be().into(), 0, 1),
+        jump_if(libc::RTM_NEWROUTE.to_be().into(), 3, 0),
+        jump_if(libc::RTM_DELROUTE.to_be().into(), 2, 0),
+        jump_if(next_hop::RTM_NEWNEXTHOP.to_be().into(), 1, 0),
+        jump_if(next_hop::RTM_DELNEXTHOP.to_be().into(), 0, 1),
         statement(libc::BPF_RET | libc::BPF_K, 0),
         statement(libc::BPF_RET | libc::BPF_K, u32::MAX),
     ];
+    attach(socket, &mut program)
+}
+
+/// Keeps from `socket` what is told of neighbours, except that the kernel itself gave one up.
+///
+/// A notification that somebody caused carries that somebody's port number: an operator who deletes an entry
+/// of the table says nothing about the neighbour. Of a flood of neighbours that appear nothing gets through.
+pub(super) fn only_failed_neighbours(socket: &Socket) -> io::Result<()> {
+    /// Offsets in `struct nlmsghdr`, and behind it in `struct ndmsg`.
+    const TYPE: u32 = 4;
+    const PORT: u32 = 12;
+    const STATE: u32 = 16 + 8;
+    let load = |size: u32, at: u32| statement(libc::BPF_LD | size | libc::BPF_ABS, at);
+    let mut program = [
+        load(libc::BPF_H, TYPE),
+        jump_if(libc::RTM_DELNEIGH.to_be().into(), 6, 0),
+        jump_if(libc::RTM_NEWNEIGH.to_be().into(), 0, 4),
+        load(libc::BPF_H, STATE),
+        jump_if(libc::NUD_FAILED.to_be().into(), 0, 3),
+        load(libc::BPF_W, PORT),
+        jump_if(0, 0, 1),
+        statement(libc::BPF_RET | libc::BPF_K, u32::MAX),
+        statement(libc::BPF_RET | libc::BPF_K, 0),
+    ];
+    attach(socket, &mut program)
+}
+
+fn statement(code: u32, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt: 0, jf: 0, k }
+}
+
+/// Jumps by the loaded value; the machine loads in network order what netlink wrote in host order.
+fn jump_if(k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, jt, jf, k }
+}
+
+fn attach(socket: &Socket, program: &mut [libc::sock_filter]) -> io::Result<()> {
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     set(socket, libc::SO_ATTACH_FILTER, &program)
 }

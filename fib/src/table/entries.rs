@@ -20,6 +20,10 @@ pub(super) struct Entry {
     pub(super) seen: bool,
     /// Was right once and then found missing or changed.
     pub(super) drifted: bool,
+    /// Is counted among those that are as wanted.
+    pub(super) right: bool,
+    /// Is counted among those to be written.
+    pub(super) unfinished: bool,
 }
 
 impl Entry {
@@ -30,6 +34,8 @@ impl Entry {
         claimed: false,
         seen: false,
         drifted: false,
+        right: false,
+        unfinished: false,
     };
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -38,10 +44,6 @@ impl Entry {
 
     pub(super) fn is_installed(&self) -> bool {
         self.installed != TargetId::NONE
-    }
-
-    pub(super) fn is_right(&self) -> bool {
-        self.is_wanted() && self.wanted == self.installed
     }
 
     pub(super) fn is_leftover(&self) -> bool {
@@ -80,7 +82,10 @@ impl Entries {
             IpNet::V4(prefix) => self.v4.remove(&prefix),
             IpNet::V6(prefix) => self.v6.remove(&prefix),
         };
-        self.free.extend(index);
+        if let Some(index) = index {
+            self.slab[index as usize] = Entry::EMPTY;
+            self.free.push(index);
+        }
     }
 
     /// Goes through all prefixes, IPv4 first, in order.
@@ -112,6 +117,11 @@ impl Entries {
         }
     }
 
+    /// Goes through the records alone, those of forgotten prefixes included.
+    pub(super) fn records(&self) -> &[Entry] {
+        &self.slab
+    }
+
     pub(super) fn forget_seen(&mut self) {
         for entry in &mut self.slab {
             entry.seen = false;
@@ -127,10 +137,7 @@ impl Entries {
 
     fn insert(&mut self, prefix: IpNet) -> u32 {
         let index = match self.free.pop() {
-            Some(index) => {
-                self.slab[index as usize] = Entry::EMPTY;
-                index
-            }
+            Some(index) => index,
             None => {
                 self.slab.push(Entry::EMPTY);
                 // The address space of a kernel's memory ends long before 2^32 routes.

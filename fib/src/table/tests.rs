@@ -77,6 +77,7 @@ fn a_lost_answer_is_settled_by_a_resync() {
         protocol: settings.protocol,
         metric: settings.metric,
         target: Some(wanted.target),
+        group: None,
     };
     table.observe(&KernelEvent::Present { route: there, replaced: false }, now);
     assert_eq!(table.end_resync(), vec![]);
@@ -115,9 +116,10 @@ fn a_route_of_a_kind_we_never_write_is_replaced() {
         protocol: settings().protocol,
         metric: settings().metric,
         target: None,
+        group: None,
     };
     let drift = table.observe(&KernelEvent::Present { route: odd, replaced: true }, now);
     assert_eq!(drift, Some(Drift::Changed(wanted.prefix)));
-    let expected = Op { prefix: wanted.prefix, action: Action::Replace(wanted.target) };
-    assert_eq!(table.plan(now, 10), vec![expected]);
+    let expected = RouteOp { prefix: wanted.prefix, action: Action::Replace(wanted.target), group: None };
+    assert_eq!(table.plan(now, 10), vec![Op::Route(expected)]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Rib;
 use crate::path::Slot;
-use crate::peer::PeerCounts;
+use crate::peer::{Peer, PeerCounts};
 use crate::pool::AttrId;
 
 impl Rib {
@@ -72,23 +72,31 @@ impl Rib {
     }
 
     fn audit_peers(&self) -> Result<(), String> {
-        let none = || [PeerCounts::default(), PeerCounts::default()];
-        let mut counts: BTreeMap<u16, [PeerCounts; 2]> =
+        let none = || [(PeerCounts::default(), 0), (PeerCounts::default(), 0)];
+        let mut counts: BTreeMap<u16, [(PeerCounts, u32); 2]> =
             self.slots.values().map(|slot| (slot.0, none())).collect();
         for id in self.destinations.ids() {
             let family = self.destinations[id].family() as usize;
             for path in self.destinations[id].paths.iter().filter(|path| path.source != Slot::LOCAL) {
                 let of_peer = counts.get_mut(&path.source.0).ok_or("a path of a peer that is not up")?;
-                of_peer[family].add(path.standing());
+                let (by_standing, stale) = &mut of_peer[family];
+                by_standing.add(path.standing());
+                *stale += u32::from(path.staleness.is_some());
             }
             for (slot, peer) in self.slots.values().filter_map(|&slot| Some((slot, self.peer(slot)?))) {
                 let told = peer.out.advertised(id) != AttrId::NONE;
                 if let Some(of_peer) = counts.get_mut(&slot.0) {
-                    of_peer[family].advertised += u32::from(told);
+                    of_peer[family].0.advertised += u32::from(told);
                 }
             }
         }
-        let counted = self.slots.values().filter_map(|&slot| Some((slot.0, self.peer(slot)?.counts)));
+        let peers = self.slots.values().filter_map(|&slot| Some((slot, self.peer(slot)?)));
+        let chatty = |(_, peer): &(Slot, &Peer)| peer.lost && !peer.out.is_blank();
+        if let Some((slot, _)) = peers.clone().find(chatty) {
+            return Err(format!("something is advertised to or pending for the lost peer {slot:?}"));
+        }
+        let both = |peer: &Peer| [0, 1].map(|family| (peer.counts[family], peer.stale[family]));
+        let counted = peers.map(|(slot, peer)| (slot.0, both(peer)));
         same("paths", &counts, &counted.collect())
     }
 }

@@ -8,7 +8,7 @@ use super::Rib;
 use crate::adj_rib_out::{AdjRibOut, Adverts, Grouping};
 use crate::export::{Outgoing, Withheld, export};
 use crate::forwarding::{ForwardingChange, ForwardingId};
-use crate::path::{PeerId, Slot, Source};
+use crate::path::{Path, PeerId, Slot, Source};
 use crate::pool::{AttrId, AttributePool};
 
 /// What was worked out in one pull for equal attributes; each handle is held with a count.
@@ -25,6 +25,7 @@ struct Key {
     accepted: AttrId,
     originated: bool,
     external: bool,
+    long_lived: bool,
     family: Family,
 }
 
@@ -41,7 +42,7 @@ impl Rib {
     /// What is returned counts as advertised, so it must be sent, [withheld](Self::withhold), or the session
     /// ended.
     pub fn pull(&mut self, id: PeerId, limit: usize) -> Adverts {
-        let Some(&slot) = self.slots.get(&id) else { return Adverts::default() };
+        let Some(slot) = self.slot_of_up(id) else { return Adverts::default() };
         let Some(peer) = self.peer_mut(slot) else { return Adverts::default() };
         let mut out = std::mem::take(&mut peer.out);
         let asked_again = std::mem::take(&mut out.asked_again);
@@ -149,11 +150,12 @@ impl Rib {
         if best.source == slot {
             return None;
         }
-        let route = self.outgoing(id, best.source, best.accepted);
+        let route = self.outgoing(id, &best);
         let key = Key {
             accepted: best.accepted,
             originated: route.source == Source::Local,
             external: route.external,
+            long_lived: route.long_lived,
             family: destination.family(),
         };
         if let Some((last, exported)) = memo.last
@@ -175,12 +177,13 @@ impl Rib {
         exported
     }
 
-    pub(crate) fn outgoing(&self, id: u32, source: Slot, accepted: AttrId) -> Outgoing<'_> {
+    pub(crate) fn outgoing(&self, id: u32, best: &Path) -> Outgoing<'_> {
         Outgoing {
             prefix: self.destinations[id].prefix,
-            source: self.source(source),
-            external: self.peer(source).is_some_and(|peer| peer.info.is_external()),
-            attributes: self.pool.attributes(accepted),
+            source: self.source(best.source),
+            external: self.peer(best.source).is_some_and(|peer| peer.info.is_external()),
+            long_lived: best.is_long_lived(),
+            attributes: self.pool.attributes(best.accepted),
         }
     }
 
@@ -203,10 +206,10 @@ impl Rib {
 
     /// Works out what a peer should know of a prefix, whatever it was told.
     pub(crate) fn export_afresh(&self, id: PeerId, prefix: &IpNet) -> Result<PathAttributes, Withheld> {
-        let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot)).ok_or(Withheld::Family)?;
+        let peer = self.slot_of_up(id).and_then(|slot| self.peer(slot)).ok_or(Withheld::Family)?;
         let id = self.destinations.find(prefix).ok_or(Withheld::NoBestPath)?;
         let best = self.destinations[id].best().ok_or(Withheld::NoBestPath)?;
-        let route = self.outgoing(id, best.source, best.accepted);
+        let route = self.outgoing(id, best);
         if route.source == Source::Peer(peer.id) {
             return Err(Withheld::OwnPath);
         }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use bgp::NextHop;
+use bgp::{Community, NextHop};
 use smallvec::SmallVec;
 
 use super::Rib;
@@ -64,7 +64,7 @@ impl Rib {
         if best_changed {
             self.stats.best_changes += 1;
             let carriers = self.peers.iter_mut().flatten();
-            for peer in carriers.filter(|peer| peer.info.families.contains(family)) {
+            for peer in carriers.filter(|peer| !peer.lost && peer.info.families.contains(family)) {
                 peer.out.pending.insert(id);
             }
         }
@@ -100,7 +100,10 @@ impl Rib {
             address: peer.info.address,
         });
         let attributes = self.pool.attributes(path.accepted);
-        Candidate { attributes, neighbor, path_id: path.path_id, metric: self.metric(path) }
+        // Our own say it, if they do, for the receiver.
+        let said = neighbor.is_some() && attributes.carries(Community::LLGR_STALE);
+        let long_lived = path.is_long_lived() || said;
+        Candidate { attributes, neighbor, long_lived, path_id: path.path_id, metric: self.metric(path) }
     }
 
     /// Returns the interior cost of a path's next hop, or `None` when there is no way to it.

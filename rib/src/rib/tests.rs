@@ -20,8 +20,10 @@ use crate::path::{PeerId, Source, Standing};
 use crate::peer::{NextHopSelf, PeerInfo};
 
 mod borders;
+mod drain;
 mod model;
 mod order;
+mod staleness;
 
 const OURS: Asn = Asn(65000);
 const TOR_A: PeerId = PeerId(1);
@@ -62,7 +64,10 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         import: Arc::new(Import::All),
         export: Arc::new(Export::All),
         max_prefixes: None,
+        long_lived: FamilySet::NONE,
         enforce_first_as: true,
+        graceful_shutdown: true,
+        drain: None,
     }
 }
 

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::capability::{ExtendedNextHop, GracefulRestart};
+use crate::capability::{ExtendedNextHop, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::wire::{CodecContext, decode, encode, next_frame};
 use crate::{Family, Message, Notification};
@@ -58,10 +58,27 @@ fn every_capability_survives() {
             restart_time: 4095,
             families: vec![(ipv6, true), (Family::Ipv4.code(), false)],
         }),
+        Capability::LongLivedGracefulRestart(vec![
+            LongLived { family: ipv6, forwarding: true, stale_time: 0xFF_FFFF },
+            LongLived { family: Family::Ipv4.code(), forwarding: false, stale_time: 0 },
+        ]),
         Capability::FourOctetAsn(Asn(65_001)),
         Capability::Unknown { code: 73, value: Bytes::from_static(b"\x04host\x00") },
     ]);
     assert_eq!(there_and_back(&open), open);
+}
+
+#[test]
+fn long_lived_graceful_restart_takes_seven_octets_a_family() {
+    let octets = [11, 2, 9, 71, 7, 0, 1, 1, 0x80, 0x01, 0x51, 0x80];
+    let kept = LongLived { family: Family::Ipv4.code(), forwarding: true, stale_time: 86_400 };
+    let read = parse(&body(&octets)).unwrap();
+    assert_eq!(read.capabilities, [Capability::LongLivedGracefulRestart(vec![kept])]);
+
+    let longest = LongLived { stale_time: u32::MAX, ..kept };
+    let capped = there_and_back(&open(vec![Capability::LongLivedGracefulRestart(vec![longest])]));
+    let kept = LongLived { stale_time: 0xFF_FFFF, ..kept };
+    assert_eq!(capped.capabilities, [Capability::LongLivedGracefulRestart(vec![kept])]);
 }
 
 #[test]
@@ -163,7 +180,7 @@ fn an_unknown_optional_parameter_is_refused_and_an_unknown_capability_kept() {
 
 #[test]
 fn lengths_that_contradict_each_other_are_unspecific_errors() {
-    let cases: [&[u8]; 11] = [
+    let cases: [&[u8]; 12] = [
         &[1],                             // a parameter that is not there
         &[0, 0],                          // octets after the parameters
         &[2, 2, 1],                       // a parameter past the end
@@ -173,6 +190,7 @@ fn lengths_that_contradict_each_other_are_unspecific_errors() {
         &[5, 2, 3, 2, 1, 0],              // route refresh with a value
         &[5, 2, 3, 64, 1, 0],             // graceful restart of one octet
         &[7, 2, 5, 5, 3, 0, 1, 0],        // half an extended next hop
+        &[6, 2, 4, 71, 2, 0, 1],          // long-lived graceful restart of two octets
         &[255, 255, 0, 9, 2, 0, 2, 2, 0], // an extended length past the end
         &[255, 255, 0, 4, 2, 0, 2, 2, 0], // an extended length too short
     ];

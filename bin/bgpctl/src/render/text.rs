@@ -3,6 +3,7 @@
 //! Colours are laid out as invisible marks of no width and become escape codes, or nothing, at the very end. On that
 //! way every control character is taken out: peers can write into error texts, and nobody's terminal obeys them.
 
+mod drain;
 mod peers;
 mod routes;
 mod status;
@@ -13,6 +14,7 @@ mod words;
 
 use clap::builder::styling::{AnsiColor, Style};
 
+pub(crate) use drain::drains;
 pub(crate) use peers::{peer, peers};
 pub(crate) use routes::routes;
 pub(crate) use status::{action, reload, status};

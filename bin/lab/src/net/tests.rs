@@ -3,8 +3,11 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use anyhow::ensure;
+
 use super::*;
 use crate::process::Process;
+use crate::wait::wait_until;
 
 fn namespaces<const N: usize>(names: [&str; N]) -> Option<[Namespace; N]> {
     let made: Result<Vec<_>> = names.into_iter().map(Namespace::new).collect();
@@ -67,6 +70,25 @@ fn routes_are_listed_as_ip_route_shows_them() {
     assert!(listing.contains(&shared.into()), "{listing:?}");
     left.remove_route(far).unwrap();
     assert!(left.routes().unwrap().iter().all(|route| route.destination != far));
+}
+
+#[test]
+fn a_witness_tells_of_deleted_routes() {
+    let Some([left, right]) = namespaces(["left", "right"]) else { return };
+    left.connect("port", &right, "port").unwrap();
+    left.add_address("port", net("10.0.0.1/31")).unwrap();
+    let witness = Witness::start(&left).unwrap();
+    let gateway: std::net::Ipv4Addr = [10, 0, 0, 0].into();
+    for route in ["10.9.1.0/24", "10.9.2.0/24"] {
+        left.add_route(net(route), &[NextHop::via(gateway)]).unwrap();
+    }
+    left.remove_route(net("10.9.2.0/24")).unwrap();
+    wait_until(Duration::from_secs(5), "the witness", || {
+        let deleted = witness.deleted()?;
+        ensure!(deleted.iter().eq([&net("10.9.2.0/24")]), "{deleted:?}");
+        Ok(())
+    })
+    .unwrap();
 }
 
 #[test]

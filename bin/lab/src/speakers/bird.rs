@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use ipnet::IpNet;
 
 use super::{
-    Bfd, BfdSession, Communities, Dialect, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
-    is_of,
+    Bfd, BfdSession, Communities, Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig,
+    as_path, command, is_of,
 };
 
 pub(super) struct Bird;
@@ -19,6 +19,9 @@ impl Dialect for Bird {
         let mut command = command("bird")?;
         command.arg("-f").arg("-c").arg(file).arg("-s").arg(speaker.directory.join("bird.ctl"));
         command.arg("-P").arg(speaker.directory.join("bird.pid"));
+        if speaker.is_restart {
+            command.arg("-R");
+        }
         speaker.launch_listening("bird", command, &speaker.directory.join("bird.ctl"))
     }
 
@@ -46,6 +49,10 @@ impl Dialect for Bird {
 
     fn refresh(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
         ask(speaker, &["reload", "in", &protocol(speaker, peer)?]).map(drop)
+    }
+
+    fn graceful_restart(&self, speaker: &Speaker, peer: IpAddr) -> Result<String> {
+        ask(speaker, &["show", "protocols", "all", &protocol(speaker, peer)?])
     }
 
     fn bfd(&self, speaker: &Speaker, peer: IpAddr) -> Result<BfdSession> {
@@ -80,23 +87,24 @@ fn configuration(config: &SpeakerConfig) -> String {
         }
         text.push_str("}\n");
     }
+    // It has one BFD for all.
+    if let Some(bfd) = config.neighbors.iter().find_map(|neighbor| neighbor.bfd.as_ref()) {
+        write_bfd(&mut text, bfd);
+    }
     for (number, neighbor) in config.neighbors.iter().enumerate() {
-        if let Some(bfd) = &neighbor.bfd {
-            write_bfd(&mut text, number, bfd);
-        }
         write_neighbor(&mut text, number, config, neighbor);
     }
     text
 }
 
-fn write_bfd(text: &mut String, number: usize, bfd: &Bfd) {
+fn write_bfd(text: &mut String, bfd: &Bfd) {
     let timers = format!("interval {} ms; multiplier 3;", bfd.interval);
     let key = bfd.key.as_ref().map_or_else(String::new, |key| {
         format!(" authentication meticulous keyed sha1; password \"{key}\" {{ id 7; }};")
     });
     let _ = writeln!(
         text,
-        "protocol bfd watch{number} {{ interface \"*\" {{ {timers}{key} }}; multihop {{ {timers} }}; }}"
+        "protocol bfd watch {{ interface \"*\" {{ {timers}{key} }}; multihop {{ {timers} }}; }}"
     );
 }
 
@@ -126,6 +134,9 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
     if let Some(password) = &neighbor.password {
         let _ = writeln!(text, "  password \"{password}\";");
     }
+    if let Some(restart) = &config.graceful_restart {
+        write_graceful_restart(text, restart);
+    }
     for family in neighbor.families() {
         let next_hop = match (family, neighbor.address, config.ipv6_next_hop) {
             ("ipv6", IpAddr::V4(_), Some(hop)) => format!("next hop address {hop};"),
@@ -135,6 +146,14 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
         let _ = writeln!(text, "  {family} {{ import all; export {exported}; {next_hop} }};");
     }
     text.push_str("}\n");
+}
+
+/// BIRD 2.0 has not heard of RFC 8538.
+fn write_graceful_restart(text: &mut String, restart: &GracefulRestart) {
+    let _ = writeln!(text, "  graceful restart on;\n  graceful restart time {};", restart.restart_time);
+    if let Some(time) = restart.long_lived {
+        let _ = writeln!(text, "  long lived graceful restart on;\n  long lived stale time {time};");
+    }
 }
 
 /// The statements that add these to a route.

@@ -23,6 +23,8 @@ pub struct SpeakerConfig {
     pub install: bool,
     /// Whether it passes on what it learns, as a TOR does; a node announces only its own.
     pub transit: bool,
+    /// Restarts gracefully, and bears with neighbors that do; none leaves the program at its defaults.
+    pub graceful_restart: Option<GracefulRestart>,
 }
 
 impl SpeakerConfig {
@@ -38,6 +40,7 @@ impl SpeakerConfig {
             ipv6_next_hop: None,
             install: false,
             transit: false,
+            graceful_restart: None,
         }
     }
 }
@@ -97,6 +100,25 @@ impl Neighbor {
     pub fn families(&self) -> Vec<&'static str> {
         let families = [("ipv4", self.ipv4), ("ipv6", self.ipv6)];
         families.iter().filter(|(_, wanted)| *wanted).map(|(name, _)| *name).collect()
+    }
+}
+
+/// How sessions outlive a speaker (RFC 4724).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GracefulRestart {
+    /// How long the neighbors wait for it to come back, in seconds.
+    pub restart_time: u16,
+    /// How long they keep its routes as a last resort after that, in seconds (RFC 9494).
+    pub long_lived: Option<u32>,
+    /// Whether a NOTIFICATION ends a session no worse than a lost connection (RFC 8538); FRR and GoBGP can.
+    pub notification: bool,
+}
+
+impl GracefulRestart {
+    /// So many seconds to come back, and nothing else.
+    #[must_use]
+    pub fn within(restart_time: u16) -> Self {
+        Self { restart_time, long_lived: None, notification: false }
     }
 }
 

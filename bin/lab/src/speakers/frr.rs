@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use serde_json::{Deserializer, Value};
 
 use super::{
-    Bfd, BfdSession, Communities, Dialect, LearnedRoute, Neighbor, Speaker, SpeakerConfig, as_path, command,
-    family_of, is_of,
+    Bfd, BfdSession, Communities, Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig,
+    as_path, command, family_of, is_of,
 };
 
 pub(super) const ZEBRA: &str = "/usr/lib/frr/zebra";
@@ -42,6 +42,10 @@ impl Dialect for Frr {
             command.args(["-u", "root", "-g", "root", "-P", "0"]);
             if name == "bgpd" && !speaker.config.install {
                 command.arg("--no_kernel");
+            }
+            if let ("zebra", Some(restart)) = (name, &speaker.config.graceful_restart) {
+                // Until then it leaves the kernel as it found it.
+                command.arg("-K").arg(restart.restart_time.to_string());
             }
             if name == "bfdd" {
                 command.arg("--bfdctl").arg(speaker.directory.join("bfdd.sock"));
@@ -101,11 +105,20 @@ impl Dialect for Frr {
         configure(speaker, &[&format!("neighbor {peer} shutdown message {message}")])
     }
 
+    fn reset(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
+        vtysh(speaker, &[format!("clear bgp {peer}")]).map(drop)
+    }
+
     fn refresh(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
         let neighbor = speaker.config.neighbors.iter().find(|neighbor| neighbor.address == peer);
         let mut families = neighbor.map(Neighbor::families).unwrap_or_default().into_iter();
         families
             .try_for_each(|family| vtysh(speaker, &[format!("clear bgp {family} {peer} soft in")]).map(drop))
+    }
+
+    fn graceful_restart(&self, speaker: &Speaker, peer: IpAddr) -> Result<String> {
+        let family = if peer.is_ipv4() { "ipv4" } else { "ipv6" };
+        vtysh(speaker, &[format!("show bgp {family} neighbors {peer} graceful-restart")])
     }
 
     fn bfd(&self, speaker: &Speaker, peer: IpAddr) -> Result<BfdSession> {
@@ -138,6 +151,9 @@ fn configuration(config: &SpeakerConfig) -> String {
          no bgp default ipv4-unicast\n no bgp network import-check\n bgp bestpath as-path multipath-relax",
         config.asn, config.router_id
     );
+    if let Some(restart) = &config.graceful_restart {
+        write_graceful_restart(&mut text, restart);
+    }
     for neighbor in &config.neighbors {
         write_neighbor(&mut text, neighbor);
     }
@@ -194,6 +210,22 @@ fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
     // With the capability, FRR 8.4 takes the peer for one on a link-local address, and its BFD hears nothing of it.
     if neighbor.ipv4 && address.is_ipv6() && neighbor.bfd.is_none() {
         let _ = writeln!(text, " neighbor {address} capability extended-nexthop");
+    }
+}
+
+fn write_graceful_restart(text: &mut String, restart: &GracefulRestart) {
+    let _ = writeln!(
+        text,
+        " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n \
+         bgp graceful-restart restart-time {}",
+        restart.restart_time
+    );
+    if let Some(time) = restart.long_lived {
+        let _ = writeln!(text, " bgp long-lived-graceful-restart stale-time {time}");
+    }
+    if restart.notification {
+        // What an operator resets is a Hard Reset otherwise.
+        text.push_str(" bgp graceful-restart notification\n no bgp hard-administrative-reset\n");
     }
 }
 

@@ -10,7 +10,9 @@ use anyhow::{Context, Result, ensure};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::{Dialect, LearnedRoute, Neighbor, Speaker, SpeakerConfig, command, family_of, output_of};
+use super::{
+    Dialect, GracefulRestart, LearnedRoute, Neighbor, Speaker, SpeakerConfig, command, family_of, output_of,
+};
 use crate::net::{Namespace, NextHop};
 
 pub(super) struct Gobgp;
@@ -18,12 +20,20 @@ pub(super) struct Gobgp;
 impl Dialect for Gobgp {
     fn start(&self, speaker: &mut Speaker) -> Result<()> {
         ensure!(speaker.config.transit, "GoBGP passes on whatever it learns");
-        let file = speaker.write("gobgpd.toml", &configuration(&speaker.config))?;
+        let file = speaker.write("gobgpd.toml", &configuration(&speaker.config, speaker.is_restart))?;
         let mut command = command("gobgpd")?;
         command.args(["-t", "toml", "--api-hosts", "127.0.0.1:50051", "--pprof-disable", "-f"]).arg(file);
+        if speaker.is_restart {
+            command.arg("--graceful-restart");
+        }
         let namespace = speaker.namespace.clone();
         speaker.launch("gobgpd", command, move || ask(&namespace, &["global"]).map(drop))?;
         self.originate(speaker, &speaker.config.announce, &[])?;
+        if speaker.is_restart {
+            for neighbor in &speaker.config.neighbors {
+                speaker.ask(gobgp(&["neighbor", &neighbor.address.to_string(), "enable"])?)?;
+            }
+        }
         if speaker.config.install {
             speaker.follower = Some(FibFollower::start(&speaker.namespace)?);
         }
@@ -54,24 +64,38 @@ impl Dialect for Gobgp {
         withdrawn.iter().try_for_each(|prefix| speaker.ask(rib("del", prefix)?).map(drop))
     }
 
+    fn graceful_restart(&self, speaker: &Speaker, peer: IpAddr) -> Result<String> {
+        speaker.ask(gobgp(&["neighbor", &peer.to_string()])?)
+    }
+
+    fn reset(&self, speaker: &Speaker, peer: IpAddr) -> Result<()> {
+        speaker.ask(gobgp(&["neighbor", &peer.to_string(), "reset"])?).map(drop)
+    }
+
     fn shut_down(&self, speaker: &Speaker, peer: IpAddr, message: &str) -> Result<()> {
         speaker.ask(gobgp(&["neighbor", &peer.to_string(), "shutdown", "--reason", message])?).map(drop)
     }
 }
 
-fn configuration(config: &SpeakerConfig) -> String {
+/// After a restart no session may begin before its routes are there: End-of-RIB would sweep them elsewhere.
+fn configuration(config: &SpeakerConfig, is_restart: bool) -> String {
     let mut text = format!("[global.config]\nas = {}\nrouter-id = \"{}\"\n", config.asn, config.router_id);
     for neighbor in &config.neighbors {
-        write_neighbor(&mut text, neighbor);
+        write_neighbor(&mut text, neighbor, config.graceful_restart.as_ref(), is_restart);
     }
     text
 }
 
-fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
+fn write_neighbor(
+    text: &mut String,
+    neighbor: &Neighbor,
+    restart: Option<&GracefulRestart>,
+    is_disabled: bool,
+) {
     let hold = neighbor.hold_time;
     let _ = writeln!(
         text,
-        "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{}\"\npeer-as = {}",
+        "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{}\"\npeer-as = {}\nadmin-down = {is_disabled}",
         neighbor.address, neighbor.asn
     );
     if let Some(password) = &neighbor.password {
@@ -90,11 +114,32 @@ fn write_neighbor(text: &mut String, neighbor: &Neighbor) {
     if neighbor.ttl_security {
         text.push_str("[neighbors.ttl-security.config]\nenabled = true\nttl-min = 255\n");
     }
+    if let Some(restart) = restart {
+        let _ = writeln!(
+            text,
+            "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = {}\n\
+             deferral-time = {}\nnotification-enabled = {}\nlong-lived-enabled = {}",
+            restart.restart_time,
+            restart.restart_time,
+            restart.notification,
+            restart.long_lived.is_some()
+        );
+    }
     for family in neighbor.families() {
         let _ = writeln!(
             text,
             "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}-unicast\""
         );
+        if restart.is_some() {
+            text.push_str("[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n");
+        }
+        if let Some(time) = restart.and_then(|restart| restart.long_lived) {
+            let _ = writeln!(
+                text,
+                "[neighbors.afi-safis.long-lived-graceful-restart.config]\nenabled = true\n\
+                 restart-time = {time}"
+            );
+        }
     }
 }
 

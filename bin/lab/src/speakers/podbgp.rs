@@ -57,6 +57,12 @@ pub fn socket(directory: &Path) -> PathBuf {
     directory.join("podbgpd.sock")
 }
 
+/// Where the daemon of a directory remembers what a restart needs, if its configuration says so.
+#[must_use]
+pub fn state(directory: &Path) -> PathBuf {
+    directory.join("state")
+}
+
 fn program(name: &str, path: impl FnOnce(&Programs) -> &PathBuf) -> Result<Command> {
     if let Some(programs) = PROGRAMS.get() {
         return Ok(Command::new(path(programs)));
@@ -103,12 +109,13 @@ fn configuration(speaker: &Speaker) -> Result<String> {
     let blocks: Vec<_> = config.announce.iter().map(ToString::to_string).collect();
     let mut text = format!(
         "[node]\nname = \"{}\"\nasn = {}\nrouter-id = \"{}\"\nblocks = {blocks:?}\n\n[fib]\ninstall = {}\n\n\
-         [control]\nsocket = \"{}\"\n",
+         [control]\nsocket = \"{}\"\n\n[graceful-restart]\nstate-directory = \"{}\"\n",
         speaker.namespace.name(),
         config.asn,
         config.router_id,
         config.install,
-        socket(&speaker.directory).display()
+        socket(&speaker.directory).display(),
+        state(&speaker.directory).display()
     );
     for neighbor in &config.neighbors {
         let _ = writeln!(
@@ -128,6 +135,10 @@ fn configuration(speaker: &Speaker) -> Result<String> {
         if let Some(password) = &neighbor.password {
             let file = speaker.write(&format!("{}.password", neighbor.name), password)?;
             let _ = writeln!(text, "password-file = \"{}\"", file.display());
+        }
+        if let Some(bfd) = &neighbor.bfd {
+            ensure!(bfd.key.is_none(), "the lab gives podbgp no BFD key");
+            let _ = writeln!(text, "bfd = {{ interval = {}, multiplier = 3 }}", bfd.interval);
         }
         if neighbor.ttl_security {
             text.push_str("ttl-security = 1\n");

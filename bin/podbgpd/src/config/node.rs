@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::facts::Facts;
 use super::reader::{Table, Value};
 use crate::intent::{Decision, Fib, Node};
+use fib::NextHopGroups;
 
 /// The longest path of a unix socket (`sun_path` less its final zero).
 const MAX_SOCKET_PATH: usize = 107;
@@ -77,7 +78,14 @@ pub(super) fn read(root: &mut Table<'_>, facts: &Facts) -> (Option<Node>, Known)
 
 /// Reads `[fib]`.
 pub(super) fn fib(table: Option<Table<'_>>) -> Option<Fib> {
-    let defaults = Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 };
+    let defaults = Fib {
+        install: true,
+        protocol: 179,
+        metric: 20,
+        table: 254,
+        max_paths: 16,
+        next_hop_groups: NextHopGroups::Auto,
+    };
     let Some(mut table) = table else { return Some(defaults) };
     let fib = Fib {
         install: table.optional("install", Value::flag).unwrap_or(defaults.install),
@@ -87,9 +95,19 @@ pub(super) fn fib(table: Option<Table<'_>>) -> Option<Fib> {
         max_paths: table
             .optional("max-paths", |value| value.number(1..=MAX_PATHS))
             .unwrap_or(defaults.max_paths),
+        next_hop_groups: table
+            .optional("next-hop-groups", next_hop_groups)
+            .unwrap_or(defaults.next_hop_groups),
     };
     table.finish();
     Some(fib)
+}
+
+fn next_hop_groups(value: &Value<'_>) -> Option<NextHopGroups> {
+    let choices = [NextHopGroups::Auto, NextHopGroups::Always, NextHopGroups::Never];
+    let words = choices.map(|choice| choice.to_string());
+    let named: Vec<_> = words.iter().map(String::as_str).zip(choices).collect();
+    value.choice(&named)
 }
 
 /// Reads `[decision]`.

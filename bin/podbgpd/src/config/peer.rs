@@ -13,7 +13,7 @@ use super::node::{Known, asn, name};
 use super::password;
 use super::policy::Policies;
 use super::reader::{Table, Value};
-use crate::intent::{Export, Import, PeerIntent};
+use crate::intent::{Export, Import, PeerIntent, RestartRole};
 
 /// The longest description (RFC 9003 allows as much in a shutdown message).
 const MAX_DESCRIPTION: usize = 255;
@@ -88,6 +88,9 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
     set(&mut peer.multihop, multihop);
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
     set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, around.directory)));
+    let role = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
+    set(&mut peer.graceful_restart, role);
+    peer.fast_failover = table.optional("fast-failover", Value::flag);
     peer.password = table.optional("password-file", |value| password::read(value, around.directory));
     set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
 }
@@ -96,6 +99,7 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
 fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, policies: &Policies<'_>) {
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
     set(&mut peer.export, table.optional("export", |value| export(value, policies)));
+    set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
     peer.max_prefixes = table.optional("max-prefixes", |value| value.number(1..=u32::MAX));
     let import = &peer.import;
     let ipv4 = table.optional("max-length-ipv4", |value| max_length(value, Family::Ipv4, import));

@@ -53,6 +53,13 @@ fn reply(request: &Request) -> Result<Response, ErrorView> {
             let effect = message.clone().unwrap_or_default();
             Ok(Response::Action(ActionView { peer: name.clone(), action: *action, effect }))
         }
+        Request::Drains
+        | Request::DrainStart { .. }
+        | Request::DrainCancel { .. }
+        | Request::Shutdown { .. } => {
+            let drain = include_str!("../../../control/golden/drain.json");
+            Ok(Response::Drain(serde_json::from_str(drain).expect(golden)))
+        }
     }
 }
 

@@ -58,14 +58,8 @@ impl Intent {
     /// Returns how far away BFD takes a peer to be: on the link, unless its session may cross a router.
     #[must_use]
     pub fn bfd_hops(&self, peer: &PeerIntent) -> Hops {
-        let crosses_routers = match peer.ttl_security {
-            Some(hops) => hops > 1,
-            None => peer.multihop > 1 || self.is_internal(peer),
-        };
-        match peer.bfd.and_then(|own| own.multihop).unwrap_or(crosses_routers) {
-            true => Hops::Multi(peer.min_ttl().unwrap_or(0)),
-            false => Hops::Single,
-        }
+        let several = peer.bfd.and_then(|own| own.multihop).unwrap_or_else(|| self.may_cross_routers(peer));
+        if several { Hops::Multi(peer.min_ttl().unwrap_or(0)) } else { Hops::Single }
     }
 }
 

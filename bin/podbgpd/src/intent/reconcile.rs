@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -87,6 +87,16 @@ pub enum Change {
         /// What changed.
         why: Vec<KeyChange>,
     },
+    /// How restarts go, from the next session on.
+    GracefulRestart {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
+    /// How peers are left; a drain that runs keeps its times.
+    Drain {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
     /// Settings of a peer that only a new session can have. All its other settings change with it.
     ResetPeer {
         /// The name of the peer.
@@ -149,12 +159,25 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("fib.metric", Restart, fib.metric),
     key!("fib.table", Restart, fib.table),
     key!("fib.max-paths", Refresh, fib.max_paths),
+    key!("fib.next-hop-groups", Restart, fib.next_hop_groups),
     key!("decision.multipath-relax", Refresh, decision.multipath_relax),
     key!("decision.always-compare-med", Refresh, decision.always_compare_med),
     key!("bfd.min-tx", Soft, bfd.min_tx, millis),
     key!("bfd.min-rx", Soft, bfd.min_rx, millis),
     key!("bfd.multiplier", Soft, bfd.multiplier),
-    key!("control.socket", Restart, control_socket, |path: &PathBuf| path.display().to_string()),
+    key!("graceful-restart.enabled", Soft, graceful_restart.enabled),
+    key!("graceful-restart.restart-time", Soft, graceful_restart.restart_time),
+    key!("graceful-restart.selection-deferral", Soft, graceful_restart.selection_deferral, seconds),
+    key!("graceful-restart.max-peer-restart-time", Soft, graceful_restart.max_peer_restart_time, seconds),
+    key!("graceful-restart.long-lived-stale-time", Soft, graceful_restart.long_lived_stale_time),
+    key!("graceful-restart.state-directory", Restart, graceful_restart.state_directory, path),
+    key!("drain.announce", Soft, drain.announce, seconds),
+    key!("drain.withdraw", Soft, drain.withdraw, seconds),
+    key!("drain.deadline", Soft, drain.deadline, seconds),
+    key!("drain.prepend", Soft, drain.prepend),
+    key!("drain.med", Soft, drain.med, optional),
+    key!("drain.on-host-shutdown", Soft, drain.on_host_shutdown),
+    key!("control.socket", Restart, control_socket, path),
     key!("metrics.listen", Soft, metrics, optional),
 ];
 
@@ -175,11 +198,17 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.ttl-security", SessionReset, ttl_security, optional),
     key!("peer.multihop", SessionReset, multihop),
     key!("peer.bfd", Soft, bfd, |bfd: &Option<Bfd>| bfd.map_or("false".to_owned(), |bfd| bfd.to_string())),
+    key!("peer.graceful-restart", Soft, graceful_restart),
+    key!("peer.fast-failover", Soft, fast_failover, |fast: &Option<bool>| match fast {
+        Some(fast) => fast.to_string(),
+        None => "where the peer is on the link".to_owned(),
+    }),
     key!("peer.max-prefixes", Soft, max_prefixes, optional),
     key!("peer.max-length-ipv4", Refresh, max_length_ipv4),
     key!("peer.max-length-ipv6", Refresh, max_length_ipv6),
     key!("peer.import", Refresh, import),
     key!("peer.export", Refresh, export),
+    key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 
@@ -220,6 +249,8 @@ impl Change {
             Self::Listen { .. }
             | Self::Metrics(_)
             | Self::Bfd { .. }
+            | Self::GracefulRestart { .. }
+            | Self::Drain { .. }
             | Self::Blocks { .. }
             | Self::PeerSettings { .. }
             | Self::Password { .. }
@@ -235,7 +266,7 @@ fn changed<T>(keys: &[Key<T>], old: &T, new: &T) -> Vec<(Effect, KeyChange)> {
 
 fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -> Vec<Change> {
     let mut changes = Vec::new();
-    let (mut decision, mut bfd) = (Vec::new(), Vec::new());
+    let (mut decision, mut bfd, mut restart, mut drain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (effect, change) in changed {
         match (change.key, effect) {
             (_, Effect::Restart) => changes.push(Change::Restart(change)),
@@ -249,6 +280,8 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
                 removed: difference(&old.node.blocks, &new.node.blocks),
             }),
             ("bfd.min-tx" | "bfd.min-rx" | "bfd.multiplier", _) => bfd.push(change),
+            (key, _) if key.starts_with("graceful-restart.") => restart.push(change),
+            (key, _) if key.starts_with("drain.") => drain.push(change),
             ("metrics.listen", _) => changes.push(Change::Metrics(change)),
             _ => changes.push(Change::Setting(change)),
         }
@@ -258,6 +291,12 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
     }
     if !bfd.is_empty() {
         changes.push(Change::Bfd { why: bfd });
+    }
+    if !restart.is_empty() {
+        changes.push(Change::GracefulRestart { why: restart });
+    }
+    if !drain.is_empty() {
+        changes.push(Change::Drain { why: drain });
     }
     changes
 }
@@ -326,6 +365,10 @@ fn seconds(duration: &Duration) -> String {
     duration.as_secs().to_string()
 }
 
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
 fn millis(duration: &Duration) -> String {
     duration.as_millis().to_string()
 }
@@ -365,7 +408,10 @@ impl Change {
         match self {
             Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => part(change).to_owned(),
             Self::Listen { .. } | Self::Blocks { .. } => "node".to_owned(),
-            Self::Decision { why } | Self::Bfd { why } => why.first().map_or("node", part).to_owned(),
+            Self::Decision { why }
+            | Self::Bfd { why }
+            | Self::GracefulRestart { why }
+            | Self::Drain { why } => why.first().map_or("node", part).to_owned(),
             Self::RemovePeer { peer }
             | Self::AddPeer { peer }
             | Self::Password { peer, .. }
@@ -384,7 +430,10 @@ impl Change {
             Self::Blocks { added, removed } => format!("node.blocks{}", Delta { added, removed }),
             Self::RemovePeer { peer } => format!("remove peer {peer}"),
             Self::AddPeer { peer } => format!("add peer {peer}"),
-            Self::Decision { why } | Self::Bfd { why } => Why(why).to_string(),
+            Self::Decision { why }
+            | Self::Bfd { why }
+            | Self::GracefulRestart { why }
+            | Self::Drain { why } => Why(why).to_string(),
             Self::Password { peer, why } => format!("peer {peer}: {why}"),
             Self::ResetPeer { peer, why }
             | Self::PeerPolicy { peer, why }

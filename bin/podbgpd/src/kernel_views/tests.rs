@@ -10,7 +10,14 @@ use fib::{
 
 use super::*;
 
-const FIB: Fib = Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 };
+const FIB: Fib = Fib {
+    install: true,
+    protocol: 179,
+    metric: 20,
+    table: 254,
+    max_paths: 16,
+    next_hop_groups: fib::NextHopGroups::Auto,
+};
 /// The loopback interface, which every machine has.
 const LOOPBACK: u32 = 1;
 
@@ -48,6 +55,7 @@ fn every_state() -> Table {
         protocol: FIB.protocol,
         metric: FIB.metric,
         target: Some(via(&["10.0.0.9"])),
+        group: None,
     };
     table.observe(&KernelEvent::Present { route: leftover.clone(), replaced: false }, now);
     let both = via(&["10.0.0.1", "10.0.0.2"]);

@@ -1,8 +1,9 @@
 //! Views in, samples out. The table of all metrics is in the page of the module above.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use ::control::{BfdState, DiscardedView, Family, PeerState, PeerView, RoutesView, StatusView};
+use ::control::{BfdState, DiscardedView, DrainStage, Family, PeerState, PeerView, RoutesView, StatusView};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -36,6 +37,7 @@ impl Collector for Snapshot {
         self.sessions(&mut page)?;
         self.bfd(&mut page)?;
         self.prefixes(&mut page)?;
+        self.restarts(&mut page)?;
         self.fib(&mut page)?;
         self.config(&mut page)
     }
@@ -56,7 +58,15 @@ impl Snapshot {
         page.gauge("podbgp_uptime", "How long the daemon has run", Some(Unit::Seconds), uptime)?;
         let healthy = status.verdict == ::control::Verdict::Ok;
         page.gauge("podbgp_healthy", "Whether everything configured works", None, truth(healthy))?;
-        page.gauge("podbgp_ready", "Whether the node can carry traffic", None, truth(status.ready))
+        page.gauge("podbgp_ready", "Whether the node can carry traffic", None, truth(status.ready))?;
+        let stage = status.drain.as_ref().map(|drain| drain.stage);
+        let stages = stages(stage).map(|(name, is)| (vec![("stage", name.to_owned())], is));
+        page.gauge("podbgp_drain_stage", "How far the node is drained", None, stages)?;
+        let kinds = status.wrong_hands.iter().map(|hand| hand.kind.as_str());
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        kinds.for_each(|kind| *counts.entry(kind).or_default() += 1);
+        let hands = counts.into_iter().map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
+        page.gauge("podbgp_wrong_hands", "What on this machine fights with the daemon", None, hands)
     }
 
     fn sessions(&self, page: &mut Page) -> fmt::Result {
@@ -83,6 +93,11 @@ impl Snapshot {
         let down = self.peers.iter().map(|peer| (labels(peer), u64::from(peer.administratively_down)));
         let help = "Whether the operator holds the peer down";
         page.gauge("podbgp_peer_administratively_down", help, None, down)?;
+        let stages = self
+            .peers
+            .iter()
+            .flat_map(|peer| stages(peer.drain).map(move |(name, is)| (with(peer, &[("stage", name)]), is)));
+        page.gauge("podbgp_peer_drain_stage", "How far the peer is drained", None, stages)?;
         let flaps = self.peers.iter().map(|peer| (labels(peer), peer.flaps));
         page.counter("podbgp_peer_flaps", "Sessions that ended", flaps)?;
         page.counter(
@@ -155,6 +170,28 @@ impl Snapshot {
             ]
         });
         page.gauge("podbgp_routes", "The Loc-RIB", None, routes)
+    }
+
+    fn restarts(&self, page: &mut Page) -> fmt::Result {
+        let families =
+            || self.peers.iter().flat_map(|peer| peer.families.iter().map(move |family| (peer, family)));
+        let stale =
+            families().map(|(peer, counts)| (with(peer, &[("family", counts.family.name())]), counts.stale));
+        page.gauge("podbgp_peer_stale_prefixes", "Paths kept over a restart of the peer", None, stale)?;
+        let restarts = || self.peers.iter().filter_map(|peer| Some((peer, peer.graceful_restart.as_ref()?)));
+        let counts = restarts().map(|(peer, restart)| (labels(peer), restart.peer_restarts));
+        let help = "Times the peer came back while its routes were kept";
+        page.counter("podbgp_peer_graceful_restarts", help, counts)?;
+        let away = restarts()
+            .filter_map(|(peer, restart)| Some((labels(peer), restart.last_absence?.away_seconds?)));
+        let help = "How long the peer was away the last time its routes were kept";
+        page.gauge("podbgp_peer_last_absence", help, Some(Unit::Seconds), away)?;
+        let restart = &self.status.restart;
+        let help = "Whether this run went on where an earlier one ended";
+        page.gauge("podbgp_restarted", help, None, truth(restart.restarted))?;
+        let help = "How long after the start everything had been said and the kernel been told";
+        let took = restart.converged_seconds.map(|seconds| (vec![], seconds));
+        page.gauge("podbgp_start_convergence", help, Some(Unit::Seconds), took)
     }
 
     fn fib(&self, page: &mut Page) -> fmt::Result {
@@ -236,6 +273,13 @@ impl Page<'_> {
         }
         Ok(())
     }
+}
+
+/// Lists every stage of a drain and none, with 1 for the one it is in.
+fn stages(of: Option<DrainStage>) -> impl Iterator<Item = (&'static str, u64)> {
+    let off = ("off", u64::from(of.is_none()));
+    let each = move |stage: DrainStage| (stage.name(), u64::from(of == Some(stage)));
+    std::iter::once(off).chain(DrainStage::ALL.into_iter().map(each))
 }
 
 fn messages(peer: &PeerView) -> impl Iterator<Item = (Labels, u64)> {

@@ -78,6 +78,23 @@ impl Node {
             },
             Request::Reload => Ok(Response::Reload(self.reload())),
             Request::PeerAction { name, action, message } => self.act(name, action, message, now),
+            Request::Drains => Ok(Response::Drain(self.speaker.drain_view(now))),
+            Request::DrainStart { peers, message } => {
+                info!(target: "control", ?peers, text = message, "an operator drains");
+                let message = message.unwrap_or_default();
+                let started = self.speaker.start_drain(&peers, message, now, &mut self.outputs);
+                self.drained(started, now)
+            }
+            Request::DrainCancel { peers } => {
+                info!(target: "control", ?peers, "an operator calls a drain off");
+                let cancelled = self.speaker.cancel_drain(&peers, now, &mut self.outputs);
+                self.drained(cancelled, now)
+            }
+            Request::Shutdown { now: at_once, message } => {
+                info!(target: "control", at_once, text = message, "an operator has podbgpd leave");
+                self.speaker.leave(message, at_once, now, &mut self.outputs);
+                self.drained(Ok(()), now)
+            }
         };
         // Whoever asked may have gone.
         let _ = reply.send(result);
@@ -110,7 +127,8 @@ impl Node {
                 }),
             }
         });
-        self.speaker.status_view(Surroundings { kernel, config: self.config.view(now) }, now)
+        let (config, wrong_hands) = (self.config.view(now), self.hands.found.clone());
+        self.speaker.status_view(Surroundings { kernel, config, wrong_hands }, now)
     }
 
     fn routes(&self, query: &RouteQuery, now: Instant) -> Result<kernel_views::Unfinished, ErrorView> {
@@ -126,6 +144,13 @@ impl Node {
             RouteTable::Advertised { peer } => Unfinished::Advertised(self.speaker.advertised(query, peer)?),
             RouteTable::Kernel => Unfinished::Kernel(query.clone(), self.speaker.intent().fib),
         })
+    }
+
+    /// Carries out what a request about drains led to, and says how they stand now.
+    fn drained(&mut self, done: Result<(), ErrorView>, now: Instant) -> Result<Response, ErrorView> {
+        done?;
+        self.settle();
+        Ok(Response::Drain(self.speaker.drain_view(now)))
     }
 
     fn act(
@@ -156,6 +181,7 @@ impl Node {
             Some(Acted::SentAgain) => "ours go out again; the peer takes no requests for its own",
             Some(Acted::NoSession) => return conflict("peer {} has no session", "see `bgpctl show peers`"),
             Some(Acted::HeldDown) => return conflict("peer {} is held down", "use `bgpctl peer NAME up`"),
+            Some(Acted::Drained) => return conflict("peer {} is drained", "use `bgpctl drain cancel`"),
             Some(Acted::ShutDownByIntent) => {
                 return conflict("peer {} has shutdown = true in the file", "change the file and reload");
             }
@@ -165,6 +191,7 @@ impl Node {
 
     /// Reads the file again and goes over to what it says. A file with a mistake changes nothing.
     pub(super) fn reload(&mut self) -> ReloadView {
+        self.look_at_hands();
         let file = self.config.file.display().to_string();
         match config::load(&self.config.file, &Facts::gather()) {
             Ok(config) => self.go_over(file, config),

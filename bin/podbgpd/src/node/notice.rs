@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bgp::fsm::State;
 use tracing::{debug, info, warn};
 
-use crate::speaker::Notice;
+use crate::speaker::{Ending, Notice};
 
 /// How many lines one source of trouble gets each minute.
 const LINES: u32 = 5;
@@ -60,6 +60,15 @@ impl Log {
                     warn!(target: "session", %from, left_out, "refused a connection: no peer has this address");
                 }
             }
+            Notice::PeerRestarts { .. }
+            | Notice::PeerIsLate { .. }
+            | Notice::PeerRestarted { .. }
+            | Notice::Selected { .. }
+            | Notice::Returned { .. } => tell_restart(notice),
+            Notice::Drain { peer, stage } => {
+                let whom = peer.as_deref().unwrap_or("the node");
+                info!(target: "drain", whom, %stage, "drain");
+            }
             Notice::Converged { deadline: false } => {
                 info!(target: "session", "every peer has sent End-of-RIB")
             }
@@ -67,6 +76,37 @@ impl Log {
                 warn!(target: "session", "not every peer has sent End-of-RIB; leftovers in the kernel go all the same");
             }
         }
+    }
+}
+
+/// Logs how a restart goes, ours or a peer's.
+fn tell_restart(notice: &Notice) {
+    match notice {
+        Notice::PeerRestarts { peer, routes, wait } => {
+            info!(target: "restart", peer, routes, wait = ?wait, "the session is lost; its routes are kept for now");
+        }
+        Notice::PeerIsLate { peer, family, routes, wait } => {
+            warn!(target: "restart", peer, %family, routes, wait = ?wait, "not back in time; its routes are the last resort");
+        }
+        Notice::PeerRestarted { peer, away: Some(away), kept, gone } => {
+            info!(target: "restart", peer, away = ?away, kept, gone, "back again, and everything has been said");
+        }
+        Notice::PeerRestarted { peer, away: None, kept, gone } => {
+            warn!(target: "restart", peer, kept, gone, "not back; its routes are kept no longer");
+        }
+        Notice::Selected { took, ending: Ending::EndOfRib } => {
+            info!(target: "restart", took = ?took, "every peer that matters has told its routes; the kernel follows");
+        }
+        Notice::Selected { took, ending: Ending::Deadline(missing) } => {
+            warn!(target: "restart", took = ?took, ?missing, "peers have not told all their routes; the kernel follows all the same");
+        }
+        Notice::Returned { peer, before, missing: 0, .. } => {
+            info!(target: "restart", peer, before, "everything it announced before our restart is back");
+        }
+        Notice::Returned { peer, before, missing, named } => {
+            warn!(target: "restart", peer, before, missing, examples = ?named, "not all it announced before our restart is back");
+        }
+        _ => {}
     }
 }
 

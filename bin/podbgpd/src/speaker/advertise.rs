@@ -16,8 +16,11 @@ impl Speaker {
     /// Sends every peer what is pending for it and its connection has room for.
     pub(super) fn advertise(&mut self, now: Instant, out: &mut Vec<Output>) {
         let mut actions = std::mem::take(&mut self.actions);
-        let pending = self.peerings.keys().copied().filter(|&id| self.rib.has_pending(id));
-        for id in pending.collect::<Vec<_>>() {
+        let pending = self
+            .peerings
+            .iter()
+            .filter(|(id, peering)| self.rib.has_pending(**id) && !self.is_held_back(peering));
+        for id in pending.map(|(&id, _)| id).collect::<Vec<_>>() {
             let Some(peering) = self.peerings.get_mut(&id) else { continue };
             while peering.machine.room() > 0 && self.rib.has_pending(id) {
                 let Some(session) = peering.machine.session() else { break };

@@ -39,10 +39,29 @@ impl Speaker {
             let id = *self.by_address.get(address).filter(|_| is_new)?;
             self.concerns(id, session).then_some(id)
         });
-        for id in failed.collect::<Vec<_>>() {
+        let failed: Vec<_> = failed.collect();
+        for id in self.failed_in_grace(&before) {
+            self.forget_kept(id, now, out);
+        }
+        for id in failed {
             self.peer_event(id, Event::Stop { reason: StopReason::BfdDown }, now, out);
             self.peer_event(id, Event::Start, now, out);
         }
+    }
+
+    /// Finds the peers whose routes are kept and whose forwarding plane has failed: BFD went on after the session
+    /// was lost, so it does not share BGP's fate, and has fallen silent now (RFC 5882 §4.3.1).
+    fn failed_in_grace(&self, before: &Report) -> Vec<PeerId> {
+        let failed = self.bfd.sessions.iter().filter_map(|(address, session)| {
+            let known = before.sessions.get(address)?;
+            let same = known.discriminator == session.discriminator;
+            let is_new = same && session.stats.failures > known.stats.failures;
+            let remote = session.remote.or(known.remote)?;
+            let id = *self.by_address.get(address)?;
+            self.peerings.get(&id)?.grace.as_ref()?;
+            (is_new && remote.said.control_plane_independent).then_some(id)
+        });
+        failed.collect()
     }
 
     /// Tells whether the last failure is one of the session there is now. BFD must have heard the peer since

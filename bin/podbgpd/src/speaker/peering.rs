@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use bgp::capability::{ExtendedNextHop, GracefulRestart};
+use bgp::capability::{ExtendedNextHop, GracefulRestart, LongLived};
 use bgp::fsm::{ConnId, Peer, PeerSettings};
 use bgp::wire::{Disposition, Offence};
 use bgp::{Capability, Family, FamilySet, Negotiated, NextHop};
 use rib::{NextHopSelf, PeerInfo, RibSettings};
 
+use super::graceful::{Absence, Grace, Terms};
 use crate::addresses::LocalEnd;
-use crate::intent::{Export, Import, Intent, PeerIntent};
+use crate::drain::Stage;
+use crate::intent::{Export, Import, Intent, PeerIntent, RestartRole};
 use crate::transport::Endpoint;
 
 /// A configured peer.
@@ -21,8 +23,15 @@ pub(super) struct Peering {
     /// Our end of each connection.
     pub(super) ends: BTreeMap<ConnId, LocalEnd>,
     pub(super) session: Option<Session>,
+    /// What is kept of it since its last session was lost, and what came of that the last time.
+    pub(super) grace: Option<Grace>,
+    pub(super) last_absence: Option<Absence>,
+    /// How often it came back while its routes were kept.
+    pub(super) restarts: u64,
     /// Whether an operator holds the peer down, beyond what the intent says.
     pub(super) held_down: bool,
+    /// How far the peer is drained.
+    pub(super) drained: Option<Stage>,
     /// UPDATEs that were treated as withdrawals, and attributes that were discarded (RFC 7606 §2).
     pub(super) treated_as_withdraw: u64,
     pub(super) attributes_discarded: u64,
@@ -33,15 +42,30 @@ pub(super) struct Session {
     pub(super) end: LocalEnd,
     pub(super) end_of_rib_received: FamilySet,
     pub(super) end_of_rib_sent: FamilySet,
+    /// What becomes of its routes when it ends.
+    pub(super) terms: Terms,
+}
+
+/// What our OPEN says of our own restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Whether we have restarted and have not heard everything yet (the R bit).
+    pub(super) restarted: bool,
+    /// Whether packets were forwarded all the while (the F bits).
+    pub(super) forwarding: bool,
 }
 
 impl Peering {
-    pub(super) fn new(intent: PeerIntent, node: &Intent) -> Self {
+    pub(super) fn new(intent: PeerIntent, node: &Intent, standing: Standing) -> Self {
         Self {
-            machine: Peer::new(settings(&intent, node)),
+            machine: Peer::new(settings(&intent, node, standing)),
             ends: BTreeMap::new(),
             session: None,
+            grace: None,
+            last_absence: None,
+            restarts: 0,
             held_down: false,
+            drained: None,
             treated_as_withdraw: 0,
             attributes_discarded: 0,
             intent,
@@ -54,7 +78,7 @@ impl Peering {
 
     /// Tells whether there should be a session.
     pub(super) fn is_wanted(&self) -> bool {
-        !(self.intent.shutdown || self.held_down)
+        !(self.intent.shutdown || self.held_down || self.drained == Some(Stage::Closed))
     }
 
     /// Tells whether the peer has sent End-of-RIB for every family of the session.
@@ -79,11 +103,16 @@ impl Peering {
     }
 
     /// Begins a session and returns what the tables must know of it.
-    pub(super) fn established(&mut self, negotiated: &Negotiated) -> PeerInfo {
+    pub(super) fn established(&mut self, negotiated: &Negotiated, node: &Intent) -> PeerInfo {
         let connection = self.machine.session().map(|session| session.connection);
         let end = connection.and_then(|conn| self.ends.get(&conn)).copied().unwrap_or_default();
-        self.session =
-            Some(Session { end, end_of_rib_received: FamilySet::NONE, end_of_rib_sent: FamilySet::NONE });
+        let role = node.restart_role(&self.intent);
+        self.session = Some(Session {
+            end,
+            end_of_rib_received: FamilySet::NONE,
+            end_of_rib_sent: FamilySet::NONE,
+            terms: Terms::agreed(negotiated, role, &node.graceful_restart),
+        });
         PeerInfo {
             asn: negotiated.peer_asn,
             local_asn: negotiated.local_asn,
@@ -96,13 +125,20 @@ impl Peering {
             import: Arc::new(import(&self.intent)),
             export: Arc::new(export(&self.intent)),
             max_prefixes: self.intent.max_prefixes,
+            long_lived: negotiated
+                .long_lived
+                .iter()
+                .filter_map(|entry| Family::from_code(entry.family))
+                .collect(),
             enforce_first_as: true,
+            graceful_shutdown: self.intent.graceful_shutdown,
+            drain: None,
         }
     }
 }
 
 /// Makes the settings of a peer's state machine.
-pub(super) fn settings(peer: &PeerIntent, node: &Intent) -> PeerSettings {
+pub(super) fn settings(peer: &PeerIntent, node: &Intent, standing: Standing) -> PeerSettings {
     PeerSettings {
         local_asn: node.local_asn(peer),
         peer_asn: peer.asn,
@@ -111,7 +147,7 @@ pub(super) fn settings(peer: &PeerIntent, node: &Intent) -> PeerSettings {
         connect_retry: peer.connect_retry,
         passive: peer.passive,
         send_hold: peer.send_hold,
-        capabilities: capabilities(peer.families),
+        capabilities: capabilities(peer, node, standing),
         jitter_seed: jitter_seed(node, peer),
     }
 }
@@ -171,12 +207,16 @@ pub(super) fn target(forwarding: rib::Forwarding) -> Option<fib::Target> {
     match forwarding {
         rib::Forwarding::Blackhole => Some(fib::Target::Blackhole),
         rib::Forwarding::Via(gateways) => {
-            let hop = |gateway: rib::Gateway| match gateway.interface {
-                Some(interface) => fib::NextHop::via_interface(gateway.address, interface),
-                None => fib::NextHop::via(gateway.address),
-            };
-            fib::NextHopSet::new(gateways.into_iter().map(hop)).map(fib::Target::Forward)
+            fib::NextHopSet::new(gateways.into_iter().map(next_hop)).map(fib::Target::Forward)
         }
+    }
+}
+
+/// Says what a gateway is to the kernel.
+pub(super) fn next_hop(gateway: rib::Gateway) -> fib::NextHop {
+    match gateway.interface {
+        Some(interface) => fib::NextHop::via_interface(gateway.address, interface),
+        None => fib::NextHop::via(gateway.address),
     }
 }
 
@@ -194,7 +234,8 @@ impl Intent {
     }
 }
 
-fn capabilities(families: FamilySet) -> Vec<Capability> {
+fn capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Capability> {
+    let families = peer.families;
     let mut capabilities: Vec<_> =
         families.iter().map(|family| Capability::Multiprotocol(family.code())).collect();
     capabilities.push(Capability::RouteRefresh);
@@ -205,14 +246,31 @@ fn capabilities(families: FamilySet) -> Vec<Capability> {
         }]));
     }
     capabilities.push(Capability::ExtendedMessage);
-    // Without families it promises nothing but End-of-RIB, and moves FRR and GoBGP to send theirs, which is
-    // what the kernel's leftovers wait for (RFC 4724 §3).
-    capabilities.push(Capability::GracefulRestart(GracefulRestart {
-        restarted: false,
-        notification: false,
-        restart_time: 0,
-        families: Vec::new(),
-    }));
+    capabilities.extend(restart_capabilities(peer, node, standing));
+    capabilities
+}
+
+/// Says what we do over a restart of ours. Without families it still promises End-of-RIB, and moves FRR and GoBGP to
+/// send theirs, which is what the kernel's leftovers wait for (RFC 4724 §3).
+fn restart_capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Capability> {
+    let Standing { restarted, forwarding } = standing;
+    let families = match node.restart_role(peer) {
+        RestartRole::Both => peer.families,
+        RestartRole::Helper => FamilySet::NONE,
+        RestartRole::Off => return Vec::new(),
+    };
+    let restart = &node.graceful_restart;
+    let mut capabilities = vec![Capability::GracefulRestart(GracefulRestart {
+        restarted,
+        notification: true,
+        restart_time: restart.restart_time,
+        families: families.iter().map(|family| (family.code(), forwarding)).collect(),
+    })];
+    let stale_time = restart.long_lived_stale_time;
+    if stale_time > 0 {
+        let long_lived = |family: Family| LongLived { family: family.code(), forwarding, stale_time };
+        capabilities.push(Capability::LongLivedGracefulRestart(families.iter().map(long_lived).collect()));
+    }
     capabilities
 }
 

@@ -13,6 +13,7 @@ use rib::PeerId;
 
 use super::peering::{self, Peering};
 use super::{Output, Speaker};
+use crate::drain::Stage;
 use crate::intent::{Change, Effect, Intent, PeerIntent, Secret, reconcile};
 
 impl Speaker {
@@ -68,7 +69,9 @@ impl Speaker {
             | Change::PeerSettings { peer, .. }
             | Change::Password { peer, .. } => self.adjust_peer(peer, now, out),
             Change::Blocks { .. } => self.originate(now),
+            Change::Drain { .. } => self.mark_again(),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
+            Change::GracefulRestart { .. } => self.announce_restarts(now),
             // The sockets are not ours, and the new value of a setting is in the intent.
             Change::Bfd { .. }
             | Change::Listen { .. }
@@ -83,7 +86,8 @@ impl Speaker {
         self.next_id += 1;
         self.by_name.insert(intent.name.clone(), id);
         self.by_address.insert(intent.address, id);
-        let peering = Peering::new(intent, &self.intent);
+        let mut peering = Peering::new(intent, &self.intent, self.convergence.standing());
+        peering.drained = self.drains.stage(&peering.intent.name);
         let wanted = peering.is_wanted();
         self.peerings.insert(id, peering);
         if wanted {
@@ -94,7 +98,9 @@ impl Speaker {
     fn remove_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
         let Some(id) = self.by_name.remove(name) else { return };
         self.peer_event(id, Event::Stop { reason: StopReason::Deconfigured }, now, out);
+        self.forget_kept(id, now, out);
         self.peerings.remove(&id);
+        self.drains.forget(name);
         self.by_address.retain(|_, &mut owner| owner != id);
     }
 
@@ -106,9 +112,14 @@ impl Speaker {
             false => StopReason::OtherConfigurationChange,
         };
         self.peer_event(id, Event::Stop { reason }, now, out);
+        let before = self.peerings.get(&id).map(|peering| (peering.intent.address, peering.intent.asn));
+        if intent.shutdown || before != Some((intent.address, intent.asn)) {
+            self.forget_kept(id, now, out);
+        }
+        let standing = self.convergence.standing();
         let Some(peering) = self.peerings.get_mut(&id) else { return };
         // The machine is stopped: it does nothing about this before it is started.
-        peering.machine.configure(peering::settings(&intent, &self.intent), now, &mut Vec::new());
+        peering.machine.configure(peering::settings(&intent, &self.intent, standing), now, &mut Vec::new());
         peering.intent = intent;
         let wanted = peering.is_wanted();
         // Another peer may have the old address by now.
@@ -122,18 +133,30 @@ impl Speaker {
     /// Gives a peer what its session need not notice.
     fn adjust_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
         let Some((id, intent)) = self.intended(name) else { return };
+        let standing = self.convergence.standing();
         let Some(peering) = self.peerings.get_mut(&id) else { return };
         let mut actions = Vec::new();
-        peering.machine.configure(peering::settings(&intent, &self.intent), now, &mut actions);
+        peering.machine.configure(peering::settings(&intent, &self.intent, standing), now, &mut actions);
         peering.intent = intent;
         self.rib.set_policy(
             id,
             peering::import(&peering.intent).into(),
             peering::export(&peering.intent).into(),
         );
+        self.rib.set_graceful_shutdown(id, peering.intent.graceful_shutdown);
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
         for action in actions {
             self.act(id, action, now, out);
+        }
+    }
+
+    /// Has the next OPEN to each peer say how we stand with restarts now.
+    pub(super) fn announce_restarts(&mut self, now: Instant) {
+        let standing = self.convergence.standing();
+        for peering in self.peerings.values_mut() {
+            let settings = peering::settings(&peering.intent, &self.intent, standing);
+            // Nothing but the capabilities is another: nobody is dialled for that.
+            peering.machine.configure(settings, now, &mut Vec::new());
         }
     }
 
@@ -148,6 +171,9 @@ impl Speaker {
             return Some(Acted::ShutDownByIntent);
         }
         peering.held_down = false;
+        if !peering.is_wanted() {
+            return Some(Acted::Drained);
+        }
         self.peer_event(id, Event::Start, now, out);
         Some(Acted::Started)
     }
@@ -163,6 +189,7 @@ impl Speaker {
         let (id, peering) = self.peering_mut(name)?;
         peering.held_down = true;
         self.peer_event(id, Event::Stop { reason: StopReason::AdminDown { message } }, now, out);
+        self.forget_kept(id, now, out);
         Some(Acted::Stopped)
     }
 
@@ -175,6 +202,9 @@ impl Speaker {
         out: &mut Vec<Output>,
     ) -> Option<Acted> {
         let (id, peering) = self.peering_mut(name)?;
+        if peering.drained == Some(Stage::Closed) {
+            return Some(Acted::Drained);
+        }
         if !peering.is_wanted() {
             return Some(Acted::HeldDown);
         }
@@ -227,6 +257,8 @@ pub enum Acted {
     NoSession,
     /// The peer is held down, by an operator.
     HeldDown,
+    /// The peer is drained to the end.
+    Drained,
     /// The file says `shutdown = true`, and the file is changed in the file.
     ShutDownByIntent,
 }

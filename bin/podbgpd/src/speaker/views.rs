@@ -3,7 +3,9 @@
 //! Views are made from the records themselves when somebody asks; nothing is kept for display.
 
 mod bfd;
+mod drain;
 mod peers;
+mod restart;
 mod routes;
 mod status;
 mod words;

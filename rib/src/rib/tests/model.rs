@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::drain::{Drain, Marks};
 use crate::policy::{Decision, Edit, Match, Policy, PrefixRange, Rule};
 
 #[derive(Clone, Debug)]
@@ -11,8 +12,12 @@ enum Step {
     Withdraw { peer: u32, prefixes: u16, path_id: u32 },
     Up(u32),
     Down(u32),
+    Lost { peer: u32, kept: u8 },
+    Sweep(u32, u8),
+    LongLived(u32, u8),
     Import(u32, u8),
     Export(u32, u8),
+    Drain(u32, u8),
     Refresh(u32),
     Originate(u16),
     Resolve(u8, u8),
@@ -47,8 +52,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(peer, prefixes, path_id)| Step::Withdraw { peer, prefixes, path_id }),
         2 => peer.clone().prop_map(Step::Up),
         1 => peer.clone().prop_map(Step::Down),
+        2 => (peer.clone(), 0..4u8).prop_map(|(peer, kept)| Step::Lost { peer, kept }),
+        1 => (peer.clone(), 0..2u8).prop_map(|(peer, family)| Step::Sweep(peer, family)),
+        1 => (peer.clone(), 0..2u8).prop_map(|(peer, family)| Step::LongLived(peer, family)),
         1 => (peer.clone(), 0..4u8).prop_map(|(peer, kind)| Step::Import(peer, kind)),
         1 => (peer.clone(), 0..4u8).prop_map(|(peer, kind)| Step::Export(peer, kind)),
+        1 => (peer.clone(), 0..3u8).prop_map(|(peer, kind)| Step::Drain(peer, kind)),
         1 => peer.clone().prop_map(Step::Refresh),
         2 => any::<u16>().prop_map(Step::Originate),
         3 => (0..4u8, 0..4u8).prop_map(|(hop, kind)| Step::Resolve(hop, kind)),
@@ -78,7 +87,12 @@ fn variant(peer: u32, variant: u8) -> PathAttributes {
     let mut attributes = attributes(&[&first, rest].concat(), HOPS[usize::from(variant >> 2 & 3)]);
     attributes.med = (variant & 0x10 != 0).then_some(5);
     attributes.local_pref = (variant & 0x20 != 0).then_some(200);
-    attributes.communities = if variant & 0x40 == 0 { vec![] } else { vec![Community::NO_EXPORT] };
+    attributes.communities = match variant >> 5 & 3 {
+        0 => vec![],
+        1 => vec![Community::LLGR_STALE],
+        2 => vec![Community::NO_LLGR],
+        _ => vec![Community::NO_EXPORT],
+    };
     attributes.rare.edit(|rare| rare.originator_id = (variant & 0x80 != 0).then(|| id(77)));
     attributes
 }
@@ -145,12 +159,27 @@ impl World {
             }
             Step::Up(number) => {
                 let interface = (number == 2).then_some(7);
-                self.rib.peer_up(PeerId(number), PeerInfo { interface, ..peer(PeerId(number)) });
+                let long_lived = if number < 3 { FamilySet::ALL } else { FamilySet::NONE };
+                self.rib.peer_up(PeerId(number), PeerInfo { interface, long_lived, ..peer(PeerId(number)) });
                 self.told.insert(number, Told::new());
             }
             Step::Down(number) => {
                 self.rib.peer_down(PeerId(number));
                 self.told.remove(&number);
+            }
+            Step::Lost { peer, kept } => {
+                let kept = Family::ALL.into_iter().filter(|&family| kept >> family as u8 & 1 == 1);
+                self.rib.peer_lost(PeerId(peer), kept.collect());
+                self.told.remove(&peer);
+            }
+            Step::Sweep(peer, family) => {
+                let (peer, family) = (PeerId(peer), Family::ALL[usize::from(family)]);
+                let swept = self.rib.stale(peer)[family as usize] as usize;
+                assert_eq!(self.rib.sweep_stale(peer, family), swept);
+                assert_eq!(self.rib.stale(peer)[family as usize], 0);
+            }
+            Step::LongLived(peer, family) => {
+                self.rib.begin_long_lived(PeerId(peer), Family::ALL[usize::from(family)]);
             }
             Step::Import(number, kind) => {
                 let Some(export) = self.info(number).map(|info| Arc::clone(&info.export)) else { return };
@@ -159,6 +188,10 @@ impl World {
             Step::Export(number, kind) => {
                 let Some(import) = self.info(number).map(|info| Arc::clone(&info.import)) else { return };
                 self.rib.set_policy(PeerId(number), import, export(kind));
+            }
+            Step::Drain(peer, kind) => {
+                let drain = [None, Some(Drain::Announced(Marks::default())), Some(Drain::Withdrawn)];
+                self.rib.set_drain(PeerId(peer), drain[usize::from(kind)]);
             }
             Step::Refresh(peer) => Family::ALL.iter().for_each(|&f| self.rib.refresh(PeerId(peer), f)),
             Step::Originate(bits) => {
@@ -251,6 +284,21 @@ impl World {
         assert_eq!(self.kernel, self.wanted_in_kernel());
     }
 
+    /// Returns what a peer has announced, as it would announce it again.
+    fn announced_by(&self, number: u32) -> Vec<Update> {
+        let destinations = Family::ALL.into_iter().flat_map(|family| self.rib.destinations(family));
+        let paths = destinations.flat_map(|destination| {
+            destination.paths().map(move |path| (destination.prefix(), path)).collect::<Vec<_>>()
+        });
+        let own = paths.filter(|(_, path)| path.source() == Source::Peer(PeerId(number)));
+        let update = |(prefix, path): (IpNet, crate::PathView<'_>)| {
+            let nlri = vec![Nlri { path_id: path.path_id(), ..Nlri::from(prefix) }];
+            let announced = vec![Announcement { attributes: path.received().clone(), nlri }];
+            Update { announced, ..Update::default() }
+        };
+        own.map(update).collect()
+    }
+
     /// Works out the forwarding of every destination from the views alone.
     fn wanted_in_kernel(&self) -> BTreeMap<IpNet, Forwarding> {
         let mut wanted = BTreeMap::new();
@@ -290,6 +338,38 @@ impl World {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_restart_that_forgets_nothing_changes_nothing(steps in steps(), number in 1..=PEERS) {
+        let mut world = World::new();
+        for (now, step) in steps.into_iter().enumerate() {
+            world.take(step, now as u32);
+        }
+        // With nothing left of an earlier restart: what still is stale at the second loss goes.
+        world.take(Step::Down(number), 99);
+        world.take(Step::Up(number), 99);
+        world.take(Step::Announce { peer: number, prefixes: 0x3FF, variant: number as u8, path_id: 0 }, 99);
+        world.check();
+        let info = world.info(number).unwrap().clone();
+        let (again, told) = (world.announced_by(number), world.told.clone());
+        let handed_out = world.rib.stats().forwarding_changes;
+
+        world.take(Step::Lost { peer: number, kept: 3 }, 100);
+        world.check();
+        world.rib.peer_up(PeerId(number), info);
+        world.told.insert(number, Told::new());
+        world.check();
+        for update in again {
+            world.rib.update(PeerId(number), update, 101);
+        }
+        world.check();
+        let swept = Family::ALL.map(|family| world.rib.sweep_stale(PeerId(number), family));
+        world.check();
+        prop_assert_eq!(swept, [0, 0]);
+        prop_assert_eq!(world.rib.stats().forwarding_changes, handed_out);
+        prop_assert_eq!(world.told, told);
+        prop_assert_eq!(world.rib.audit(), Ok(()));
+    }
 
     #[test]
     fn what_was_pulled_is_what_a_fresh_look_says(steps in steps()) {

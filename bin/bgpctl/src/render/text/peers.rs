@@ -1,7 +1,8 @@
 //! Peers: a line for each, or one in full.
 
-use control::{BfdView, PeerState, PeerView, TimersView};
+use control::{BfdView, DrainStage, PeerState, PeerView, TimersView};
 
+use super::drain::stage;
 use super::table::{Column, Table, numbers, texts, words};
 use super::words::{bfd_state, duration, family, last_error, millis, moment, or_dash, peer_state, yes};
 use super::{Screen, fact, finish, one_line};
@@ -32,7 +33,7 @@ pub(crate) fn peers(peers: &[PeerView], screen: &Screen) -> String {
             peer.name.clone(),
             address(peer),
             peer.asn.to_string(),
-            peer_state(peer.state, peer.administratively_down),
+            in_brief(peer),
             duration(peer.state_seconds),
         ];
         cells.extend(totals(peer).map(|count| count.to_string()));
@@ -43,6 +44,16 @@ pub(crate) fn peers(peers: &[PeerView], screen: &Screen) -> String {
         table.row(cells);
     }
     finish(&table.render(screen, ""), screen)
+}
+
+/// Says the state of a peer in one word: of one that is drained how far that is, unless there is no session to drain.
+fn in_brief(peer: &PeerView) -> String {
+    match peer.drain {
+        Some(drained) if peer.state == PeerState::Established || drained == DrainStage::Closed => {
+            stage(drained)
+        }
+        _ => peer_state(peer.state, peer.administratively_down),
+    }
 }
 
 /// Sums received, accepted, best and advertised over the families.
@@ -119,6 +130,9 @@ pub(crate) fn peer(peer: &PeerView, screen: &Screen) -> String {
 fn session(text: &mut String, peer: &PeerView) {
     let state = peer_state(peer.state, peer.administratively_down);
     fact(text, "State", format!("{state} for {}", duration(peer.state_seconds)));
+    if let Some(drained) = peer.drain {
+        fact(text, "Drain", stage(drained));
+    }
     fact(text, "Last error", peer.last_error.as_ref().map_or("none".to_owned(), last_error));
     let mut ends = format!("{} port {}", address(peer), peer.port);
     if let Some(local) = peer.local_address {

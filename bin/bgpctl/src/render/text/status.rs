@@ -4,6 +4,7 @@ use control::{
     ActionView, BfdSummaryView, ConfigErrorView, Effect, FibView, ReloadView, StatusView, Verdict,
 };
 
+use super::drain::drain;
 use super::table::{Table, numbers, texts, words};
 use super::words::{count, duration, family, last_error};
 use super::{Screen, Tone, fact, finish, one_line, say};
@@ -25,6 +26,10 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
     for reason in view.not_ready_reasons.iter().chain(&view.reasons) {
         text.push_str(&format!("  - {}\n", one_line(&reason.text)));
     }
+    for hand in &view.wrong_hands {
+        let what = format!("{}: {}; {}", hand.place, hand.why, hand.remedy);
+        text.push_str(&format!("  {} {}\n", say(Tone::Warning, "!"), one_line(&what)));
+    }
     text.push('\n');
 
     let node = &view.node;
@@ -33,6 +38,9 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
     fact(&mut text, "Blocks", if blocks.is_empty() { "none".to_owned() } else { blocks.join(", ") });
     let uptime = duration(view.uptime_seconds);
     fact(&mut text, "Daemon", format!("podbgpd {}, running for {uptime}", view.version));
+    if let Some(node) = &view.drain {
+        fact(&mut text, "Drain", drain(node));
+    }
     configuration(&mut text, view);
     kernel(&mut text, &view.fib);
     bfd(&mut text, &view.bfd);

@@ -108,6 +108,7 @@ fn a_reload_says_what_changed_or_every_mistake() {
     at_every_width("reload", |screen| reload(&view("reload"), screen));
     at_every_width("reload_degraded", |screen| reload(&view("reload_degraded"), screen));
     at_every_width("reload_refused", |screen| reload(&view("reload_refused"), screen));
+    at_every_width("drain", |screen| drains(&view("drain"), screen));
     expect("action", &action(&view("action"), &columns(80)));
 }
 

@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bgp::{Asn, BgpId};
 
 use super::*;
-use crate::intent::{BfdTiming, Decision, Fib, Import, Node, Secret};
+use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, Import, Node, Secret};
 
 fn intent(peers: &[&str]) -> Intent {
     let address = |index: usize| IpAddr::from([10, 0, 0, u8::try_from(index + 1).unwrap()]);
@@ -18,8 +18,17 @@ fn intent(peers: &[&str]) -> Intent {
             listen: BTreeSet::from(["0.0.0.0:179".parse().unwrap()]),
             blocks: BTreeSet::from(["10.20.30.64/26".parse().unwrap()]),
         },
-        fib: Fib { install: true, protocol: 179, metric: 20, table: 254, max_paths: 16 },
+        fib: Fib {
+            install: true,
+            protocol: 179,
+            metric: 20,
+            table: 254,
+            max_paths: 16,
+            next_hop_groups: fib::NextHopGroups::Auto,
+        },
         bfd: BfdTiming::default(),
+        graceful_restart: GracefulRestart::default(),
+        drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: peers.collect(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
@@ -153,12 +162,15 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         ttl_security,
         multihop,
         bfd,
+        graceful_restart,
+        fast_failover,
         password,
         max_prefixes,
         max_length_ipv4,
         max_length_ipv6,
         import,
         export,
+        graceful_shutdown,
         shutdown,
     });
     assert_eq!(PEER_KEYS.len(), fields - 1);
@@ -167,10 +179,29 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
 #[test]
 fn every_field_of_a_node_has_a_row() {
     let node = count_fields!(Node { name, asn, router_id, listen, blocks });
-    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths });
+    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups });
     let decision = count_fields!(Decision { multipath_relax, always_compare_med });
     let bfd = count_fields!(BfdTiming { min_tx, min_rx, multiplier });
-    let intent = count_fields!(Intent { node, fib, decision, bfd, peers, control_socket, metrics });
-    // Four fields of the intent are the structs above, and the peers have their own rows.
-    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + intent - 5);
+    let restart = count_fields!(GracefulRestart {
+        enabled,
+        restart_time,
+        selection_deferral,
+        max_peer_restart_time,
+        long_lived_stale_time,
+        state_directory,
+    });
+    let drain = count_fields!(Drain { announce, withdraw, deadline, prepend, med, on_host_shutdown });
+    let intent = count_fields!(Intent {
+        node,
+        fib,
+        decision,
+        bfd,
+        graceful_restart,
+        drain,
+        peers,
+        control_socket,
+        metrics,
+    });
+    // Six fields of the intent are the structs above, and the peers have their own rows.
+    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + restart + drain + intent - 7);
 }

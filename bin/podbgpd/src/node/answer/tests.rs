@@ -42,18 +42,23 @@ impl Drop for Rig {
 }
 
 impl Rig {
-    fn new(name: &str) -> Self {
+    async fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("podbgpd-answer-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("podbgpd.toml");
         std::fs::write(&file, Self::config(&folder, "")).unwrap();
         let config = config::load(&file, &Facts::gather()).unwrap();
-        Self { node: Node::open(file, config.intent).unwrap(), folder }
+        Self { node: Node::open(file, config.intent).await.unwrap(), folder }
     }
 
     fn config(folder: &std::path::Path, more: &str) -> String {
         let socket = folder.join("podbgpd.sock");
-        format!("{CONFIG}\n[control]\nsocket = \"{}\"\n{more}", socket.display())
+        let state = folder.join("state");
+        format!(
+            "{CONFIG}\n[control]\nsocket = \"{}\"\n[graceful-restart]\nstate-directory = \"{}\"\n{more}",
+            socket.display(),
+            state.display()
+        )
     }
 
     /// Writes the file anew, with an edit and something at its end.
@@ -106,7 +111,7 @@ fn code<T: std::fmt::Debug>(answer: Result<T, ErrorView>) -> ErrorCode {
 
 #[tokio::test]
 async fn the_status_names_the_node_and_what_is_wrong() {
-    let mut rig = Rig::new("status");
+    let mut rig = Rig::new("status").await;
     let status = rig.status().await;
     assert_eq!((status.node.name.as_str(), status.verdict), ("node1", Verdict::Degraded));
     assert_eq!((status.peers.configured, status.peers.administratively_down), (2, 1));
@@ -116,7 +121,7 @@ async fn the_status_names_the_node_and_what_is_wrong() {
 
 #[tokio::test]
 async fn peers_are_found_by_name_and_others_refused() {
-    let mut rig = Rig::new("peers");
+    let mut rig = Rig::new("peers").await;
     let Ok(Response::Peers(peers)) = rig.ask(Request::Peers).await else { panic!("peers") };
     let names: Vec<_> = peers.iter().map(|peer| (peer.name.as_str(), peer.state)).collect();
     assert_eq!(names, [("tor-a", PeerState::Connect), ("tor-b", PeerState::Idle)]);
@@ -129,7 +134,7 @@ async fn peers_are_found_by_name_and_others_refused() {
 
 #[tokio::test]
 async fn what_cannot_be_done_to_a_peer_is_a_conflict_that_says_why() {
-    let mut rig = Rig::new("actions");
+    let mut rig = Rig::new("actions").await;
     let refused = rig.act("tor-a", PeerAction::Refresh).await.unwrap_err();
     assert_eq!((refused.code, refused.error.as_str()), (ErrorCode::Conflict, "peer tor-a has no session"));
     let refused = rig.act("tor-b", PeerAction::Up).await.unwrap_err();
@@ -142,7 +147,7 @@ async fn what_cannot_be_done_to_a_peer_is_a_conflict_that_says_why() {
 
 #[tokio::test]
 async fn routes_are_selected_by_prefix_and_address() {
-    let mut rig = Rig::new("routes");
+    let mut rig = Rig::new("routes").await;
     rig.node.settle();
     let loc = RouteTable::default;
     let block = "10.20.30.64/26";
@@ -165,7 +170,7 @@ async fn routes_are_selected_by_prefix_and_address() {
 
 #[tokio::test]
 async fn a_reload_says_what_it_changed_with_the_effect() {
-    let mut rig = Rig::new("reload");
+    let mut rig = Rig::new("reload").await;
     assert_eq!(rig.reload().await.changes, []);
     rig.write(|text| text.replace("\"10.20.30.64/26\"", "\"10.20.30.64/26\", \"10.20.31.0/26\""), "");
     let view = rig.reload().await;
@@ -177,7 +182,7 @@ async fn a_reload_says_what_it_changed_with_the_effect() {
 
 #[tokio::test]
 async fn a_reload_of_a_broken_file_or_one_that_needs_a_restart_changes_nothing() {
-    let mut rig = Rig::new("refused");
+    let mut rig = Rig::new("refused").await;
     rig.write(|text| text.replace("asn = 65001", "asn = \"x\""), "");
     let view = rig.reload().await;
     assert!(!view.applied && view.errors[0].line.is_some(), "{view:?}");
@@ -196,7 +201,7 @@ async fn a_reload_of_a_broken_file_or_one_that_needs_a_restart_changes_nothing()
 
 #[tokio::test]
 async fn an_address_that_cannot_be_had_is_told_and_asked_for_again() {
-    let mut rig = Rig::new("address");
+    let mut rig = Rig::new("address").await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let metrics = format!("[metrics]\nlisten = \"{}\"\n", taken.local_addr().unwrap());
     rig.write(|text| text, &metrics);

@@ -63,7 +63,9 @@ impl Speaker {
             import: intent.import.to_string(),
             export: intent.export.to_string(),
             flaps: stats.flaps,
+            drain: peering.drained.map(super::drain::stage),
             bfd: self.bfd_view(peering, now),
+            graceful_restart: self.peer_restart_view(id, peering, now),
             rtt_seconds: None,
             last_error: stats
                 .last_error
@@ -99,6 +101,7 @@ impl Speaker {
             accepted: counts.accepted().into(),
             best: (counts.standing(Standing::Best) + counts.standing(Standing::Multipath)).into(),
             advertised: counts.advertised.into(),
+            stale: self.rib.stale(id)[family as usize].into(),
             rejected: rejected.collect(),
             max_prefixes: peering.intent.max_prefixes.map(Into::into),
         }
@@ -180,7 +183,17 @@ fn capability(capability: &Capability) -> String {
             let kept: Vec<_> = kept.collect();
             match kept.is_empty() {
                 true => "graceful restart: End-of-RIB only".to_owned(),
-                false => format!("graceful restart {} s: {}", restart.restart_time, kept.join(", ")),
+                false => {
+                    let restarted = if restart.restarted { ", just restarted" } else { "" };
+                    format!("graceful restart {} s{restarted}: {}", restart.restart_time, kept.join(", "))
+                }
+            }
+        }
+        Capability::LongLivedGracefulRestart(families) => {
+            let kept = families.iter().map(|kept| format!("{} {} s", code(kept.family), kept.stale_time));
+            match families.is_empty() {
+                true => "long-lived graceful restart: helper only".to_owned(),
+                false => format!("long-lived graceful restart: {}", kept.collect::<Vec<_>>().join(", ")),
             }
         }
         Capability::FourOctetAsn(asn) => format!("4-octet AS {asn}"),

@@ -193,7 +193,7 @@ impl Speaker {
             rib::Standing::Unreachable => (Standing::Unreachable, Some(words::unreachable())),
             rib::Standing::Lost(reason) => {
                 let winner = best.and_then(rib::PathView::accepted);
-                (Standing::Lost, Some(words::lost(reason, attributes, winner)))
+                (Standing::Lost, Some(words::lost(reason, attributes, winner, path.lowered())))
             }
             rib::Standing::Rejected(reason) => {
                 let import = peering.map(|peering| &peering.intent.import);
@@ -212,6 +212,10 @@ impl Speaker {
             attributes,
             age_seconds: seconds.saturating_sub(path.since()).into(),
             standing,
+            stale: path.stale().map(|staleness| match staleness {
+                rib::Staleness::Stale => control::Staleness::Stale,
+                rib::Staleness::LongLived => control::Staleness::LongLived,
+            }),
             reason,
         }
     }

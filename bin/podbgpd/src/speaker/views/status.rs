@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use bgp::Family;
 use bgp::fsm::State;
-use control::{ConfigView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView, Verdict};
+use control::{
+    ConfigView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView, Verdict, WrongHandView,
+};
 use rib::Standing;
 
 use super::super::Speaker;
@@ -16,6 +18,8 @@ pub struct Surroundings {
     pub kernel: Option<FibView>,
     /// The configuration in force.
     pub config: ConfigView,
+    /// What on this machine fights with us.
+    pub wrong_hands: Vec<WrongHandView>,
 }
 
 impl Speaker {
@@ -52,13 +56,19 @@ impl Speaker {
             peers,
             routes: Family::ALL.into_iter().map(|family| self.routes_view(family)).collect(),
             fib,
+            restart: self.restart_view(now),
             bfd: self.bfd_summary(),
+            drain: self.node_drain_view(now),
             config: around.config,
+            wrong_hands: around.wrong_hands,
         }
     }
 
     fn not_ready(&self, peers: &PeersView, fib: &FibView) -> Vec<ReasonView> {
         let mut reasons = Vec::new();
+        if self.drains.node().is_some() {
+            reasons.push(ReasonView::new("drain", "the node is drained"));
+        }
         if peers.established == 0 && peers.configured > peers.administratively_down {
             reasons.push(ReasonView::new("no_session", "no session is up"));
         }

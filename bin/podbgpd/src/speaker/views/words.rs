@@ -3,18 +3,29 @@
 use bgp::PathAttributes;
 use control::ReasonView;
 use rib::decision::DEFAULT_LOCAL_PREF;
-use rib::{Policy, Reason, RejectReason, Withheld};
+use rib::{Lowered, Policy, Reason, RejectReason, Withheld};
 
 use crate::intent::{Export, Import};
 
 /// Says why a path lost, with the numbers that decided where the two sets of attributes have them.
-pub(super) fn lost(reason: Reason, loser: &PathAttributes, best: Option<&PathAttributes>) -> ReasonView {
+pub(super) fn lost(
+    reason: Reason,
+    loser: &PathAttributes,
+    best: Option<&PathAttributes>,
+    lowered: Option<Lowered>,
+) -> ReasonView {
     let numbers = number(reason, loser).zip(best.and_then(|best| number(reason, best)));
-    let text = match numbers {
+    let mut text = match numbers {
         Some((loser, best)) if loser < best => format!("{reason} ({loser} < {best})"),
         Some((loser, best)) if loser > best => format!("{reason} ({loser} > {best})"),
         Some(_) | None => reason.to_string(),
     };
+    if let (Reason::LocalPref, Some(lowered)) = (reason, lowered) {
+        text.push_str(match lowered {
+            Lowered::GracefulShutdown => ": the peer says that it is about to go (graceful-shutdown)",
+            Lowered::Drain => ": the peer is drained",
+        });
+    }
     ReasonView::new(reason.code(), text)
 }
 
@@ -25,7 +36,8 @@ fn number(reason: Reason, of: &PathAttributes) -> Option<u64> {
         Reason::AsPathLength => Some(of.as_path.length() as u64),
         Reason::Med => Some(of.med.unwrap_or(0).into()),
         Reason::ClusterList => Some(of.rare.cluster_list.len() as u64),
-        Reason::Local
+        Reason::Stale
+        | Reason::Local
         | Reason::Origin
         | Reason::External
         | Reason::IgpCost

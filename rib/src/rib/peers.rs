@@ -1,0 +1,109 @@
+//! Peers coming, going and being changed.
+
+use std::sync::Arc;
+
+use bgp::FamilySet;
+
+use super::Rib;
+use crate::adj_rib_out::AdjRibOut;
+use crate::export::Export;
+use crate::import::Import;
+use crate::path::{PeerId, Slot};
+use crate::peer::{Peer, PeerInfo};
+
+impl Rib {
+    /// Takes in a peer whose session came up: everything best is pending for it.
+    ///
+    /// A peer that already is up goes down first. Of one that was [lost](Rib::peer_lost) the stale paths stay
+    /// and are judged by what the session is now, but not those of a family it no longer carries, and none when
+    /// either AS or the link is another. More than 65535 peers at once are not taken in.
+    pub fn peer_up(&mut self, id: PeerId, info: PeerInfo) {
+        let lost = self.slots.get(&id).and_then(|&slot| Some((slot, self.peer(slot)?)));
+        if let Some((slot, _)) = lost.filter(|(_, peer)| peer.lost && peer.info.stays_itself(&info)) {
+            return self.peer_back(slot, info);
+        }
+        self.peer_down(id);
+        let vacant = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
+        let Some(slot) = u16::try_from(vacant).ok().map(Slot).filter(|&slot| slot != Slot::LOCAL) else {
+            return;
+        };
+        let out = AdjRibOut::owing(info.families, self.destinations.bound());
+        let peer = Peer { id, info, lost: false, counts: Default::default(), stale: [0; 2], out };
+        if vacant == self.peers.len() {
+            self.peers.push(None);
+        }
+        self.peers[vacant] = Some(peer);
+        self.slots.insert(id, slot);
+        self.pend_all(slot);
+    }
+
+    /// Forgets a peer, up or lost, with everything it said and was told.
+    pub fn peer_down(&mut self, id: PeerId) {
+        let Some(slot) = self.slots.remove(&id) else { return };
+        let all: Vec<_> = self.destinations.ids().collect();
+        for &destination in &all {
+            self.forget_paths(destination, slot, |_| true);
+        }
+        self.forget_advertised(slot);
+        self.peers[usize::from(slot.0)] = None;
+        all.into_iter().for_each(|destination| self.forget_if_unused(destination));
+    }
+
+    /// Gives a peer other policies. What it said is judged anew, what it was told is compared anew; the
+    /// session does not notice.
+    pub fn set_policy(&mut self, id: PeerId, import: Arc<Import>, export: Arc<Export>) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let Some(peer) = self.peer_mut(slot) else { return };
+        let import_changed = peer.info.import != import;
+        let export_changed = peer.info.export != export;
+        peer.info.import = import;
+        peer.info.export = export;
+        if import_changed {
+            self.judge_all_again(slot);
+        }
+        if export_changed {
+            self.pend_all(slot);
+        }
+    }
+
+    /// Limits how many prefixes of a family a peer may announce from its next UPDATE on.
+    pub fn set_max_prefixes(&mut self, id: PeerId, limit: Option<u32>) {
+        if let Some(&slot) = self.slots.get(&id)
+            && let Some(peer) = self.peer_mut(slot)
+        {
+            peer.info.max_prefixes = limit;
+        }
+    }
+
+    /// Takes a lost peer back in, with its stale paths.
+    fn peer_back(&mut self, slot: Slot, info: PeerInfo) {
+        let families = info.families;
+        let out = AdjRibOut::owing(families, self.destinations.bound());
+        let Some(peer) = self.peer_mut(slot) else { return };
+        // What tells equally good paths apart.
+        let renamed = (peer.info.bgp_id, peer.info.address) != (info.bgp_id, info.address);
+        (peer.info, peer.out, peer.lost) = (info, out, false);
+        let of_peer = |id: &u32| self.destinations[*id].paths.iter().any(|path| path.source == slot);
+        let all: Vec<_> = self.destinations.ids().filter(of_peer).collect();
+        for &destination in &all {
+            if !families.contains(self.destinations[destination].family()) {
+                self.forget_paths(destination, slot, |_| true);
+            }
+            if renamed {
+                self.mark_dirty(destination);
+            }
+        }
+        self.judge_again(&all, |other| other == slot);
+        self.pend_all(slot);
+    }
+
+    /// Makes everything pending for a peer, if it is up.
+    pub(super) fn pend_all(&mut self, slot: Slot) {
+        let (peers, destinations) = (&mut self.peers, &self.destinations);
+        let Some(peer) = peers[usize::from(slot.0)].as_mut().filter(|peer| !peer.lost) else { return };
+        let families: FamilySet = peer.info.families;
+        for id in destinations.ids().filter(|&id| families.contains(destinations[id].family())) {
+            peer.out.pending.insert(id);
+        }
+    }
+}

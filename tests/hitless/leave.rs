@@ -1,0 +1,50 @@
+//! One of the two ways goes, on purpose or not.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use control::PeerState;
+use lab::rack::plan::TorId;
+use lab::speakers::Kind;
+use support::{SOON, eventually};
+
+use crate::world::{Options, World, peers_of};
+
+/// What a death may cost with BFD at three times 50 ms.
+const ALLOWED: Duration = Duration::from_millis(200);
+/// The interval of BFD in milliseconds.
+const INTERVAL: u16 = 50;
+
+pub(crate) fn a_drained_path_loses_no_packet(kind: Kind) {
+    let options = Options { lines: "[drain]\nannounce = 1\nwithdraw = 1\n", ..Options::default() };
+    let mut world = World::start(kind, options);
+    let [v4, v6] = &peers_of(TorId::A);
+    world.without_loss("a drain and back", |world| {
+        world.daemon().command(&["drain", "start", v4, v6]);
+        world.await_gone(TorId::A);
+        eventually(SOON, "the sessions to end", || {
+            for name in [v4, v6] {
+                let peer = world.daemon().peer(name)?;
+                ensure!(peer.state != PeerState::Established, "{name} is still established");
+            }
+            Ok(())
+        });
+        world.daemon().command(&["drain", "cancel"]);
+        world.await_whole();
+    });
+}
+
+/// It hangs: its ports stay lit, nothing passes, nobody answers. Only BFD can tell.
+pub(crate) fn a_dead_switch_costs_what_two_hundred_milliseconds_hold(kind: Kind) {
+    let mut world = World::start(kind, Options { bfd: Some(INTERVAL), ..Options::default() });
+    world.await_bfd();
+    let reports = world.witnessed("a dead switch", |world| {
+        world.rack.tors[TorId::A as usize - 1].hang().expect("it hangs");
+        world.await_gone(TorId::A);
+    });
+    for report in reports {
+        let allowed = report.sent as u128 * ALLOWED.as_millis() / report.lasted.as_millis();
+        assert!(report.lost > 0, "the switch carried nothing: {report}");
+        assert!(report.lost as u128 <= allowed, "{allowed} packets would be allowed: {report}");
+    }
+}
