@@ -16,6 +16,7 @@ use crate::destinations::{Destinations, Mark};
 use crate::drain::lowered;
 use crate::forwarding::{ForwardingPool, Gateway};
 use crate::import::{Import, RejectReason, sanitise};
+use crate::monitor::Monitors;
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
 use crate::path::{Path, PeerId, Slot, Source, Standing};
@@ -96,6 +97,7 @@ pub struct Rib {
     pub(crate) originations: Originations,
     pub(crate) forwarding: ForwardingPool,
     pub(crate) forwarding_pending: Pending,
+    pub(crate) monitors: Monitors,
     dirty: Vec<u32>,
     stats: Stats,
 }
@@ -113,6 +115,7 @@ impl Rib {
             originations: Originations::default(),
             forwarding: ForwardingPool::default(),
             forwarding_pending: Pending::default(),
+            monitors: Monitors::default(),
             dirty: Vec::new(),
             stats: Stats::default(),
         }

@@ -85,6 +85,7 @@ impl Rib {
             return false;
         }
         self.set_staleness(id, place, None);
+        self.monitors.note(id);
         true
     }
 

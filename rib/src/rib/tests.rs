@@ -22,6 +22,7 @@ use crate::peer::{NextHopSelf, PeerInfo};
 mod borders;
 mod drain;
 mod model;
+mod monitors;
 mod order;
 mod staleness;
 
