@@ -62,6 +62,8 @@ fn node(number: u8) -> Intent {
         peers: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
         metrics: None,
+        bmp: BTreeMap::new(),
+        mrt: None,
     }
 }
 

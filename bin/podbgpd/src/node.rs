@@ -7,6 +7,7 @@ mod answer;
 mod doors;
 mod hands;
 mod notice;
+mod onlookers;
 
 use std::io;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bgp::fsm::StopReason;
+use bgp::mrt::Direction;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +28,8 @@ use crate::control::ControlRequest;
 use crate::intent::{Intent, Secret};
 use crate::snapshot::{self, Identity, Recorder};
 use crate::speaker::{Input, Output, Past, Speaker};
+use crate::stations::Stations;
+use crate::tap::Tap;
 use crate::transport::{Endpoint, Key, Listeners, SocketEvent, Transport};
 
 /// How many inputs may wait for the owner. Their senders wait when there are more; each may hold what one read
@@ -61,6 +65,8 @@ pub struct Node {
     log: notice::Log,
     /// Writes down what the next run has to know; not when restarts are not graceful.
     recorder: Option<Recorder>,
+    tap: Tap,
+    stations: Stations,
 }
 
 /// The way to the kernel's thread.
@@ -157,7 +163,10 @@ impl Node {
             offered: None,
             log: notice::Log::default(),
             recorder,
+            tap: Tap::default(),
+            stations: Stations::default(),
         };
+        node.follow_onlookers();
         heard.into_iter().for_each(|event| node.input(Input::Fib(event)));
         // The keys of the peers first: a socket that listens without them lets in who cannot sign.
         node.carry_out();
@@ -183,7 +192,8 @@ impl Node {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = loop {
-            let deadline = self.speaker.next_deadline();
+            let deadline =
+                self.speaker.next_deadline().into_iter().chain(self.stations.next_deadline()).min();
             let record_at = self.recorder.as_ref().map(Recorder::deadline);
             tokio::select! {
                 Some(event) = self.sockets.recv() => {
@@ -200,6 +210,7 @@ impl Node {
                     self.follow_uplinks();
                 }
                 Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
+                event = self.stations.news() => self.station_news(event),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
@@ -239,7 +250,8 @@ impl Node {
         };
         self.speaker.shut_down(&reason, Instant::now(), &mut self.outputs);
         self.carry_out();
-        let Self { mut transport, mut sockets, kernel, listeners, bfd, recorder, .. } = self;
+        let Self { mut transport, mut sockets, kernel, listeners, bfd, recorder, stations, .. } = self;
+        let farewell = tokio::spawn(stations.end());
         drop(listeners);
         if leaves {
             // Whoever asked for it is still to be answered.
@@ -252,6 +264,8 @@ impl Node {
         }
         // Last: a BFD that falls silent before the session is over would end it, and not gracefully.
         drop(bfd);
+        // It takes no longer than it may, and failing is an end too.
+        let _ = farewell.await;
         if let (Some(recorder), Some(last_word)) = (recorder, last_word) {
             recorder.end(last_word).await;
         }
@@ -285,6 +299,7 @@ impl Node {
         self.speaker.settle(Instant::now(), &mut self.outputs);
         self.carry_out();
         self.feed_kernel();
+        self.tell_stations();
     }
 
     fn feed_kernel(&mut self) {
@@ -329,6 +344,7 @@ impl Node {
             SocketEvent::Closed(key, why) => {
                 // The state machine closes what it ends, not what has ended by itself.
                 self.transport.close(key);
+                self.tap.closed(key, true);
                 self.input(Input::Closed(key, why));
             }
         }
@@ -364,7 +380,7 @@ impl Node {
             Ok(end) => end,
             Err(error) => return self.connect_failed(key, &error),
         };
-        match self.transport.open(key, stream, None) {
+        match self.note_connection(key, &stream).and_then(|()| self.transport.open(key, stream, None)) {
             Ok(()) => self.input(Input::Connected(key, end)),
             Err(error) => self.connect_failed(key, &error),
         }
@@ -401,7 +417,11 @@ impl Node {
             Output::Accept(key, endpoint) => self.accept(key, &endpoint),
             Output::Refuse => self.offered = None,
             Output::Transmit(key, octets) => self.transmit(key, octets),
-            Output::Close(key) => self.transport.close(key),
+            Output::Heard(key, octets) => self.overhear(key, Direction::Received, &octets),
+            Output::Close(key) => {
+                self.tap.closed(key, false);
+                self.transport.close(key);
+            }
             Output::Password(address, password) => self.password(address, password.as_ref()),
             Output::Bfd(sessions) => self.bfd.want(sessions),
             Output::Heed(neighbours) => self.watch.heed(neighbours),
@@ -410,13 +430,19 @@ impl Node {
                     kernel.handle.lose(next_hops);
                 }
             }
-            Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
+            Output::Notice(notice) => {
+                self.note_state(&notice);
+                self.log.tell(&notice, Instant::now());
+            }
         }
     }
 
     fn accept(&mut self, key: Key, endpoint: &Endpoint) {
         let Some((stream, from)) = self.offered.take() else { return };
-        if let Err(error) = self.transport.open(key, stream, Some(endpoint)) {
+        let opened = self
+            .note_connection(key, &stream)
+            .and_then(|()| self.transport.open(key, stream, Some(endpoint)));
+        if let Err(error) = opened {
             warn!(target: "session", %from, %error, "cannot use an incoming connection");
             let closed = Input::Closed(key, error.to_string());
             self.speaker.handle(closed, Instant::now(), &mut self.outputs);
@@ -424,6 +450,7 @@ impl Node {
     }
 
     fn transmit(&mut self, key: Key, octets: Bytes) {
+        self.overhear(key, Direction::Sent, &octets);
         if self.transport.transmit(key, octets).is_err() {
             // The state machine's window keeps queues short; one that is full belongs to a peer that reads nothing.
             let closed = Input::Closed(key, "the peer does not read".to_owned());

@@ -12,8 +12,10 @@ mod advertise;
 mod bfd;
 mod convergence;
 mod drain;
+mod dump;
 mod failover;
 mod graceful;
+mod monitored;
 mod peering;
 mod record;
 mod reload;
@@ -39,7 +41,9 @@ use crate::transport::{Endpoint, Key};
 use convergence::Convergence;
 pub use convergence::{Ending, Past};
 use drain::Drains;
+pub use dump::{DumpPage, DumpPath, DumpRoute};
 use failover::{Ground, Losses};
+pub use monitored::{FamilyCounts, Reading, SessionFacts};
 use peering::Peering;
 pub use record::Stocktaking;
 use record::{Comparison, RollCall};
@@ -111,6 +115,8 @@ pub enum Output {
     Refuse,
     /// Send octets.
     Transmit(Key, Bytes),
+    /// A connection brought this message, as it was on the wire. What is to be done about it comes next.
+    Heard(Key, Bytes),
     /// Close a connection once what was transmitted is out.
     Close(Key),
     /// Sign segments to and from an address, or no longer.
@@ -433,6 +439,7 @@ impl Speaker {
                 out.push(Output::Accept((id, conn), self.intent.endpoint(&peering.intent)))
             }
             Action::Refuse => out.push(Output::Refuse),
+            Action::Heard(conn, octets) => out.push(Output::Heard((id, conn), octets)),
             Action::Transmit(conn, octets) => out.push(Output::Transmit((id, conn), octets)),
             Action::Close(conn) => {
                 peering.ends.remove(&conn);

@@ -121,9 +121,9 @@ fn well(request: &Request) -> Option<Result<Response, ErrorView>> {
 async fn the_client_gets_the_views_the_owner_made() {
     let rig = Rig::new("views", well);
     let status: StatusView = rig.client().ask(&Request::Status).await.unwrap();
-    assert_eq!(Ok(Response::Status(Box::new(status))), reply(&Request::Status));
+    assert!(matches!(reply(&Request::Status), Ok(Response::Status(expected)) if *expected == status));
     let peers: Vec<PeerView> = rig.client().ask(&Request::Peers).await.unwrap();
-    assert_eq!(Ok(Response::Peers(peers)), reply(&Request::Peers));
+    assert!(matches!(reply(&Request::Peers), Ok(Response::Peers(expected)) if expected == peers));
     let refused: ReloadView = rig.client().ask(&Request::Reload).await.unwrap();
     assert!(!refused.applied && refused.errors.len() == 2);
     let message = Some("rewiring – back soon".to_owned());

@@ -76,6 +76,11 @@ impl Node {
                 Some(view) => Ok(Response::Peer(Box::new(view))),
                 None => Err(self.speaker.no_such_peer(&name)),
             },
+            Request::Capture { peer } => self.capture(&peer),
+            Request::Dump { after } => {
+                let wall = crate::mrt::since_epoch(SystemTime::now());
+                Ok(Response::Dump(Box::new(self.speaker.dump(after, now, wall))))
+            }
             Request::Reload => Ok(Response::Reload(self.reload())),
             Request::PeerAction { name, action, message } => self.act(name, action, message, now),
             Request::Drains => Ok(Response::Drain(self.speaker.drain_view(now))),
@@ -210,6 +215,7 @@ impl Node {
         match self.speaker.reload(config.intent, Instant::now(), &mut self.outputs) {
             Ok(changes) => {
                 self.carry_out();
+                self.follow_onlookers();
                 changes.iter().for_each(|change| info!(target: "config", %change, "reload"));
                 info!(target: "config", file, changes = changes.len(), "reloaded");
                 self.config.succeeded();

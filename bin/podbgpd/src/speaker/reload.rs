@@ -76,6 +76,7 @@ impl Speaker {
             Change::Bfd { .. }
             | Change::Listen { .. }
             | Change::Metrics(_)
+            | Change::Monitoring { .. }
             | Change::Setting(_)
             | Change::Restart(_) => {}
         }

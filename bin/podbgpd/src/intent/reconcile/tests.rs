@@ -33,6 +33,8 @@ fn intent(peers: &[&str]) -> Intent {
         peers: peers.collect(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
         metrics: None,
+        bmp: BTreeMap::new(),
+        mrt: None,
     }
 }
 
