@@ -291,9 +291,10 @@ impl World {
             last_reload_error: None,
         };
         let kernel = Some(FibView { enabled: true, ..FibView::default() });
-        self.nodes[&number]
-            .speaker
-            .status_view(Surroundings { kernel, config, wrong_hands: Vec::new() }, self.now)
+        self.nodes[&number].speaker.status_view(
+            Surroundings { kernel, config, wrong_hands: Vec::new(), stations: Vec::new(), mrt: None },
+            self.now,
+        )
     }
 
     pub(crate) fn received(&self, number: u8, peer: u8) -> Vec<RouteView> {

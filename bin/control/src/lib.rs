@@ -41,6 +41,7 @@
 mod bfd;
 mod capture;
 mod drain;
+mod monitoring;
 mod peer;
 mod reload;
 mod request;
@@ -53,6 +54,7 @@ mod tests;
 pub use bfd::{BfdRemoteView, BfdState, BfdSummaryView, BfdView, DiscardedView};
 pub use capture::{CaptureDirection, CaptureView};
 pub use drain::{DrainCause, DrainStage, DrainStatusView, DrainView, PeerDrainView};
+pub use monitoring::{MrtView, StationView};
 pub use peer::{
     CapabilitiesView, LastErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,
     PeerState, PeerView, RejectedView, TimersView,

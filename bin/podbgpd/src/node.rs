@@ -8,6 +8,7 @@ mod doors;
 mod hands;
 mod notice;
 mod onlookers;
+mod past;
 
 use std::io;
 use std::net::IpAddr;
@@ -26,7 +27,7 @@ use crate::addresses::{self, LocalEnd};
 use crate::bfd;
 use crate::control::ControlRequest;
 use crate::intent::{Intent, Secret};
-use crate::snapshot::{self, Identity, Recorder};
+use crate::snapshot::{Identity, Recorder};
 use crate::speaker::{Input, Output, Past, Speaker};
 use crate::stations::Stations;
 use crate::tap::Tap;
@@ -143,7 +144,11 @@ impl Node {
             let directory = intent.graceful_restart.state_directory.clone();
             Recorder::new(directory, Identity::of(&intent), Instant::now())
         });
-        let past = if graceful { past(&intent, kernel.as_ref()) } else { Past::default() };
+        let past = if graceful {
+            past::gather(&intent, kernel.as_ref().map_or(0, |kernel| kernel.adopted as usize))
+        } else {
+            Past::default()
+        };
         let mut outputs = Vec::new();
         let speaker = Speaker::after(past, intent, Instant::now(), &mut outputs);
         let mut node = Self {
@@ -465,24 +470,6 @@ impl Node {
             error!(target: "session", %address, %error, "cannot set the MD5 key; sessions with this peer will not come up");
         }
     }
-}
-
-/// Finds out what an earlier run left, in the kernel and on disk.
-fn past(intent: &Intent, kernel: Option<&Kernel>) -> Past {
-    let directory = &intent.graceful_restart.state_directory;
-    let (snapshot, away) = snapshot::load(directory, Identity::of(intent)).unzip();
-    let past = Past { snapshot, away, adopted: kernel.map_or(0, |kernel| kernel.adopted as usize) };
-    if past.is_restart() {
-        info!(
-            target: "restart",
-            away = away.map(tracing::field::debug),
-            adopted = past.adopted,
-            peers_up = past.snapshot.as_ref().map(|snapshot| snapshot.peers.iter().filter(|peer| peer.up).count()),
-            forwarding_kept = past.kept_forwarding(),
-            "going on where an earlier run ended"
-        );
-    }
-    past
 }
 
 fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {

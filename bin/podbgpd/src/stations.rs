@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bgp::bmp;
 use bytes::{Bytes, BytesMut};
+use control::StationView;
 use rib::Monitor;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -45,29 +46,12 @@ pub struct Stations {
     room: Arc<Notify>,
 }
 
-/// What is known of a station.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StationCounts {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Whether it is connected.
-    pub connected: bool,
-    /// How often a connection was lost.
-    pub lost: u64,
-    /// Messages handed to connections.
-    pub messages: u64,
-    /// Prefixes that could not be told: their attributes do not fit into a message.
-    pub unsaid: u64,
-    /// What went wrong last, while it is not connected.
-    pub last_error: Option<String>,
-}
-
 struct Station {
     intent: StationIntent,
     task: JoinHandle<()>,
     /// The way to its connection, and what was told over it.
     line: Option<Line>,
-    counts: StationCounts,
+    view: StationView,
 }
 
 struct Line {
@@ -122,9 +106,9 @@ impl Stations {
         self.next += 1;
         let address = intent.address;
         let task = tokio::spawn(line::keep(id, address, self.events.clone(), Arc::clone(&self.room)));
-        let counts =
-            StationCounts { address, connected: false, lost: 0, messages: 0, unsaid: 0, last_error: None };
-        self.stations.insert(id, Station { intent, task, line: None, counts });
+        let view =
+            StationView { address, connected: false, lost: 0, messages: 0, unsaid: 0, last_error: None };
+        self.stations.insert(id, Station { intent, task, line: None, view });
     }
 
     /// Waits until there is something to do, or room to say something.
@@ -148,20 +132,20 @@ impl Stations {
                 bmp::initiation(&speaker.intent().node.name, &description, &mut hello);
                 // A queue that is new has room.
                 let _ = queue.try_send(hello.freeze());
-                station.counts.messages += 1;
-                station.counts.connected = true;
-                station.counts.last_error = None;
+                station.view.messages += 1;
+                station.view.connected = true;
+                station.view.last_error = None;
                 let told = Told::new(event.station, &station.intent.views);
                 let statistics_at = station.intent.statistics_interval.map(|interval| now + interval);
                 station.line = Some(Line { queue, told, statistics_at });
             }
             line::Happened::Failed(why) => {
-                if station.counts.last_error.as_ref() != Some(&why) {
+                if station.view.last_error.as_ref() != Some(&why) {
                     warn!(target: "bmp", station = %address, %why, "no connection");
                 }
-                station.counts.lost += u64::from(station.line.take().is_some());
-                station.counts.connected = false;
-                station.counts.last_error = Some(why);
+                station.view.lost += u64::from(station.line.take().is_some());
+                station.view.connected = false;
+                station.view.last_error = Some(why);
             }
         }
     }
@@ -178,8 +162,8 @@ impl Stations {
                     line.statistics_at = station.intent.statistics_interval.map(|interval| now + interval);
                 }
                 line.told.routes(speaker, SystemTime::now(), &mut said);
-                station.counts.messages += said.messages;
-                station.counts.unsaid += said.unsaid;
+                station.view.messages += said.messages;
+                station.view.unsaid += said.unsaid;
                 if said.octets.is_empty() {
                     break;
                 }
@@ -200,8 +184,8 @@ impl Stations {
 
     /// Returns what is known of every station, in the order they were added.
     #[must_use]
-    pub fn counts(&self) -> Vec<StationCounts> {
-        self.stations.values().map(|station| station.counts.clone()).collect()
+    pub fn views(&self) -> Vec<StationView> {
+        self.stations.values().map(|station| station.view.clone()).collect()
     }
 
     /// Says goodbye to every station.

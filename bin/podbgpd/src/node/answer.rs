@@ -133,7 +133,8 @@ impl Node {
             }
         });
         let (config, wrong_hands) = (self.config.view(now), self.hands.found.clone());
-        self.speaker.status_view(Surroundings { kernel, config, wrong_hands }, now)
+        let (stations, mrt) = self.onlooker_views();
+        self.speaker.status_view(Surroundings { kernel, config, wrong_hands, stations, mrt }, now)
     }
 
     fn routes(&self, query: &RouteQuery, now: Instant) -> Result<kernel_views::Unfinished, ErrorView> {

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use bgp::mrt::Direction;
 use bytes::Bytes;
-use control::{ErrorCode, ErrorView};
+use control::{ErrorCode, ErrorView, MrtView, StationView};
 use tokio::net::TcpStream;
 use tracing::error;
 
@@ -65,6 +65,15 @@ impl Node {
         };
         self.listen();
         Ok(Response::Capture(captured))
+    }
+
+    /// Shows who looks on.
+    pub(super) fn onlooker_views(&self) -> (Vec<StationView>, Option<MrtView>) {
+        let mrt = self.tap.mrt.as_ref().map(|writer| {
+            let (written, dropped) = writer.counts();
+            MrtView { directory: writer.intent().directory.display().to_string(), written, dropped }
+        });
+        (self.stations.views(), mrt)
     }
 
     /// Takes note of a connection that stands.
