@@ -4,12 +4,15 @@
 //! `bgpctl -o json` and the kernel, the other side through its own command line.
 
 mod bfd;
+mod bmp;
 mod bulk;
 mod collision;
 mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
 mod md5;
+mod mrt;
+mod onlooker;
 mod pair;
 mod passive;
 mod refresh;
