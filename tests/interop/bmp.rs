@@ -79,10 +79,10 @@ fn route<'a>(prefix: &'a str, log_type: &'a str, more: &[(&'a str, &'a str)]) ->
     fields
 }
 
-const PRE_POLICY: &[(&str, &str)] = &[("bmp_rib_type", "Adj-Rib-In Pre-Policy")];
-const POST_POLICY: &[(&str, &str)] = &[("bmp_rib_type", "Adj-Rib-In Post-Policy")];
-const LOC_RIB: &[(&str, &str)] = &[("bmp_rib_type", "Loc-Rib")];
-const ADJ_RIB_OUT: &[(&str, &str)] = &[("bmp_rib_type", "Adj-Rib-Out Post-Policy")];
+const PRE_POLICY: &[(&str, &str)] = &[("is_in", "1"), ("is_post", "0")];
+const POST_POLICY: &[(&str, &str)] = &[("is_in", "1"), ("is_post", "1")];
+const LOC_RIB: &[(&str, &str)] = &[("is_loc", "1")];
+const ADJ_RIB_OUT: &[(&str, &str)] = &[("is_out", "1"), ("is_post", "1")];
 
 #[test]
 fn a_station_that_comes_late_gets_every_view_and_then_the_changes() {

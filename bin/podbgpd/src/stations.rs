@@ -11,6 +11,8 @@
 
 mod line;
 mod say;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

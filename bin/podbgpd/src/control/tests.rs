@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 
+mod onlookers;
+
 const STATUS: &str = include_str!("../../../control/golden/status_degraded.json");
 const PEERS: &str = include_str!("../../../control/golden/peers.json");
 const ROUTES: &str = include_str!("../../../control/golden/routes.json");
@@ -53,6 +55,8 @@ fn reply(request: &Request) -> Result<Response, ErrorView> {
             let effect = message.clone().unwrap_or_default();
             Ok(Response::Action(ActionView { peer: name.clone(), action: *action, effect }))
         }
+        Request::Capture { .. } => Ok(Response::Capture(onlookers::captured())),
+        Request::Dump { after } => Ok(Response::Dump(Box::new(onlookers::page(*after)))),
         Request::Drains
         | Request::DrainStart { .. }
         | Request::DrainCancel { .. }
@@ -170,7 +174,7 @@ async fn an_owner_that_does_not_answer_delays_nobody_for_ever() {
     drop(inbox.recv().await);
     // The queue is empty again: the answer that never comes is the reply that is dropped.
     let (asked, _) = tokio::join!(owner.ask(Request::Status), async { drop(inbox.recv().await) });
-    assert_eq!(asked, Err(stopping()));
+    assert_eq!(asked.unwrap_err(), stopping());
 }
 
 #[tokio::test]

@@ -208,7 +208,7 @@ impl Told {
 
 impl Said {
     /// Adds adverts as the UPDATEs they are, one message for each.
-    fn adverts(&mut self, header: &PeerHeader, adverts: &Adverts) {
+    pub(super) fn adverts(&mut self, header: &PeerHeader, adverts: &Adverts) {
         let large = bmp::update_context(true);
         // Not every station reads longer messages than most sessions have.
         let usual = CodecContext { extended_messages: false, ..large.clone() };
