@@ -7,6 +7,7 @@ mod bfd;
 mod bmp;
 mod bulk;
 mod collision;
+mod drain;
 mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
@@ -50,6 +51,11 @@ against! {
     => {
         bulk::{ a_thousand_routes_go_both_ways };
         collision::{ one_session_remains_when_both_dial };
+        drain::{
+            a_drain_is_seen_stage_by_stage,
+            a_drain_called_off_leaves_no_trace,
+            a_peer_about_to_go_is_the_last_resort,
+        };
         hold_timer::{ a_silent_peer_is_given_up };
         md5::{ md5_with_the_right_key, md5_with_the_wrong_key };
         passive::{ a_passive_peer_is_dialled, we_wait_when_we_are_passive };

@@ -31,6 +31,7 @@ mod http;
 pub mod intent;
 mod kernel_views;
 pub mod logging;
+pub mod logind;
 pub mod metrics;
 pub mod mrt;
 pub mod node;

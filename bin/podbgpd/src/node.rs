@@ -6,6 +6,7 @@
 mod answer;
 mod doors;
 mod hands;
+mod host;
 mod notice;
 mod onlookers;
 mod past;
@@ -42,7 +43,6 @@ const BATCH: usize = 64;
 const CHANGES: usize = 1024;
 /// How long the answer to an operator who has us leave may take to get out.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
-
 /// How long the kernel's thread may take to read what the kernel has: a second for a million routes.
 const KERNEL_READS: Duration = Duration::from_secs(30);
 
@@ -66,6 +66,7 @@ pub struct Node {
     log: notice::Log,
     /// Writes down what the next run has to know; not when restarts are not graceful.
     recorder: Option<Recorder>,
+    host: host::Host,
     tap: Tap,
     stations: Stations,
 }
@@ -168,9 +169,11 @@ impl Node {
             offered: None,
             log: notice::Log::default(),
             recorder,
+            host: host::Host::default(),
             tap: Tap::default(),
             stations: Stations::default(),
         };
+        node.host.watch(node.speaker.intent().drain.on_host_shutdown);
         node.follow_onlookers();
         heard.into_iter().for_each(|event| node.input(Input::Fib(event)));
         // The keys of the peers first: a socket that listens without them lets in who cannot sign.
@@ -197,8 +200,7 @@ impl Node {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = loop {
-            let deadline =
-                self.speaker.next_deadline().into_iter().chain(self.stations.next_deadline()).min();
+            let deadline = self.next_deadline();
             let record_at = self.recorder.as_ref().map(Recorder::deadline);
             tokio::select! {
                 Some(event) = self.sockets.recv() => {
@@ -220,11 +222,13 @@ impl Node {
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
                 () = sleep_until(record_at) => self.record().await,
+                news = self.host.news() => self.host_news(news),
                 _ = received(&mut hangup) => drop(self.reload()),
                 _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
                 _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
             }
             self.settle();
+            self.let_the_host_go();
             if self.speaker.has_left() {
                 break Stop::Leave;
             }

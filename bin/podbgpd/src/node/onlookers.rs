@@ -37,6 +37,11 @@ impl Node {
         self.listen();
     }
 
+    /// Returns when the speaker or a station has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.speaker.next_deadline().into_iter().chain(self.stations.next_deadline()).min()
+    }
+
     pub(super) fn station_news(&mut self, event: Option<Event>) {
         if let Some(event) = event {
             self.stations.handle(event, &mut self.speaker, Instant::now());
