@@ -37,7 +37,7 @@ impl Stage for Play {
         } else {
             self.peer.handle(event(verb, rest)?, self.now, &mut out);
         }
-        out.iter().map(shown).collect()
+        out.iter().filter(told).map(shown).collect()
     }
 
     fn pass(&mut self, time: Duration) -> anyhow::Result<Vec<String>> {
@@ -47,7 +47,7 @@ impl Stage for Play {
             let mut out = Vec::new();
             self.peer.handle(Event::Tick, deadline, &mut out);
             let after = deadline.duration_since(start).as_secs_f64();
-            for action in &out {
+            for action in out.iter().filter(told) {
                 lines.push(format!("+{after:.1}s {}", shown(action)?));
             }
         }
@@ -205,6 +205,11 @@ fn octets(message: &Message) -> anyhow::Result<Bytes> {
     Ok(octets.freeze())
 }
 
+/// What came in is in the script already.
+fn told(action: &&Action) -> bool {
+    !matches!(action, Action::Heard(..))
+}
+
 fn shown(action: &Action) -> anyhow::Result<String> {
     Ok(match action {
         Action::Connect(id) => format!("connect {id}"),
@@ -212,6 +217,7 @@ fn shown(action: &Action) -> anyhow::Result<String> {
         Action::Refuse => String::from("refuse"),
         Action::Transmit(id, octets) => format!("transmit {id} {}", said(octets)?),
         Action::Close(id) => format!("close {id}"),
+        Action::Heard(id, octets) => format!("heard {id} {}", said(octets)?),
         Action::Established(negotiated) => {
             let families: Vec<_> = Family::ALL
                 .into_iter()

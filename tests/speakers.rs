@@ -34,6 +34,7 @@ mod unnumbered;
 #[path = "speakers/world.rs"]
 mod world;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ fn node(number: u8) -> Intent {
         peers: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
         metrics: None,
+        bmp: BTreeMap::new(),
+        mrt: None,
     }
 }
 

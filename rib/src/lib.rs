@@ -25,6 +25,7 @@
 //! | [`peer`] | what the tables must know of a peer |
 //! | [`adj_rib_out`] | what was advertised, and what is pending |
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
+//! | [`monitor`] | whole tables and their changes, for those who only look on |
 //! | [`origination`] | the prefixes that are ours |
 //! | [`view`] | borrowed views for whoever asks |
 //!
@@ -39,6 +40,7 @@ pub mod drain;
 pub mod export;
 pub mod forwarding;
 pub mod import;
+pub mod monitor;
 pub mod next_hop;
 pub mod origination;
 pub mod path;
@@ -56,6 +58,7 @@ pub use drain::{Drain, Lowered, Marks};
 pub use export::{Export, Withheld};
 pub use forwarding::{Forwarding, ForwardingChange, Gateway};
 pub use import::{Import, RejectReason, Safe};
+pub use monitor::{Monitor, Table};
 pub use next_hop::{NextHopChanges, Resolution};
 pub use origination::Origination;
 pub use path::{PeerId, Source, Staleness, Standing};

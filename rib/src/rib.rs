@@ -14,6 +14,8 @@ use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
 use crate::forwarding::ForwardingPool;
 use crate::import::{Import, RejectReason, import};
+
+use crate::monitor::Monitors;
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
 use crate::path::{Path, PeerId, Slot, Source, Standing};
@@ -106,6 +108,7 @@ pub struct Rib {
     pub(crate) originations: Originations,
     pub(crate) forwarding: ForwardingPool,
     pub(crate) forwarding_pending: Pending,
+    pub(crate) monitors: Monitors,
     dirty: Vec<u32>,
     stats: Stats,
 }
@@ -123,6 +126,7 @@ impl Rib {
             originations: Originations::default(),
             forwarding: ForwardingPool::default(),
             forwarding_pending: Pending::default(),
+            monitors: Monitors::default(),
             dirty: Vec::new(),
             stats: Stats::default(),
         }

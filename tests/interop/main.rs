@@ -5,6 +5,7 @@
 
 mod add_path;
 mod bfd;
+mod bmp;
 mod bulk;
 mod capabilities;
 mod collision;
@@ -14,6 +15,8 @@ mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
 mod md5;
+mod mrt;
+mod onlooker;
 mod pair;
 mod passive;
 mod policy;

@@ -251,9 +251,10 @@ impl World {
             last_reload_error: None,
         };
         let kernel = Some(FibView { enabled: true, ..FibView::default() });
-        self.nodes[&number]
-            .speaker
-            .status_view(Surroundings { kernel, config, wrong_hands: Vec::new() }, self.now)
+        self.nodes[&number].speaker.status_view(
+            Surroundings { kernel, config, wrong_hands: Vec::new(), stations: Vec::new(), mrt: None },
+            self.now,
+        )
     }
 
     pub(crate) fn received(&self, number: u8, peer: u8) -> Vec<RouteView> {
@@ -388,7 +389,7 @@ impl World {
                     let changes = node.kernel.changes;
                     node.lost.extend(next_hops.into_iter().map(|next_hop| (next_hop, changes)));
                 }
-                Output::Accept(..) | Output::Refuse => {}
+                Output::Accept(..) | Output::Refuse | Output::Heard(..) => {}
             }
         }
     }

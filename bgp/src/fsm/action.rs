@@ -26,6 +26,9 @@ pub enum Action {
     /// Close the connection, or give up opening it, once what was handed over before is written. No event of
     /// this connection matters any more.
     Close(ConnId),
+    /// The connection brought this message, as it was on the wire; what follows from it comes next. OPEN and
+    /// NOTIFICATION are always told, the others while [`Peer::listen`](super::Peer::listen) asks for them.
+    Heard(ConnId, Bytes),
     /// The session is up. Routes may be sent.
     Established(Box<Negotiated>),
     /// The peer's routes changed.

@@ -85,6 +85,8 @@ pub(super) struct Scope<'a> {
     pub(super) settings: &'a PeerSettings,
     pub(super) stats: &'a mut Stats,
     pub(super) jitter: &'a mut Jitter,
+    /// Whether somebody wants every message as it was.
+    pub(super) listening: bool,
     /// The other connection that got its OPEN, if there is one.
     pub(super) rival: Option<Rival>,
     pub(super) now: Instant,
@@ -158,7 +160,7 @@ impl Connection {
 
     /// Takes one message out of the buffer.
     pub(super) fn read(mut self, scope: &mut Scope<'_>) -> Step {
-        match self.next_input(scope.stats) {
+        match self.next_input(scope) {
             Ok(None) => Step::Waiting(self),
             Ok(Some(input)) => self.handle(input, scope),
             Err(reason) => Step::Ended(self.end(reason)),
@@ -209,13 +211,16 @@ impl Connection {
         }
     }
 
-    fn next_input(&mut self, stats: &mut Stats) -> Result<Option<Input>, DownReason> {
+    fn next_input(&mut self, scope: &mut Scope<'_>) -> Result<Option<Input>, DownReason> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let frame = wire::next_frame(&mut buffer, self.context());
         self.buffer = buffer;
         let Some(frame) = frame.map_err(|error| self.header_error(&error))? else { return Ok(None) };
         let kind = frame.kind;
-        stats.received.count(kind);
+        scope.stats.received.count(kind);
+        if scope.listening || matches!(kind, MessageKind::Open | MessageKind::Notification) {
+            scope.out.push(Action::Heard(self.line.id, frame.octets()));
+        }
         let Decoded { message, offences } = match wire::decode(frame, self.context()) {
             Ok(decoded) => decoded,
             Err(_) if kind == MessageKind::Notification => return Err(DownReason::NotificationUnreadable),

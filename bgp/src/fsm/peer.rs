@@ -38,6 +38,7 @@ pub struct Peer {
     deadlines: Deadlines,
     /// Failures since a session was last stable.
     failures: u32,
+    listening: bool,
     /// The last connection identifier given out.
     allocated: u32,
     jitter: Jitter,
@@ -71,6 +72,7 @@ impl Peer {
             connections: Vec::new(),
             deadlines: Deadlines::default(),
             failures: 0,
+            listening: false,
             allocated: 0,
             stats: Stats::default(),
             state: State::Idle,
@@ -90,6 +92,11 @@ impl Peer {
             Event::Written(id, octets) => self.written(id, octets, now),
             Event::Tick => self.tick(now, out),
         }
+    }
+
+    /// Has every message of the peer told as it was, or only OPEN and NOTIFICATION: see [`Action::Heard`].
+    pub fn listen(&mut self, whether: bool) {
+        self.listening = whether;
     }
 
     /// Returns when [`Event::Tick`] is due.
@@ -465,6 +472,7 @@ impl Peer {
             settings: &self.settings,
             stats: &mut self.stats,
             jitter: &mut self.jitter,
+            listening: self.listening,
             rival: rival.map(|rival| Rival { opener: rival.opener, standing: standing(rival) }),
             now,
             out,

@@ -217,7 +217,7 @@ fn told(state: State, actions: &[Action]) -> String {
         Action::Offences(_) => Some(String::from("offences")),
         Action::Refresh(_) => Some(String::from("asked")),
         Action::Down(_) => Some(String::from("down")),
-        Action::State { .. } => None,
+        Action::Heard(..) | Action::State { .. } => None,
     });
     std::iter::once(state.to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }

@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::message::MessageKind;
+use crate::wire::write::{header, patch_u16};
 use crate::wire::{CodecContext, DecodeError, HEADER, HeaderFault};
 
 /// One message as it came, its header checked and taken off.
@@ -12,6 +13,18 @@ pub struct Frame {
     pub kind: MessageKind,
     /// All octets after the header.
     pub body: Bytes,
+}
+
+impl Frame {
+    /// Returns the whole message as it was on the wire: a header that was checked has but one shape.
+    #[must_use]
+    pub fn octets(&self) -> Bytes {
+        let mut octets = BytesMut::with_capacity(HEADER + self.body.len());
+        header(self.kind, &mut octets);
+        patch_u16(&mut octets, HEADER - 3, HEADER + self.body.len());
+        octets.extend_from_slice(&self.body);
+        octets.freeze()
+    }
 }
 
 /// Takes the next message off a buffer; `None` when more octets are needed.
@@ -104,14 +117,17 @@ mod tests {
         whole.extend_from_slice(&header(19, 4));
         let mut buffer = BytesMut::new();
         let mut kinds = Vec::new();
-        for octet in whole {
+        let mut again = BytesMut::new();
+        for octet in whole.clone() {
             buffer.extend_from_slice(&[octet]);
             if let Some(frame) = next_frame(&mut buffer, &CodecContext::before_open()).unwrap() {
+                again.extend_from_slice(&frame.octets());
                 kinds.push((frame.kind, frame.body.to_vec()));
             }
         }
         assert_eq!(kinds, [(MessageKind::Notification, vec![6, 2]), (MessageKind::Keepalive, vec![])]);
         assert!(buffer.is_empty());
+        assert_eq!(again, whole);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::wire::nlri::Form;
 use crate::wire::update::{Place, end_attribute};
 use crate::wire::write::{check_max, header, patch_u16};
 use crate::wire::{CodecContext, EncodeError, HEADER, nlri};
-use crate::{Family, Nlri, PathAttributes};
+use crate::{Family, NextHop, Nlri, PathAttributes};
 
 #[cfg(test)]
 mod tests;
@@ -89,6 +89,21 @@ pub fn withdraw(family: Family, nlri: &[Nlri], context: &CodecContext, out: &mut
 /// Appends the UPDATE that says all routes of a family have been sent (RFC 4724 §2).
 pub fn end_of_rib(family: Family, context: &CodecContext, out: &mut BytesMut) {
     withdrawal(family, context, out, |_, _| ());
+}
+
+/// Appends the attributes of a route as a table in a file has them: 4-octet AS numbers, and of MP_REACH_NLRI
+/// only the next hop (RFC 6396 §4.3.4).
+pub(crate) fn table_entry(attributes: &PathAttributes, out: &mut BytesMut) {
+    let context = CodecContext { four_octet_asn: true, internal: true, ..CodecContext::before_open() };
+    attribute::encode(attributes, &context, out);
+    if matches!(attributes.next_hop, NextHop::V6 { .. }) {
+        mp_reach::next_hop_alone(attributes.next_hop, out);
+    }
+}
+
+/// Appends a prefix without a path identifier.
+pub(crate) fn prefix(nlri: &Nlri, out: &mut BytesMut) {
+    nlri::encode(nlri, nlri::Form::Bare, out);
 }
 
 fn of_family(family: Family, nlri: &[Nlri]) -> std::iter::Peekable<impl Iterator<Item = &Nlri>> {

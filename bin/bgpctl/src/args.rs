@@ -37,6 +37,18 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Asking(Asking),
+    /// Watch a peer's messages as they pass by, until there were enough
+    Capture(Capture),
+    /// Write all tables in a format other programs read
+    #[command(subcommand)]
+    Dump(Dump),
+}
+
+/// What the daemon answers with one view.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Asking {
     /// Show what the daemon knows
     #[command(subcommand)]
     Show(Show),
@@ -67,6 +79,31 @@ pub(crate) enum Command {
         /// What to tell the peers when their sessions are closed
         #[arg(long, short, value_name = "TEXT")]
         message: Option<String>,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Capture {
+    /// The peer's name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) peer: String,
+    /// Write packets to this file for tcpdump and Wireshark, instead of lines
+    #[arg(short, long, value_name = "FILE.pcap")]
+    pub(crate) write: Option<PathBuf>,
+    /// End after so many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// End after so many seconds
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dump {
+    /// Every path as received, with its peers (RFC 6396)
+    Mrt {
+        /// The file to write; - is the standard output
+        file: PathBuf,
     },
 }
 
@@ -200,7 +237,7 @@ pub(crate) enum Action {
     Refresh,
 }
 
-impl Command {
+impl Asking {
     pub(crate) fn request(self) -> Request {
         match self {
             Self::Show(Show::Status) => Request::Status,
@@ -290,7 +327,10 @@ mod tests {
     use super::*;
 
     fn request(line: &str) -> Request {
-        Args::try_parse_from(line.split(' ')).expect("the line is right").command.request()
+        match Args::try_parse_from(line.split(' ')).expect("the line is right").command {
+            Command::Asking(asking) => asking.request(),
+            other => panic!("{other:?} is no view"),
+        }
     }
 
     #[test]
@@ -365,6 +405,9 @@ mod tests {
             "bgpctl show routes --kernel --peer a",
             "bgpctl show routes 10.0.0.0/33",
             "bgpctl peer tor-a explode",
+            "bgpctl capture",
+            "bgpctl capture --peer tor-a --count many",
+            "bgpctl dump",
             "bgpctl show routes -4 -6",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");

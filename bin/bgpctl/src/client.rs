@@ -107,6 +107,30 @@ impl Client {
         out.flush().map_err(ClientError::Output)
     }
 
+    /// Asks, and hands on each line of the answer that is not empty, until `take` has had enough.
+    pub async fn lines(
+        &self,
+        request: &Request,
+        take: &mut impl FnMut(&[u8]) -> Result<bool, ClientError>,
+    ) -> Result<(), ClientError> {
+        let mut exchange = self.send(request).await?;
+        if exchange.status >= 400 {
+            let body = exchange.body().await?;
+            return Err(refusal(exchange.status, &body));
+        }
+        let mut pending = Vec::new();
+        while let Some(chunk) = exchange.chunk().await? {
+            pending.extend_from_slice(&chunk);
+            while let Some(end) = pending.iter().position(|&octet| octet == b'\n') {
+                let line: Vec<u8> = pending.drain(..=end).take(end).collect();
+                if !line.is_empty() && !take(&line)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&self, request: &Request) -> Result<Exchange, ClientError> {
         let stream =
             self.within(UnixStream::connect(&self.socket)).await?.map_err(|error| self.unreachable(error))?;

@@ -14,10 +14,13 @@
 
 mod args;
 pub mod client;
+mod observe;
+mod pcap;
 mod render;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -26,7 +29,7 @@ use control::{
     Verdict,
 };
 
-use args::{Args, Format};
+use args::{Args, Command, Dump, Format};
 pub use client::{Client, ClientError};
 use render::text::{self, Screen};
 use render::{json, screen};
@@ -59,6 +62,8 @@ enum Failure {
     Client(#[from] ClientError),
     #[error("cannot start: {0}")]
     Runtime(io::Error),
+    #[error("cannot write to {}: {error}", file.display())]
+    File { file: PathBuf, error: io::Error },
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
     #[error("cannot write the answer as JSON: {0}")]
@@ -78,12 +83,19 @@ fn complain(failure: &Failure) {
 
 fn obey(args: Args) -> Result<u8, Failure> {
     let client = Client::new(&args.socket);
-    let request = args.command.request();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
-    let screen = screen(args.format);
-    let session = Session { client, runtime, format: args.format, screen };
-    match session.show(&request) {
+    let done = match args.command {
+        Command::Capture(wanted) => {
+            runtime.block_on(observe::capture(&client, &wanted, args.format)).map(|()| FINE)
+        }
+        Command::Dump(Dump::Mrt { file }) => runtime.block_on(observe::dump(&client, &file)).map(|()| FINE),
+        Command::Asking(asking) => {
+            let screen = screen(args.format);
+            Session { client, runtime, format: args.format, screen }.show(&asking.request())
+        }
+    };
+    match done {
         // Whoever reads us has seen enough, as in `bgpctl show routes | head`.
         Err(Failure::Output(error) | Failure::Client(ClientError::Output(error)))
             if error.kind() == io::ErrorKind::BrokenPipe =>
@@ -147,6 +159,8 @@ impl Session {
                 self.print(&view, text::action)?;
                 Ok(FINE)
             }
+            // Neither is a view; see `observe`.
+            Request::Capture { .. } | Request::Dump { .. } => Ok(FINE),
             Request::Drains
             | Request::DrainStart { .. }
             | Request::DrainCancel { .. }

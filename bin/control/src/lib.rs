@@ -15,6 +15,8 @@
 //! | `GET /v1/routes?view=advertised&peer=NAME` | array of [`AdvertisedView`] | the Adj-RIB-Out, as sent |
 //! | `GET /v1/routes?kernel=true` | array of [`KernelRouteView`] | the forwarding table, as the kernel holds it |
 //! | `GET /v1/policy/test?peer=NAME&direction=import&prefix=PREFIX` | [`PolicyTestView`] | what would become of a route; see [`PolicyTest`] |
+//! | `GET /v1/peers/NAME/capture` | lines of [`CaptureView`] | messages as they pass by; empty lines while none does |
+//! | `GET /v1/dump` | octets | every path as received, as MRT (RFC 6396, TABLE_DUMP_V2) |
 //! | `POST /v1/reload` | [`ReloadView`] | reads the file again; status 422 when the file has mistakes |
 //! | `GET /v1/drain` | [`DrainStatusView`] | what is drained, and how far |
 //! | `POST /v1/drain/start` | [`DrainStatusView`] | leaves the peers named by `peer=NAME`, or all |
@@ -38,7 +40,9 @@
 //! may be reworded. A specimen of every view is in `golden/`, and a test holds the views to it.
 
 mod bfd;
+mod capture;
 mod drain;
+mod monitoring;
 mod peer;
 mod policy;
 mod reload;
@@ -50,7 +54,9 @@ mod status;
 mod tests;
 
 pub use bfd::{BfdRemoteView, BfdState, BfdSummaryView, BfdView, DiscardedView};
+pub use capture::{CaptureDirection, CaptureView};
 pub use drain::{DrainCause, DrainStage, DrainStatusView, DrainView, PeerDrainView};
+pub use monitoring::{MrtView, StationView};
 pub use peer::{
     CapabilitiesView, LastErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,
     PeerState, PeerView, RejectedView, TimersView,

@@ -30,6 +30,16 @@ pub enum Request {
     Routes(RouteQuery),
     /// What would become of a route.
     PolicyTest(Box<PolicyTest>),
+    /// A peer's messages as they pass by.
+    Capture {
+        /// The peer's name.
+        peer: String,
+    },
+    /// All tables, in the MRT format (RFC 6396).
+    Dump {
+        /// Where to go on: behind this prefix, in the order of the answer.
+        after: Option<IpNet>,
+    },
     /// Reads the configuration file again.
     Reload,
     /// Does something to a peer.
@@ -199,6 +209,8 @@ impl Request {
             | Self::Peer { .. }
             | Self::Routes(_)
             | Self::PolicyTest(_)
+            | Self::Capture { .. }
+            | Self::Dump { .. }
             | Self::Drains => Method::Get,
             Self::Reload
             | Self::PeerAction { .. }
@@ -217,6 +229,9 @@ impl Request {
             Self::Peer { name } => format!("/v1/peers/{}", escape(name)),
             Self::Routes(query) => query.target(),
             Self::PolicyTest(test) => test.target(),
+            Self::Capture { peer } => format!("/v1/peers/{}/capture", escape(peer)),
+            Self::Dump { after: None } => "/v1/dump".to_owned(),
+            Self::Dump { after: Some(prefix) } => format!("/v1/dump?after={}", escape(&prefix.to_string())),
             Self::Reload => "/v1/reload".to_owned(),
             Self::PeerAction { name, action, .. } => format!("/v1/peers/{}/{}", escape(name), action.name()),
             Self::Drains => "/v1/drain".to_owned(),
@@ -246,6 +261,8 @@ impl Request {
             ["v1", "status"] => Self::Status,
             ["v1", "peers"] => Self::Peers,
             ["v1", "peers", name] if !name.is_empty() => Self::Peer { name: name.to_owned() },
+            ["v1", "peers", name, "capture"] if !name.is_empty() => Self::Capture { peer: name.to_owned() },
+            ["v1", "dump"] => Self::Dump { after: behind(query)? },
             ["v1", "peers", name, action] if !name.is_empty() => {
                 let action = PeerAction::ALL.into_iter().find(|known| known.name() == action);
                 let action = action.ok_or_else(|| no_such_path(path))?;
@@ -276,6 +293,7 @@ impl Request {
             request,
             Self::Routes(_)
                 | Self::PolicyTest(_)
+                | Self::Dump { .. }
                 | Self::DrainStart { .. }
                 | Self::DrainCancel { .. }
                 | Self::Shutdown { .. }
@@ -417,6 +435,15 @@ fn named(query: &str) -> Result<Vec<String>, ErrorView> {
     Ok(peers)
 }
 
+fn behind(query: &str) -> Result<Option<IpNet>, ErrorView> {
+    let mut after = None;
+    pairs(query, |key, value| match key {
+        "after" => set(&mut after, key, prefix(key, &value)?),
+        _ => Err(bad_request(format!("unknown parameter `{key}`")).with_hint("known is after")),
+    })?;
+    Ok(after)
+}
+
 fn at_once(query: &str) -> Result<bool, ErrorView> {
     let mut now = None;
     pairs(query, |key, value| match key {
@@ -468,7 +495,7 @@ pub(crate) fn bad_request(error: impl Into<String>) -> ErrorView {
 fn no_such_path(path: &str) -> ErrorView {
     ErrorView::new(ErrorCode::NotFound, format!("there is nothing at {path}")).with_hint(
         "try /v1/status, /v1/peers, /v1/routes, /v1/policy/test, /v1/reload, \
-         /v1/peers/NAME/{up,down,reset,refresh}, /v1/drain, /v1/drain/{start,cancel} or /v1/shutdown",
+         /v1/peers/NAME/{up,down,reset,refresh,capture}, /v1/drain, /v1/drain/{start,cancel}, /v1/dump or /v1/shutdown",
     )
 }
 

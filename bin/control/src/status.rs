@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{BfdSummaryView, DrainView, Family, LastErrorView, RestartView};
+use crate::{BfdSummaryView, DrainView, Family, LastErrorView, MrtView, RestartView, StationView};
 
 /// The answer to `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,12 @@ pub struct StatusView {
     /// What on this machine fights with the daemon or drops what it attracts; has no part in the verdict.
     #[serde(default)]
     pub wrong_hands: Vec<WrongHandView>,
+    /// The monitoring stations; they have no part in the verdict.
+    #[serde(default)]
+    pub stations: Vec<StationView>,
+    /// The files every message is written to; `null` when there are none.
+    #[serde(default)]
+    pub mrt: Option<MrtView>,
 }
 
 /// Something on this machine that fights with the daemon, or drops what it attracts.

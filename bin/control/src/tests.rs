@@ -82,6 +82,19 @@ fn a_word_in_json_is_the_word_of_its_name() {
     }
 }
 
+#[test]
+fn a_captured_message_is_had_back_from_its_line() {
+    let golden = include_str!("../golden/capture.json");
+    keeps::<CaptureView>(golden);
+    let view: CaptureView = serde_json::from_str(golden).unwrap();
+    let octets = view.message().unwrap();
+    assert_eq!((octets.len(), octets[15], octets[16..].to_vec()), (19, 0xFF, vec![0, 19, 4]));
+    assert_eq!(CaptureView::hexadecimal(&octets), view.octets);
+    for wrong in ["f", "fg", "ä0"] {
+        assert_eq!(CaptureView { octets: wrong.to_owned(), ..view.clone() }.message(), None, "{wrong}");
+    }
+}
+
 fn read(method: &str, target: &str) -> Result<Request, ErrorView> {
     Request::from_http(method, target, b"")
 }
@@ -104,6 +117,8 @@ fn every_request_reads_back_as_written() {
         Selection::Address("10.1.2.3".parse().unwrap()),
     ];
     let mut requests = vec![Request::Status, Request::Peers, Request::Reload, Request::Drains];
+    requests.push(Request::Dump { after: None });
+    requests.push(Request::Dump { after: Some("fd00::/8".parse().unwrap()) });
     let message = Some("rewiring rack 30".to_owned());
     for peers in [vec![], vec![peer()], vec![peer(), "a b/c?d&e=f%g".to_owned()]] {
         requests.push(Request::DrainStart { peers: peers.clone(), message: message.clone() });
@@ -115,6 +130,7 @@ fn every_request_reads_back_as_written() {
     }
     for name in ["tor-a", "a b/c?d&e=f%g", "Tür", "..", "peers"] {
         requests.push(Request::Peer { name: name.into() });
+        requests.push(Request::Capture { peer: name.into() });
         for action in PeerAction::ALL {
             requests.push(Request::PeerAction { name: name.into(), action, message: None });
         }

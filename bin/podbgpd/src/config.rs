@@ -9,6 +9,7 @@ mod bfd;
 mod drain;
 mod facts;
 mod graceful;
+mod monitoring;
 mod node;
 mod password;
 mod peer;
@@ -132,6 +133,8 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let drain = drain::read(root.table("drain"));
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
+    let bmp = monitoring::stations(&mut root);
+    let mrt = monitoring::mrt(root.table("mrt"));
     let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
     root.finish();
     // A policy nobody uses because its name is mistyped elsewhere is one problem, not two.
@@ -149,6 +152,8 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         peers: peers?,
         control_socket: control_socket?,
         metrics,
+        bmp: bmp?,
+        mrt,
     })
 }
 

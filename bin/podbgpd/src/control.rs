@@ -9,6 +9,8 @@
 //!
 //! Whoever may connect may look; only root and the daemon's own user may act. The kernel says who calls.
 
+mod capture;
+mod dump;
 mod socket;
 mod stream;
 #[cfg(test)]
@@ -31,6 +33,8 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::http::{self, Body};
+use crate::speaker::DumpPage;
+use crate::tap::Captured;
 
 pub use socket::{BindError, ControlListener};
 
@@ -53,7 +57,7 @@ pub struct ControlRequest {
 }
 
 /// The owner's answer to a [`Request`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Response {
     /// To [`Request::Status`].
     Status(Box<StatusView>),
@@ -75,6 +79,10 @@ pub enum Response {
     Action(ActionView),
     /// To everything about drains.
     Drain(DrainStatusView),
+    /// To [`Request::Capture`]: the messages as they pass by, until this is dropped.
+    Capture(mpsc::Receiver<Captured>),
+    /// To [`Request::Dump`].
+    Dump(Box<DumpPage>),
 }
 
 /// A part of a long list, small enough to be made within a few milliseconds.
@@ -185,6 +193,8 @@ impl ControlDoor {
             Response::Reload(view) => json(if view.applied { 200 } else { 422 }, &view),
             Response::Action(view) => json(200, &view),
             Response::Drain(view) => json(200, &view),
+            Response::Capture(captured) => capture::lines(captured),
+            Response::Dump(page) => dump::stream(self.owner.clone(), *page),
             Response::Routes(page) => stream::list(self.owner.clone(), request, page),
             Response::Advertised(page) => stream::list(self.owner.clone(), request, page),
             Response::KernelRoutes(page) => stream::list(self.owner.clone(), request, page),

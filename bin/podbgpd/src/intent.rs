@@ -8,6 +8,7 @@ pub mod add_path;
 pub mod bfd;
 pub mod drain;
 pub mod graceful;
+pub mod monitoring;
 pub mod reconcile;
 pub mod secret;
 
@@ -26,6 +27,7 @@ pub use add_path::AddPath;
 pub use bfd::{Bfd, BfdTiming};
 pub use drain::Drain;
 pub use graceful::{GracefulRestart, RestartRole};
+pub use monitoring::{BmpView, Mrt, Station};
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
 
@@ -58,6 +60,10 @@ pub struct Intent {
     pub control_socket: PathBuf,
     /// Where metrics and health are served, if anywhere.
     pub metrics: Option<SocketAddr>,
+    /// The monitoring stations, by where they listen.
+    pub bmp: BTreeMap<SocketAddr, Station>,
+    /// Where every message is written down, if anywhere.
+    pub mrt: Option<Mrt>,
 }
 
 /// Who this node is and what it originates.

@@ -16,6 +16,7 @@
 //! | [`node`] | waits: the one task that owns the speaker |
 //! | [`hands`] | what on this machine fights with us |
 //! | [`snapshot`] | what one run remembers for the next |
+//! | [`tap`], [`stations`], [`mrt`] | what those get who look on: captures, monitoring stations, files |
 //! | [`transport`], [`bfd`], [`unnumbered`], [`control`], [`metrics`] | carry: sockets of peers, operators, collectors |
 
 pub mod addresses;
@@ -32,9 +33,12 @@ mod kernel_views;
 pub mod logging;
 pub mod logind;
 pub mod metrics;
+pub mod mrt;
 pub mod node;
 pub mod snapshot;
 pub mod speaker;
+pub mod stations;
+pub mod tap;
 pub mod transport;
 pub mod unnumbered;
 

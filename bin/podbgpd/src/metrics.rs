@@ -50,6 +50,11 @@
 //! | `podbgp_fib_adopted_total` | counter | | routes of an earlier run taken over |
 //! | `podbgp_fib_swept_total` | counter | | routes of an earlier run removed |
 //! | `podbgp_wrong_hands` | gauge | kind | what on this machine fights with the daemon |
+//! | `podbgp_bmp_connected` | gauge | station | 1 if the monitoring station is connected |
+//! | `podbgp_bmp_lost_connections_total` | counter | station | connections to the station that were lost |
+//! | `podbgp_bmp_messages_total` | counter | station | messages the station was told |
+//! | `podbgp_bmp_unsaid_prefixes_total` | counter | station | prefixes too long-winded for a message |
+//! | `podbgp_mrt_records_total` | counter | result | messages `written` to files, or `dropped` |
 //! | `podbgp_config_reloads_total` | counter | result | reloads, `success` or `failure` |
 //! | `podbgp_config_last_reload_successful` | gauge | | 0 if the last reload was refused |
 //! | `podbgp_config_loaded_timestamp_seconds` | gauge | | when the configuration in force was taken over |

@@ -8,12 +8,15 @@ mod doors;
 mod hands;
 mod host;
 mod notice;
+mod onlookers;
+mod past;
 
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bgp::fsm::StopReason;
+use bgp::mrt::Direction;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,8 +27,10 @@ use crate::addresses::{self, LocalEnd};
 use crate::bfd;
 use crate::control::ControlRequest;
 use crate::intent::{Intent, Secret};
-use crate::snapshot::{self, Identity, Recorder};
+use crate::snapshot::{Identity, Recorder};
 use crate::speaker::{Input, Output, Past, Speaker};
+use crate::stations::Stations;
+use crate::tap::Tap;
 use crate::transport::{Endpoint, Key, Listeners, Place, SocketEvent, Transport};
 use crate::unnumbered;
 
@@ -38,7 +43,6 @@ const BATCH: usize = 64;
 const CHANGES: usize = 1024;
 /// How long the answer to an operator who has us leave may take to get out.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
-
 /// How long the kernel's thread may take to read what the kernel has: a second for a million routes.
 const KERNEL_READS: Duration = Duration::from_secs(30);
 
@@ -64,6 +68,8 @@ pub struct Node {
     /// Writes down what the next run has to know; not when restarts are not graceful.
     recorder: Option<Recorder>,
     host: host::Host,
+    tap: Tap,
+    stations: Stations,
 }
 
 /// The way to the kernel's thread.
@@ -140,7 +146,11 @@ impl Node {
             let directory = intent.graceful_restart.state_directory.clone();
             Recorder::new(directory, Identity::of(&intent), Instant::now())
         });
-        let past = if graceful { past(&intent, kernel.as_ref()) } else { Past::default() };
+        let past = if graceful {
+            past::gather(&intent, kernel.as_ref().map_or(0, |kernel| kernel.adopted as usize))
+        } else {
+            Past::default()
+        };
         let mut outputs = Vec::new();
         let speaker = Speaker::after(past, intent, Instant::now(), &mut outputs);
         let mut node = Self {
@@ -162,8 +172,11 @@ impl Node {
             log: notice::Log::default(),
             recorder,
             host: host::Host::default(),
+            tap: Tap::default(),
+            stations: Stations::default(),
         };
         node.host.watch(node.speaker.intent().drain.on_host_shutdown);
+        node.follow_onlookers();
         heard.into_iter().for_each(|event| node.input(Input::Fib(event)));
         // The keys of the peers first: a socket that listens without them lets in who cannot sign.
         node.carry_out();
@@ -189,7 +202,7 @@ impl Node {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = loop {
-            let deadline = self.speaker.next_deadline();
+            let deadline = self.next_deadline();
             let record_at = self.recorder.as_ref().map(Recorder::deadline);
             tokio::select! {
                 Some(event) = self.sockets.recv() => {
@@ -207,6 +220,7 @@ impl Node {
                 }
                 Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
                 place = self.seeker.heard() => self.input(Input::Heard(place)),
+                event = self.stations.news() => self.station_news(event),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
@@ -248,7 +262,8 @@ impl Node {
         };
         self.speaker.shut_down(&reason, Instant::now(), &mut self.outputs);
         self.carry_out();
-        let Self { mut transport, mut sockets, kernel, listeners, bfd, recorder, .. } = self;
+        let Self { mut transport, mut sockets, kernel, listeners, bfd, recorder, stations, .. } = self;
+        let farewell = tokio::spawn(stations.end());
         drop(listeners);
         if leaves {
             // Whoever asked for it is still to be answered.
@@ -261,6 +276,8 @@ impl Node {
         }
         // Last: a BFD that falls silent before the session is over would end it, and not gracefully.
         drop(bfd);
+        // It takes no longer than it may, and failing is an end too.
+        let _ = farewell.await;
         if let (Some(recorder), Some(last_word)) = (recorder, last_word) {
             recorder.end(last_word).await;
         }
@@ -294,6 +311,7 @@ impl Node {
         self.speaker.settle(Instant::now(), &mut self.outputs);
         self.carry_out();
         self.feed_kernel();
+        self.tell_stations();
     }
 
     fn feed_kernel(&mut self) {
@@ -338,6 +356,7 @@ impl Node {
             SocketEvent::Closed(key, why) => {
                 // The state machine closes what it ends, not what has ended by itself.
                 self.transport.close(key);
+                self.tap.closed(key, true);
                 self.input(Input::Closed(key, why));
             }
         }
@@ -373,7 +392,7 @@ impl Node {
             Ok(end) => end,
             Err(error) => return self.connect_failed(key, &error),
         };
-        match self.transport.open(key, stream, None) {
+        match self.note_connection(key, &stream).and_then(|()| self.transport.open(key, stream, None)) {
             Ok(()) => self.input(Input::Connected(key, end)),
             Err(error) => self.connect_failed(key, &error),
         }
@@ -410,7 +429,11 @@ impl Node {
             Output::Accept(key, endpoint) => self.accept(key, &endpoint),
             Output::Refuse => self.offered = None,
             Output::Transmit(key, octets) => self.transmit(key, octets),
-            Output::Close(key) => self.transport.close(key),
+            Output::Heard(key, octets) => self.overhear(key, Direction::Received, &octets),
+            Output::Close(key) => {
+                self.tap.closed(key, false);
+                self.transport.close(key);
+            }
             Output::Password(peer, password) => self.password(peer, password.as_ref()),
             Output::Seek(links) => self.seeker.seek(links),
             Output::Bfd(sessions) => self.bfd.want(sessions),
@@ -420,13 +443,19 @@ impl Node {
                     kernel.handle.lose(next_hops);
                 }
             }
-            Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
+            Output::Notice(notice) => {
+                self.note_state(&notice);
+                self.log.tell(&notice, Instant::now());
+            }
         }
     }
 
     fn accept(&mut self, key: Key, endpoint: &Endpoint) {
         let Some((stream, from)) = self.offered.take() else { return };
-        if let Err(error) = self.transport.open(key, stream, Some(endpoint)) {
+        let opened = self
+            .note_connection(key, &stream)
+            .and_then(|()| self.transport.open(key, stream, Some(endpoint)));
+        if let Err(error) = opened {
             warn!(target: "session", %from, %error, "cannot use an incoming connection");
             let closed = Input::Closed(key, error.to_string());
             self.speaker.handle(closed, Instant::now(), &mut self.outputs);
@@ -434,6 +463,7 @@ impl Node {
     }
 
     fn transmit(&mut self, key: Key, octets: Bytes) {
+        self.overhear(key, Direction::Sent, &octets);
         if self.transport.transmit(key, octets).is_err() {
             // The state machine's window keeps queues short; one that is full belongs to a peer that reads nothing.
             let closed = Input::Closed(key, "the peer does not read".to_owned());
@@ -448,24 +478,6 @@ impl Node {
             error!(target: "session", %peer, %error, "cannot set the MD5 key; sessions with this peer will not come up");
         }
     }
-}
-
-/// Finds out what an earlier run left, in the kernel and on disk.
-fn past(intent: &Intent, kernel: Option<&Kernel>) -> Past {
-    let directory = &intent.graceful_restart.state_directory;
-    let (snapshot, away) = snapshot::load(directory, Identity::of(intent)).unzip();
-    let past = Past { snapshot, away, adopted: kernel.map_or(0, |kernel| kernel.adopted as usize) };
-    if past.is_restart() {
-        info!(
-            target: "restart",
-            away = away.map(tracing::field::debug),
-            adopted = past.adopted,
-            peers_up = past.snapshot.as_ref().map(|snapshot| snapshot.peers.iter().filter(|peer| peer.up).count()),
-            forwarding_kept = past.kept_forwarding(),
-            "going on where an earlier run ended"
-        );
-    }
-    past
 }
 
 fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {

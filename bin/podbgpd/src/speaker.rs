@@ -12,8 +12,10 @@ mod advertise;
 mod bfd;
 mod convergence;
 mod drain;
+mod dump;
 mod failover;
 mod graceful;
+mod monitored;
 mod opening;
 mod peering;
 mod places;
@@ -42,7 +44,9 @@ use crate::transport::{Endpoint, Key, Place};
 use convergence::Convergence;
 pub use convergence::{Ending, Past};
 use drain::Drains;
+pub use dump::{DumpPage, DumpPath, DumpRoute};
 use failover::{Ground, Losses};
+pub use monitored::{FamilyCounts, Reading, SessionFacts};
 use peering::Peering;
 pub use record::Stocktaking;
 use record::{Comparison, RollCall};
@@ -119,6 +123,8 @@ pub enum Output {
     Refuse,
     /// Send octets.
     Transmit(Key, Bytes),
+    /// A connection brought this message, as it was on the wire. What is to be done about it comes next.
+    Heard(Key, Bytes),
     /// Close a connection once what was transmitted is out.
     Close(Key),
     /// Sign segments to and from a peer, or no longer.
@@ -470,6 +476,7 @@ impl Speaker {
             Action::Connect(conn) => out.push(Output::Connect((id, conn), peering.endpoint(&self.intent))),
             Action::Accept(conn) => out.push(Output::Accept((id, conn), peering.endpoint(&self.intent))),
             Action::Refuse => out.push(Output::Refuse),
+            Action::Heard(conn, octets) => out.push(Output::Heard((id, conn), octets)),
             Action::Transmit(conn, octets) => out.push(Output::Transmit((id, conn), octets)),
             Action::Close(conn) => {
                 peering.ends.remove(&conn);

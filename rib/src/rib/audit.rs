@@ -38,6 +38,7 @@ impl Rib {
         for peer in self.peers.iter().flatten() {
             peer.out.records().for_each(|(_, attributes)| hold(attributes));
         }
+        self.monitors.records().for_each(&mut hold);
         let counted: BTreeMap<u32, u32> = self.pool.counts().map(|(id, count)| (id.0, count)).collect();
         same("attribute sets", &held, &counted)
     }

@@ -90,6 +90,7 @@ impl Rib {
             peer.counts[Family::of(&nlri.prefix) as usize].advertised -= 1;
             self.stats.advertised -= 1;
             self.stats.unadvertised += 1;
+            self.monitors.note(destination);
             self.pool.release(told);
         }
     }
@@ -144,6 +145,7 @@ impl Rib {
             self.stats.advertised += 1;
         }
         out.record(id, wanted);
+        self.monitors.note(id);
         self.pool.release(told);
         if let Some(peer) = self.peer_mut(slot) {
             let advertised = &mut peer.counts[family as usize].advertised;

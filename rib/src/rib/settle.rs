@@ -82,6 +82,7 @@ impl Rib {
         if forwarding_changed || best_changed {
             self.forwarding_pending.insert(id);
         }
+        self.monitors.note(id);
         self.forget_if_unused(id);
     }
 
@@ -174,13 +175,16 @@ impl Rib {
 
     /// Forgets a destination that has no paths once no consumer refers to it any more. Every consumer asks for
     /// this when it is done with one, so the last one to notice succeeds.
-    pub(super) fn forget_if_unused(&mut self, id: u32) {
+    pub(crate) fn forget_if_unused(&mut self, id: u32) {
         let destination = &self.destinations[id];
         if !destination.paths.is_empty() || destination.is(Mark::Dirty) {
             return;
         }
         let forwarded = destination.forwarding.is_some() || self.forwarding_pending.contains(id);
-        if !forwarded && self.peers.iter().flatten().all(|peer| peer.out.is_done_with(id)) {
+        if !forwarded
+            && self.monitors.is_done_with(id)
+            && self.peers.iter().flatten().all(|peer| peer.out.is_done_with(id))
+        {
             self.destinations.remove(id);
         }
     }

@@ -88,6 +88,7 @@ impl Rib {
             return false;
         }
         self.set_staleness(id, place, None);
+        self.monitors.note(id);
         true
     }
 

@@ -24,6 +24,7 @@ mod blackhole;
 mod borders;
 mod drain;
 mod model;
+mod monitors;
 mod order;
 mod reflection;
 mod refresh;

@@ -76,7 +76,8 @@ impl World {
                 let link = self.link(at, id);
                 self.send(other, link, Content::End);
             }
-            Action::Established(_)
+            Action::Heard(..)
+            | Action::Established(_)
             | Action::Update(_)
             | Action::Offences(_)
             | Action::Refresh(_)
@@ -288,7 +289,7 @@ impl Promises {
                 prop_assert_eq!(self.state.replace(*to).unwrap_or(State::Idle), *from);
                 prop_assert_ne!(from, to);
             }
-            Action::Refuse => {}
+            Action::Refuse | Action::Heard(..) => {}
         }
         Ok(())
     }

@@ -67,6 +67,21 @@ pub(in crate::wire) fn begin(family: Family, next_hop: NextHop, out: &mut BytesM
     out.put_u16(0);
     out.put_u16(family.code().afi);
     out.put_u8(family.code().safi);
+    write_next_hop(next_hop, out);
+    out.put_u8(0);
+    length_at
+}
+
+/// Writes the attribute without family and prefixes, as tables in files have it (RFC 6396 §4.3.4).
+pub(in crate::wire) fn next_hop_alone(next_hop: NextHop, out: &mut BytesMut) {
+    super::put(OPTIONAL, MP_REACH, out, |out| {
+        write_next_hop(next_hop, out);
+        Some(())
+    });
+}
+
+/// Writes the length and the address or addresses.
+fn write_next_hop(next_hop: NextHop, out: &mut BytesMut) {
     match next_hop {
         NextHop::V4(address) => {
             out.put_u8(4);
@@ -82,6 +97,4 @@ pub(in crate::wire) fn begin(family: Family, next_hop: NextHop, out: &mut BytesM
             out.put_slice(&link_local.octets());
         }
     }
-    out.put_u8(0);
-    length_at
 }

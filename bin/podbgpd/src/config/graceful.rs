@@ -40,7 +40,8 @@ pub(super) fn read(table: Option<Table<'_>>) -> GracefulRestart {
     restart
 }
 
-fn directory(value: &Value<'_>) -> Option<PathBuf> {
+/// Reads the full path of a folder.
+pub(super) fn directory(value: &Value<'_>) -> Option<PathBuf> {
     let path = value.text()?;
     if !path.starts_with('/') || path.contains('\0') {
         return value.refuse("is not the full path of a folder", "write one such as \"/var/lib/podbgpd\"");

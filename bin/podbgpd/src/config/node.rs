@@ -251,7 +251,8 @@ fn listen(value: &Value<'_>) -> Option<BTreeSet<SocketAddr>> {
     Some(addresses)
 }
 
-fn socket_address(value: &Value<'_>) -> Option<SocketAddr> {
+/// Reads an address with a port.
+pub(super) fn socket_address(value: &Value<'_>) -> Option<SocketAddr> {
     let text = value.text()?;
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
         return value.refuse("has no port", format!("write \"{}\"", SocketAddr::new(ip, 179)));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Bfd, Intent, PeerIntent};
+use super::{Bfd, Intent, PeerIntent, Station};
 
 /// What changing a setting costs, the cheapest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +102,11 @@ pub enum Change {
         /// What changed.
         why: Vec<KeyChange>,
     },
+    /// Who looks on: stations, and files.
+    Monitoring {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
     /// Settings of a peer that only a new session can have. All its other settings change with it.
     ResetPeer {
         /// The name of the peer.
@@ -152,6 +157,20 @@ macro_rules! key {
     };
 }
 
+/// Makes a row of a table that need not be there.
+macro_rules! mrt_key {
+    ($path:literal, $field:ident, $show:expr) => {
+        Key {
+            path: $path,
+            effect: Effect::Soft,
+            same: |old, new| {
+                old.mrt.as_ref().map(|mrt| &mrt.$field) == new.mrt.as_ref().map(|mrt| &mrt.$field)
+            },
+            show: |of| of.mrt.as_ref().map_or_else(|| "none".to_owned(), |mrt| $show(&mrt.$field)),
+        }
+    };
+}
+
 /// The settings of the node.
 pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("node.name", None, node.name),
@@ -188,6 +207,31 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("drain.on-host-shutdown", Soft, drain.on_host_shutdown),
     key!("control.socket", Restart, control_socket, path),
     key!("metrics.listen", Soft, metrics, optional),
+    Key {
+        path: "bmp.address",
+        effect: Effect::Soft,
+        same: |old, new| old.bmp.keys().eq(new.bmp.keys()),
+        show: |of| list(of.bmp.keys()),
+    },
+    Key {
+        path: "bmp.views",
+        effect: Effect::Soft,
+        same: |old, new| same_where_both(&old.bmp, &new.bmp, |station| &station.views),
+        show: |of| list(of.bmp.values().map(|station| list(&station.views))),
+    },
+    Key {
+        path: "bmp.statistics-interval",
+        effect: Effect::Soft,
+        same: |old, new| same_where_both(&old.bmp, &new.bmp, |station| &station.statistics_interval),
+        show: |of| {
+            let interval = |station: &Station| seconds(&station.statistics_interval.unwrap_or_default());
+            list(of.bmp.values().map(interval))
+        },
+    },
+    mrt_key!("mrt.directory", directory, |directory: &Path| path(directory)),
+    mrt_key!("mrt.max-size", max_size, |octets: &u64| (octets >> 20).to_string()),
+    mrt_key!("mrt.max-age", max_age, seconds),
+    mrt_key!("mrt.keep", keep, u16::to_string),
 ];
 
 /// The settings of a peer, its name apart.
@@ -268,6 +312,7 @@ impl Change {
             | Self::GracefulRestart { .. }
             | Self::Capabilities { .. }
             | Self::Drain { .. }
+            | Self::Monitoring { .. }
             | Self::Blocks { .. }
             | Self::PeerSettings { .. }
             | Self::Password { .. }
@@ -284,7 +329,7 @@ fn changed<T>(keys: &[Key<T>], old: &T, new: &T) -> Vec<(Effect, KeyChange)> {
 fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -> Vec<Change> {
     let mut changes = Vec::new();
     let (mut decision, mut bfd, mut restart, mut drain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut capabilities = Vec::new();
+    let (mut capabilities, mut monitoring) = (Vec::new(), Vec::new());
     for (effect, change) in changed {
         match (change.key, effect) {
             (_, Effect::Restart) => changes.push(Change::Restart(change)),
@@ -301,6 +346,7 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
             (key, _) if key.starts_with("graceful-restart.") => restart.push(change),
             (key, _) if key.starts_with("drain.") => drain.push(change),
             ("node.announce-fqdn" | "node.announce-version", _) => capabilities.push(change),
+            (key, _) if key.starts_with("bmp.") || key.starts_with("mrt.") => monitoring.push(change),
             ("metrics.listen", _) => changes.push(Change::Metrics(change)),
             _ => changes.push(Change::Setting(change)),
         }
@@ -319,6 +365,9 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
     }
     if !drain.is_empty() {
         changes.push(Change::Drain { why: drain });
+    }
+    if !monitoring.is_empty() {
+        changes.push(Change::Monitoring { why: monitoring });
     }
     changes
 }
@@ -379,6 +428,17 @@ fn difference<T: Copy + Ord>(left: &BTreeSet<T>, right: &BTreeSet<T>) -> Vec<T> 
     left.difference(right).copied().collect()
 }
 
+/// Tells whether the stations that are in both agree on something.
+fn same_where_both<T: PartialEq>(
+    old: &BTreeMap<SocketAddr, Station>,
+    new: &BTreeMap<SocketAddr, Station>,
+    of: impl Fn(&Station) -> &T,
+) -> bool {
+    old.iter()
+        .filter_map(|(address, old)| Some((old, new.get(address)?)))
+        .all(|(old, new)| of(old) == of(new))
+}
+
 fn optional<T: fmt::Display>(value: &Option<T>) -> String {
     value.as_ref().map_or_else(|| "none".to_owned(), T::to_string)
 }
@@ -434,7 +494,8 @@ impl Change {
             | Self::Bfd { why }
             | Self::GracefulRestart { why }
             | Self::Capabilities { why }
-            | Self::Drain { why } => why.first().map_or("node", part).to_owned(),
+            | Self::Drain { why }
+            | Self::Monitoring { why } => why.first().map_or("node", part).to_owned(),
             Self::RemovePeer { peer }
             | Self::AddPeer { peer }
             | Self::Password { peer, .. }
@@ -457,7 +518,8 @@ impl Change {
             | Self::Bfd { why }
             | Self::GracefulRestart { why }
             | Self::Capabilities { why }
-            | Self::Drain { why } => Why(why).to_string(),
+            | Self::Drain { why }
+            | Self::Monitoring { why } => Why(why).to_string(),
             Self::Password { peer, why } => format!("peer {peer}: {why}"),
             Self::ResetPeer { peer, why }
             | Self::PeerPolicy { peer, why }

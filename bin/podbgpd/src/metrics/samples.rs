@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ::control::{BfdState, DiscardedView, DrainStage, Family, PeerState, PeerView, RoutesView, StatusView};
+use ::control::{
+    BfdState, DiscardedView, DrainStage, Family, PeerState, PeerView, RoutesView, StationView, StatusView,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -39,6 +41,7 @@ impl Collector for Snapshot {
         self.prefixes(&mut page)?;
         self.restarts(&mut page)?;
         self.fib(&mut page)?;
+        self.onlookers(&mut page)?;
         self.config(&mut page)
     }
 }
@@ -67,6 +70,26 @@ impl Snapshot {
         kinds.for_each(|kind| *counts.entry(kind).or_default() += 1);
         let hands = counts.into_iter().map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
         page.gauge("podbgp_wrong_hands", "What on this machine fights with the daemon", None, hands)
+    }
+
+    fn onlookers(&self, page: &mut Page) -> fmt::Result {
+        let each = |count: fn(&StationView) -> u64| {
+            let stations = self.status.stations.iter();
+            stations.map(move |station| (vec![("station", station.address.to_string())], count(station)))
+        };
+        let connected = each(|station| station.connected.into());
+        page.gauge("podbgp_bmp_connected", "Whether the monitoring station is connected", None, connected)?;
+        let lost = each(|station| station.lost);
+        page.counter("podbgp_bmp_lost_connections", "Connections to stations that were lost", lost)?;
+        let messages = each(|station| station.messages);
+        page.counter("podbgp_bmp_messages", "Messages stations were told", messages)?;
+        let unsaid = each(|station| station.unsaid);
+        page.counter("podbgp_bmp_unsaid_prefixes", "Prefixes too long-winded for a message", unsaid)?;
+        let records = self.status.mrt.iter().flat_map(|mrt| {
+            [("written", mrt.written), ("dropped", mrt.dropped)]
+                .map(|(result, count)| (vec![("result", result.to_owned())], count))
+        });
+        page.counter("podbgp_mrt_records", "Messages written to files, or not", records)
     }
 
     fn sessions(&self, page: &mut Page) -> fmt::Result {

@@ -97,6 +97,10 @@ fn samples_say_what_the_views_say() {
         ("podbgp_fib_messages_total", 1807.0),
         (r#"podbgp_config_reloads_total{result="failure"}"#, 1.0),
         ("podbgp_config_last_reload_successful", 0.0),
+        (r#"podbgp_bmp_connected{station="192.0.2.1:11019"}"#, 0.0),
+        (r#"podbgp_bmp_lost_connections_total{station="192.0.2.1:11019"}"#, 2.0),
+        (r#"podbgp_bmp_messages_total{station="192.0.2.1:11019"}"#, 40123.0),
+        (r#"podbgp_mrt_records_total{result="dropped"}"#, 3.0),
     ] {
         assert_eq!(samples.get(series), Some(&value), "{series}");
     }

@@ -82,6 +82,11 @@ impl Node {
             Request::PolicyTest(test) => {
                 self.speaker.policy_test(&test).map(|view| Response::PolicyTest(Box::new(view)))
             }
+            Request::Capture { peer } => self.capture(&peer),
+            Request::Dump { after } => {
+                let wall = crate::mrt::since_epoch(SystemTime::now());
+                Ok(Response::Dump(Box::new(self.speaker.dump(after, now, wall))))
+            }
             Request::Reload => Ok(Response::Reload(self.reload())),
             Request::PeerAction { name, action, message } => self.act(name, action, message, now),
             Request::Drains => Ok(Response::Drain(self.speaker.drain_view(now))),
@@ -149,7 +154,8 @@ impl Node {
             }
         });
         let (config, wrong_hands) = (self.config.view(now), self.hands.found.clone());
-        self.speaker.status_view(Surroundings { kernel, config, wrong_hands }, now)
+        let (stations, mrt) = self.onlooker_views();
+        self.speaker.status_view(Surroundings { kernel, config, wrong_hands, stations, mrt }, now)
     }
 
     fn routes(&self, query: &RouteQuery, now: Instant) -> Result<kernel_views::Unfinished, ErrorView> {
@@ -231,6 +237,7 @@ impl Node {
         match self.speaker.reload(config.intent, Instant::now(), &mut self.outputs) {
             Ok(changes) => {
                 self.carry_out();
+                self.follow_onlookers();
                 changes.iter().for_each(|change| info!(target: "config", %change, "reload"));
                 info!(target: "config", file, changes = changes.len(), "reloaded");
                 self.config.succeeded();

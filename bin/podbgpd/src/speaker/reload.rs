@@ -53,7 +53,11 @@ impl Speaker {
                 self.announce_restarts(now);
             }
             // The sockets are not ours, and the new value is in the intent.
-            Change::Bfd { .. } | Change::Listen { .. } | Change::Metrics(_) | Change::Restart(_) => {}
+            Change::Bfd { .. }
+            | Change::Listen { .. }
+            | Change::Metrics(_)
+            | Change::Monitoring { .. }
+            | Change::Restart(_) => {}
         }
     }
 

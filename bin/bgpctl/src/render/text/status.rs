@@ -46,6 +46,7 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
     kernel(&mut text, &view.fib);
     restart::node(&mut text, &view.restart);
     bfd(&mut text, &view.bfd);
+    onlookers(&mut text, view);
 
     let mut table = Table::new(vec![
         words("FAMILY"),
@@ -122,9 +123,31 @@ fn bfd(text: &mut String, bfd: &BfdSummaryView) {
     fact(text, "BFD", nonzero(bfd.up, &sessions, &troubles));
 }
 
+fn onlookers(text: &mut String, view: &StatusView) {
+    for station in &view.stations {
+        let messages = count(station.messages, "message");
+        let state = match (station.connected, &station.last_error) {
+            (true, _) => format!("connected, {messages}"),
+            (false, Some(error)) => format!("not connected: {}", one_line(error)),
+            (false, None) => "not connected yet".to_owned(),
+        };
+        let troubles = [(station.lost, "connections lost"), (station.unsaid, "prefixes not told")];
+        fact(text, "BMP station", list(format!("{} {state}", station.address), &troubles));
+    }
+    if let Some(mrt) = &view.mrt {
+        let written = format!("{}: {}", mrt.directory, count(mrt.written, "message"));
+        fact(text, "MRT", list(written, &[(mrt.dropped, "left out")]));
+    }
+}
+
 /// Lists the first count in any case, and the others that are not zero.
 fn nonzero(first: u64, word: &str, others: &[(u64, &str)]) -> String {
-    let mut parts = vec![format!("{first} {word}")];
+    list(format!("{first} {word}"), others)
+}
+
+/// Lists what comes first, and the counts that are not zero.
+fn list(first: String, others: &[(u64, &str)]) -> String {
+    let mut parts = vec![first];
     parts
         .extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")));
     parts.join(", ")

@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bgp::{Asn, BgpId};
 
 use super::*;
-use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, Import, Node, Secret};
+use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, Import, Mrt, Node, Secret};
 
 fn intent(peers: &[&str]) -> Intent {
     let address = |index: usize| IpAddr::from([10, 0, 0, u8::try_from(index + 1).unwrap()]);
@@ -37,6 +37,8 @@ fn intent(peers: &[&str]) -> Intent {
         peers: peers.collect(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
         metrics: None,
+        bmp: BTreeMap::new(),
+        mrt: None,
     }
 }
 
@@ -212,6 +214,8 @@ fn every_field_of_a_node_has_a_row() {
         state_directory,
     });
     let drain = count_fields!(Drain { announce, withdraw, deadline, prepend, med, on_host_shutdown });
+    let station = count_fields!(Station { address, views, statistics_interval });
+    let mrt = count_fields!(Mrt { directory, max_size, max_age, keep });
     let intent = count_fields!(Intent {
         node,
         fib,
@@ -222,7 +226,10 @@ fn every_field_of_a_node_has_a_row() {
         peers,
         control_socket,
         metrics,
+        bmp,
+        mrt,
     });
-    // Six fields of the intent are the structs above, and the peers have their own rows.
-    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + restart + drain + intent - 7);
+    // Eight fields of the intent are the structs above, and the peers have their own rows.
+    let structs = node + fib + decision + bfd + restart + drain + station + mrt;
+    assert_eq!(NODE_KEYS.len(), structs + intent - 9);
 }

@@ -5,7 +5,8 @@ use std::time::Instant;
 use bgp::Family;
 use bgp::fsm::State;
 use control::{
-    ConfigView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView, Verdict, WrongHandView,
+    ConfigView, FibView, MrtView, NodeView, PeersView, ReasonView, RoutesView, StationView, StatusView,
+    Verdict, WrongHandView,
 };
 use rib::Standing;
 
@@ -20,6 +21,10 @@ pub struct Surroundings {
     pub config: ConfigView,
     /// What on this machine fights with us.
     pub wrong_hands: Vec<WrongHandView>,
+    /// The monitoring stations.
+    pub stations: Vec<StationView>,
+    /// The files messages are written to.
+    pub mrt: Option<MrtView>,
 }
 
 impl Speaker {
@@ -61,6 +66,8 @@ impl Speaker {
             drain: self.node_drain_view(now),
             config: around.config,
             wrong_hands: around.wrong_hands,
+            stations: around.stations,
+            mrt: around.mrt,
         }
     }
 
