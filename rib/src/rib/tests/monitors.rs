@@ -28,12 +28,18 @@ fn a_station_gets_the_whole_table_and_then_what_changes() {
     let (table, mut told) = (Table::Received(TOR_A), Told::new());
     rib.begin_monitoring(STATION, table);
     assert_eq!(catch_up(&mut rib, table, &mut told), [Family::Ipv4, Family::Ipv6]);
-    assert_eq!(told.keys().copied().collect::<Vec<_>>(), [prefix("10.1.0.0/16"), prefix("10.2.0.0/16")]);
+    assert_eq!(
+        told.keys().map(|nlri| nlri.prefix).collect::<Vec<_>>(),
+        [prefix("10.1.0.0/16"), prefix("10.2.0.0/16")]
+    );
 
     rib.update(TOR_A, withdraw(&["10.1.0.0/16"]), 2);
     rib.update(TOR_A, announce(attributes(&[65001, 7], "192.0.2.1"), &["10.3.0.0/16"]), 2);
     assert_eq!(catch_up(&mut rib, table, &mut told), []);
-    assert_eq!(told.keys().copied().collect::<Vec<_>>(), [prefix("10.2.0.0/16"), prefix("10.3.0.0/16")]);
+    assert_eq!(
+        told.keys().map(|nlri| nlri.prefix).collect::<Vec<_>>(),
+        [prefix("10.2.0.0/16"), prefix("10.3.0.0/16")]
+    );
     assert!(rib.monitored_pending(STATION).is_empty());
     rib.audit().unwrap();
 }
@@ -51,7 +57,7 @@ fn each_table_shows_its_own_side_of_a_route() {
         let mut told = Told::new();
         rib.begin_monitoring(STATION, table);
         catch_up(&mut rib, table, &mut told);
-        told.into_keys().map(|prefix| prefix.to_string()).collect::<Vec<_>>()
+        told.into_keys().map(|nlri| nlri.prefix.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(seen(Table::Received(TOR_A)), ["10.1.0.0/16"]);
     assert!(seen(Table::Accepted(TOR_A)).is_empty());
