@@ -228,7 +228,8 @@ fn bird_tells_two_paths_apart_by_their_identifiers() {
     let path = |prefix: &str, hop: &str, asn: u32| format!("{prefix} via {hop} Igp path {asn} {CARRIED}");
     let expected = [
         "open AS 4200064512 id 10.9.255.2 hold 9: mp 1/1, mp 2/1, refresh, long messages, \
-         restart 120 s r=0 n=0 [], as4 4200064512, paths [(1, true, true), (2, true, true)], (70), long-lived []"
+         restart 120 s r=0 n=0 [], as4 4200064512, paths [(1, true, true), (2, true, true)], \
+         enhanced refresh, long-lived []"
             .to_owned(),
         path("10.50.1.0/24#4", "10.9.0.2", 4_200_000_001),
         path("10.50.1.0/24#5", "10.9.1.2", 4_200_000_002),
@@ -247,8 +248,8 @@ fn frr_tells_two_paths_apart_by_their_identifiers() {
     let path =
         |prefix: &str, hop: &str, asn: u32| format!("{prefix} via {hop} Igp path {asn} med 0 {CARRIED}");
     let expected = [
-        "open AS 4200064512 id 10.9.255.2 hold 9: mp 1/1, mp 2/1, (128), refresh, (70), as4 4200064512, \
-         long messages, paths [(1, true, true), (2, true, true)], (73), restart 120 s r=1 n=1 [], \
+        "open AS 4200064512 id 10.9.255.2 hold 9: mp 1/1, mp 2/1, (128), refresh, enhanced refresh, \
+         as4 4200064512, long messages, paths [(1, true, true), (2, true, true)], name vm, restart 120 s r=1 n=1 [], \
          long-lived [(1, true, 0), (2, true, 0)]"
             .to_owned(),
         path("10.50.1.0/24#3", "10.9.1.2", 4_200_000_002),
