@@ -25,6 +25,7 @@ use crate::pool::{AttrId, AttributePool};
 
 mod audit;
 mod drain;
+mod own_as;
 mod peers;
 mod pull;
 mod settle;
