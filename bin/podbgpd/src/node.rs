@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use bgp::fsm::StopReason;
 use bytes::Bytes;
+use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -23,10 +24,10 @@ use tracing::{debug, error, info, warn};
 use crate::addresses::{self, LocalEnd};
 use crate::bfd;
 use crate::control::ControlRequest;
-use crate::intent::{Intent, Secret};
+use crate::intent::Intent;
 use crate::snapshot::{self, Identity, Recorder};
 use crate::speaker::{Input, Output, Past, Speaker};
-use crate::transport::{Endpoint, Key, Listeners, SocketEvent, Transport};
+use crate::transport::{Endpoint, Key, Listeners, Signing, SocketEvent, Transport};
 
 /// How many inputs may wait for the owner. Their senders wait when there are more; each may hold what one read
 /// of a socket takes, so this bounds memory too.
@@ -402,7 +403,7 @@ impl Node {
             Output::Refuse => self.offered = None,
             Output::Transmit(key, octets) => self.transmit(key, octets),
             Output::Close(key) => self.transport.close(key),
-            Output::Password(address, password) => self.password(address, password.as_ref()),
+            Output::Sign(of, signing) => self.sign(of, signing.as_ref()),
             Output::Bfd(sessions) => self.bfd.want(sessions),
             Output::Heed(neighbours) => self.watch.heed(neighbours),
             Output::Lose(next_hops) => {
@@ -432,10 +433,15 @@ impl Node {
         }
     }
 
-    fn password(&mut self, address: IpAddr, password: Option<&Secret>) {
-        let listening = self.listeners.set_password(address, password);
-        if let Err(error) = listening.and(self.transport.rekey(address, password)) {
-            error!(target: "session", %address, %error, "cannot set the MD5 key; sessions with this peer will not come up");
+    fn sign(&mut self, of: IpNet, signing: Option<&Signing>) {
+        let (before, listening) = self.listeners.sign(of, signing);
+        // A connection has its own address, whatever prefix it came from.
+        let rekeyed = match of.prefix_len() == of.max_prefix_len() {
+            true => self.transport.rekey(of.addr(), before.as_ref(), signing),
+            false => Ok(()),
+        };
+        if let Err(error) = listening.and(rekeyed) {
+            error!(target: "session", peer = %of, %error, "cannot set the key; sessions with this peer will not come up");
         }
     }
 }

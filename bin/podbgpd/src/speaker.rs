@@ -14,7 +14,10 @@ mod convergence;
 mod drain;
 mod failover;
 mod graceful;
+mod keys;
+mod limits;
 mod peering;
+mod ranges;
 mod record;
 mod reload;
 mod views;
@@ -33,13 +36,14 @@ use rib::{PeerId, Rib};
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
 use crate::drain::Stage;
-use crate::intent::{Intent, Secret};
-use crate::transport::{Endpoint, Key};
+use crate::intent::Intent;
+use crate::transport::{Endpoint, Key, Signing};
 
 use convergence::Convergence;
 pub use convergence::{Ending, Past};
 use drain::Drains;
 use failover::{Ground, Losses};
+use limits::Excess;
 use peering::Peering;
 pub use record::Stocktaking;
 use record::{Comparison, RollCall};
@@ -113,8 +117,8 @@ pub enum Output {
     Transmit(Key, Bytes),
     /// Close a connection once what was transmitted is out.
     Close(Key),
-    /// Sign segments to and from an address, or no longer.
-    Password(IpAddr, Option<Secret>),
+    /// Sign segments to and from a prefix like this, or no longer.
+    Sign(IpNet, Option<Signing>),
     /// Have exactly these BFD sessions.
     Bfd(Vec<Wanted>),
     /// Tell when one of exactly these neighbours fails.
@@ -161,6 +165,28 @@ pub enum Notice {
         peer: String,
         /// The limit.
         limit: u32,
+        /// When it may come back; `None` when an operator says.
+        wait: Option<Duration>,
+    },
+    /// A peer comes near the most prefixes it may announce.
+    NearMaxPrefixes {
+        /// The peer's name.
+        peer: String,
+        /// The family.
+        family: Family,
+        /// How many there are.
+        prefixes: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// Somebody in a range connected, and the range has as many peers as it may.
+    RangeFull {
+        /// The name of the range.
+        range: String,
+        /// The limit.
+        limit: u32,
+        /// Who connected.
+        from: IpAddr,
     },
     /// Somebody connected whom nobody configured.
     Stranger(IpAddr),
@@ -258,12 +284,11 @@ impl Speaker {
             intent,
         };
         speaker.originate(now);
-        for peer in speaker.intent.peers.values().filter(|peer| peer.password.is_some()) {
-            out.push(Output::Password(peer.address, peer.password.clone()));
-        }
+        speaker.sign(out);
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
+        speaker.recall(&speaker.convergence.had_sessions(), now, out);
         speaker.want_bfd(out);
         speaker.heed_neighbours(out);
         speaker
@@ -307,6 +332,8 @@ impl Speaker {
                     self.peer_event(peer, Event::Tick, now, out);
                 }
                 self.expire_stale(now, out);
+                self.end_excesses(now, out);
+                self.forget_members(now, out);
                 self.call_roll(out);
             }
         }
@@ -336,13 +363,8 @@ impl Speaker {
         let kept = self.peerings.values().filter_map(|peering| peering.grace.as_ref()?.next_deadline());
         let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
         let own = self.convergence.deadline().into_iter().chain(self.drains.next_deadline()).chain(roll_call);
-        machines.chain(kept).chain(own).min()
-    }
-
-    /// Tells whether somebody at this address is a peer.
-    #[must_use]
-    pub fn knows(&self, address: IpAddr) -> bool {
-        self.by_address.contains_key(&address)
+        let of_peers = self.next_return().into_iter().chain(self.next_forgotten());
+        machines.chain(kept).chain(own).chain(of_peers).min()
     }
 
     /// Ends every session, for good. Kernel routes stay.
@@ -374,9 +396,8 @@ impl Speaker {
     }
 
     fn accepted(&mut self, from: IpAddr, end: LocalEnd, now: Instant, out: &mut Vec<Output>) {
-        let Some(&peer) = self.by_address.get(&from.to_canonical()) else {
+        let Some(peer) = self.peer_at(from, now, out) else {
             out.push(Output::Refuse);
-            out.push(Output::Notice(Notice::Stranger(from)));
             return;
         };
         let before = out.len();
@@ -408,6 +429,9 @@ impl Speaker {
 
     fn peer_event(&mut self, id: PeerId, event: Event, now: Instant, out: &mut Vec<Output>) {
         let Some(peering) = self.peerings.get_mut(&id) else { return };
+        if matches!(event, Event::Start | Event::Stop { .. }) {
+            peering.excess = None;
+        }
         let mut actions = std::mem::take(&mut self.actions);
         peering.machine.handle(event, now, &mut actions);
         let mut over_limit = false;
@@ -420,6 +444,9 @@ impl Speaker {
         self.actions = actions;
         if over_limit {
             self.peer_event(id, Event::Stop { reason: StopReason::MaxPrefixes }, now, out);
+            if let Some(peering) = self.peerings.get_mut(&id) {
+                peering.excess = Some(Excess::of(&peering.intent, now));
+            }
         }
     }
 
@@ -476,9 +503,11 @@ impl Speaker {
         }
         let received = self.rib.update(id, update, seconds);
         if let Some(limit) = peering.intent.max_prefixes.filter(|_| received.limit_exceeded) {
-            out.push(Output::Notice(Notice::MaxPrefixes { peer: peering.name(), limit }));
+            let (peer, wait) = (peering.name(), peering.intent.max_prefixes_restart);
+            out.push(Output::Notice(Notice::MaxPrefixes { peer, limit, wait }));
             return Outcome::OverLimit;
         }
+        self.watch_limit(id, out);
         if let Some(family) = received.end_of_rib {
             self.session_complete(id, family, now, out);
         }

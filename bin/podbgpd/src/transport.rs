@@ -13,7 +13,9 @@
 mod dial;
 mod listen;
 mod pump;
+mod signing;
 mod sockopt;
+mod tcp_ao;
 
 use std::collections::HashMap;
 use std::io;
@@ -28,11 +30,11 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::intent::Secret;
 
 pub(crate) use dial::mark_as_routing;
 pub use listen::Listeners;
 use pump::Connection;
+pub use signing::Signing;
 
 /// How many connections may say their last words at a time; further ones are cut off. Nobody should be able to
 /// make us keep descriptors by connecting over and over.
@@ -52,16 +54,14 @@ pub struct Endpoint {
     pub send_ttl: u8,
     /// The least hop limit we accept (RFC 5082); 0 accepts all.
     pub minimum_ttl: u8,
-    /// The MD5 key (RFC 2385).
-    pub password: Option<Secret>,
+    /// What signs segments.
+    pub signing: Option<Signing>,
 }
 
 impl Endpoint {
     /// Sets the options a socket needs before it dials.
     fn secure(&self, socket: &Socket) -> io::Result<()> {
-        if let Some(password) = &self.password {
-            sockopt::set_md5_key(socket, self.remote.ip(), Some(password.reveal()))?;
-        }
+        signing::change(socket, self.remote.ip().into(), None, self.signing.as_ref())?;
         self.limit_hops(socket)
     }
 
@@ -133,6 +133,7 @@ impl Transport {
     /// What the kernel says when it refuses the endpoint's options.
     pub fn open(&mut self, key: Key, stream: TcpStream, endpoint: Option<&Endpoint>) -> io::Result<()> {
         if let Some(endpoint) = endpoint {
+            signing::expect(&stream, endpoint.signing.as_ref())?;
             endpoint.limit_hops(&stream)?;
         }
         let connection = Connection::start(key, stream, self.events.clone())?;
@@ -174,17 +175,22 @@ impl Transport {
         while self.closing.join_next().await.is_some() {}
     }
 
-    /// Changes the MD5 key of the open connections with an address, without closing them.
+    /// Changes what signs the open connections with an address, without closing them.
     ///
     /// # Errors
     /// The first of what the kernel says.
-    pub fn rekey(&self, address: IpAddr, password: Option<&Secret>) -> io::Result<()> {
+    pub fn rekey(
+        &self,
+        address: IpAddr,
+        before: Option<&Signing>,
+        wanted: Option<&Signing>,
+    ) -> io::Result<()> {
         let mut result = Ok(());
         for link in self.links.values() {
             if let Link::Open(connection) = link
                 && connection.peer() == address
             {
-                result = result.and(connection.rekey(password.map(Secret::reveal)));
+                result = result.and(connection.rekey(before, wanted));
             }
         }
         result

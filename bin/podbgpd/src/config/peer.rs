@@ -6,26 +6,32 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use bgp::fsm::PeerAs;
 use bgp::{Family, FamilySet, HoldTime};
+use rib::own_as::Shown;
 
 use super::bfd;
 use super::node::{Known, asn, name};
 use super::password;
 use super::policy::Policies;
 use super::reader::{Table, Value};
-use crate::intent::{Export, Import, PeerIntent, RestartRole};
+use super::tcp_ao;
+use super::template::Templates;
+use crate::intent::{Export, Import, PeerIntent, RestartRole, local_as};
 
 /// The longest description (RFC 9003 allows as much in a shutdown message).
 const MAX_DESCRIPTION: usize = 255;
 
 /// What surrounds the peers in the file and on the machine.
-pub(super) struct Around<'a> {
+pub(super) struct Around<'a, 't> {
     /// The folder paths are relative to.
     pub(super) directory: &'a Path,
     /// What is known of the node.
     pub(super) node: &'a Known,
     /// The policies of the file.
     pub(super) policies: &'a Policies<'a>,
+    /// The templates of the file.
+    pub(super) templates: &'a Templates<'t>,
 }
 
 /// Where names and addresses were first used, to find those used twice.
@@ -36,8 +42,15 @@ struct Taken {
 }
 
 /// Reads all peers. `None` only after a mistake was noted.
-pub(super) fn read(root: &mut Table<'_>, around: &Around<'_>) -> Option<BTreeMap<String, PeerIntent>> {
+pub(super) fn read<'a>(
+    root: &mut Table<'a>,
+    around: &Around<'_, 'a>,
+) -> Option<BTreeMap<String, PeerIntent>> {
+    around.templates.tables().for_each(|table| template(table, around));
     let Some(list) = root.entry("peer") else {
+        if root.entry("listen-range").is_some() {
+            return Some(BTreeMap::new());
+        }
         root.odd("peer", "there are no peers", "add a table [[peer]] with name, address and asn");
         return Some(BTreeMap::new());
     };
@@ -52,38 +65,58 @@ pub(super) fn read(root: &mut Table<'_>, around: &Around<'_>) -> Option<BTreeMap
 }
 
 /// Reads one peer to its end, whatever is wrong with it. `None` only after a mistake was noted.
-fn peer(mut table: Table<'_>, around: &Around<'_>, taken: &mut Taken) -> Option<PeerIntent> {
+fn peer<'a>(mut table: Table<'a>, around: &Around<'_, 'a>, taken: &mut Taken) -> Option<PeerIntent> {
     let node = around.node;
     let name = table.required("name", "\"tor-a\"", |value| unique_name(value, taken));
     let address = table.required("address", "\"10.203.30.1\"", |value| peer_address(value, node, taken));
-    let remote_asn = table.required("asn", "65001", asn);
+    around.templates.apply(&mut table);
+    let remote_asn = table.required("asn", "65001", peer_as);
     // What the rest is judged by when one of the three is wrong; no such peer leaves this function.
     let mut peer = PeerIntent::new(
         name.clone().unwrap_or_default(),
         address.unwrap_or(IpAddr::from([0; 4])),
-        remote_asn.unwrap_or_default(),
+        remote_asn.unwrap_or(PeerAs::External),
     );
+    dialling(&mut table, &mut peer, around, address);
     session(&mut table, &mut peer, around, address);
     routes(&mut table, &mut peer, around.policies);
     table.finish();
     (name.is_some() && address.is_some() && remote_asn.is_some()).then_some(peer)
 }
 
-/// Reads what makes the session.
-fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, address: Option<IpAddr>) {
+/// Reads a template by itself: whatever is wrong with it is wrong even if nobody uses it.
+fn template(mut table: Table<'_>, around: &Around<'_, '_>) {
+    table.optional("asn", peer_as);
+    let mut peer = PeerIntent::new(String::new(), IpAddr::from([0; 4]), PeerAs::External);
+    dialling(&mut table, &mut peer, around, None);
+    session(&mut table, &mut peer, around, None);
+    routes(&mut table, &mut peer, around.policies);
+    table.finish();
+}
+
+/// Reads how the peer is dialled, if it is.
+fn dialling(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_, '_>, address: Option<IpAddr>) {
     let node = around.node;
-    peer.description = table.optional("description", description);
-    peer.local_asn = table.optional("local-asn", asn);
-    peer.local_address = table.optional("local-address", |value| local_address(value, address));
     peer.passive = passive(table, address, node);
     set(&mut peer.port, table.optional("port", |value| port(value, address, peer.passive, node)));
     set(&mut peer.connect_retry, table.optional("connect-retry", |value| connect_retry(value, peer.passive)));
+}
+
+/// Reads what makes the session.
+pub(super) fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_, '_>, address: Option<IpAddr>) {
+    let node = around.node;
+    peer.description = table.optional("description", description);
+    peer.local_asn = table.optional("local-asn", asn);
+    let mode = table.optional("local-asn-mode", |value| local_asn_mode(value, peer.local_asn.is_some()));
+    set(&mut peer.local_asn_mode, mode);
+    set(&mut peer.allow_own_as, table.optional("allow-own-as", |value| value.number(0..=10)));
+    peer.local_address = table.optional("local-address", |value| local_address(value, address));
     set(&mut peer.hold_time, table.optional("hold-time", hold_time));
     peer.send_hold = PeerIntent::default_send_hold(peer.hold_time);
     set(&mut peer.send_hold, table.optional("send-hold-time", |value| send_hold(value, peer.hold_time)));
     set(&mut peer.families, table.optional("families", families));
     let ttl_security = table.entry("ttl-security");
-    let is_internal = Some(peer.asn) == peer.local_asn.or(node.asn);
+    let is_internal = peer.local_asn.or(node.asn).is_some_and(|ours| peer.asn.is_internal(ours));
     let multihop = table.optional("multihop", |value| multihop(value, ttl_security.as_ref(), is_internal));
     set(&mut peer.multihop, multihop);
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
@@ -91,16 +124,25 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>, ad
     let role = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
     set(&mut peer.graceful_restart, role);
     peer.fast_failover = table.optional("fast-failover", Value::flag);
-    peer.password = table.optional("password-file", |value| password::read(value, around.directory));
+    let password = table.entry("password-file");
+    let keys = table.optional("tcp-ao", |value| tcp_ao::keys(value, password.as_ref(), around.directory));
+    set(&mut peer.tcp_ao, keys);
+    peer.password = password.and_then(|value| password::read(&value, around.directory));
     set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
 }
 
 /// Reads what may come in and go out.
-fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, policies: &Policies<'_>) {
+pub(super) fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, policies: &Policies<'_>) {
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
     set(&mut peer.export, table.optional("export", |value| export(value, policies)));
     set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
     peer.max_prefixes = table.optional("max-prefixes", |value| value.number(1..=u32::MAX));
+    let limited = peer.max_prefixes.is_some();
+    peer.max_prefixes_warning =
+        table.optional("max-prefixes-warning", |value| of_limit(value, limited)?.number(1..=100));
+    let restart =
+        table.optional("max-prefixes-restart", |value| of_limit(value, limited)?.number(1..=u16::MAX));
+    peer.max_prefixes_restart = restart.map(|seconds| Duration::from_secs(seconds.into()));
     let import = &peer.import;
     let ipv4 = table.optional("max-length-ipv4", |value| max_length(value, Family::Ipv4, import));
     let ipv6 = table.optional("max-length-ipv6", |value| max_length(value, Family::Ipv6, import));
@@ -113,6 +155,30 @@ fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
     }
+}
+
+/// Reads which AS the peer may say it is.
+pub(super) fn peer_as(value: &Value<'_>) -> Option<PeerAs> {
+    let numeric = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    if value.is_number() || value.text().is_none_or(numeric) {
+        return asn(value).map(PeerAs::Is);
+    }
+    value.choice(&[("external", PeerAs::External), ("internal", PeerAs::Internal)])
+}
+
+fn local_asn_mode(value: &Value<'_>, masked: bool) -> Option<Shown> {
+    if !masked {
+        value.warn("has no effect without local-asn", "it says how much of both numbers the paths show");
+    }
+    value.choice(&local_as::MODES)
+}
+
+/// Returns a value that says more about the limit, if there is one.
+fn of_limit<'a, 'b>(value: &'b Value<'a>, limited: bool) -> Option<&'b Value<'a>> {
+    if !limited {
+        return value.refuse("says more about max-prefixes, which is missing", "add max-prefixes = 1000");
+    }
+    Some(value)
 }
 
 fn unique_name(value: &Value<'_>, taken: &mut Taken) -> Option<String> {

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use bgp::capability::{ExtendedNextHop, GracefulRestart, LongLived};
 use bgp::fsm::{ConnId, Peer, PeerSettings};
 use bgp::wire::{Disposition, Offence};
-use bgp::{Capability, Family, FamilySet, Negotiated, NextHop};
+use bgp::{Asn, Capability, Family, FamilySet, Negotiated, NextHop};
 use rib::{NextHopSelf, PeerInfo, RibSettings};
 
 use super::graceful::{Absence, Grace, Terms};
+use super::limits::Excess;
 use crate::addresses::LocalEnd;
 use crate::drain::Stage;
 use crate::intent::{Export, Import, Intent, PeerIntent, RestartRole};
-use crate::transport::Endpoint;
+use crate::transport::{Endpoint, Signing};
 
 /// A configured peer.
 pub(super) struct Peering {
@@ -28,6 +29,11 @@ pub(super) struct Peering {
     pub(super) last_absence: Option<Absence>,
     /// How often it came back while its routes were kept.
     pub(super) restarts: u64,
+    /// The AS its OPEN named last.
+    pub(super) learned_asn: Option<Asn>,
+    /// Families with nearly as many prefixes as allowed, and what follows once there were more.
+    pub(super) near_limit: FamilySet,
+    pub(super) excess: Option<Excess>,
     /// Whether an operator holds the peer down, beyond what the intent says.
     pub(super) held_down: bool,
     /// How far the peer is drained.
@@ -64,6 +70,9 @@ impl Peering {
             grace: None,
             last_absence: None,
             restarts: 0,
+            learned_asn: None,
+            near_limit: FamilySet::NONE,
+            excess: None,
             held_down: false,
             drained: None,
             treated_as_withdraw: 0,
@@ -74,6 +83,12 @@ impl Peering {
 
     pub(super) fn name(&self) -> String {
         self.intent.name.clone()
+    }
+
+    /// Returns the peer's AS, towards which we are `local`, if its OPEN or the file says it.
+    pub(super) fn asn(&self, local: Asn) -> Option<Asn> {
+        let learned = self.learned_asn.filter(|&asn| self.intent.asn.admits(asn, local));
+        learned.or(self.intent.asn.known(local))
     }
 
     /// Tells whether there should be a session.
@@ -107,6 +122,8 @@ impl Peering {
         let connection = self.machine.session().map(|session| session.connection);
         let end = connection.and_then(|conn| self.ends.get(&conn)).copied().unwrap_or_default();
         let role = node.restart_role(&self.intent);
+        self.learned_asn = Some(negotiated.peer_asn);
+        self.near_limit = FamilySet::NONE;
         self.session = Some(Session {
             end,
             end_of_rib_received: FamilySet::NONE,
@@ -116,6 +133,7 @@ impl Peering {
         PeerInfo {
             asn: negotiated.peer_asn,
             local_asn: negotiated.local_asn,
+            own_as: node.own_as(&self.intent),
             bgp_id: negotiated.peer_id,
             address: self.intent.address,
             interface: None,
@@ -229,7 +247,7 @@ impl Intent {
             local: peer.local_address,
             send_ttl: self.ttl(peer),
             minimum_ttl: peer.min_ttl().unwrap_or(0),
-            password: peer.password.clone(),
+            signing: Signing::of(peer),
         }
     }
 }

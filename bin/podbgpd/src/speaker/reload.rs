@@ -1,7 +1,5 @@
 //! From one intent to the next, and what operators ask of single peers.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use bgp::Message;
@@ -14,7 +12,7 @@ use rib::PeerId;
 use super::peering::{self, Peering};
 use super::{Output, Speaker};
 use crate::drain::Stage;
-use crate::intent::{Change, Effect, Intent, PeerIntent, Secret, reconcile};
+use crate::intent::{Change, Effect, Intent, PeerIntent, reconcile};
 
 impl Speaker {
     /// Goes over to another intent by the least change, and returns the changes made.
@@ -27,6 +25,8 @@ impl Speaker {
         now: Instant,
         out: &mut Vec<Output>,
     ) -> Result<Vec<Change>, Vec<Change>> {
+        let mut intent = intent;
+        self.keep_members(&mut intent);
         let changes = reconcile(&self.intent, &intent);
         if changes.iter().any(|change| change.effect() == Effect::Restart) {
             return Err(changes.into_iter().filter(|change| change.effect() == Effect::Restart).collect());
@@ -35,25 +35,8 @@ impl Speaker {
         for change in &changes {
             self.change(change, now, out);
         }
-        self.follow_passwords(&before, out);
+        self.sign_anew(&before, out);
         Ok(changes)
-    }
-
-    /// Has segments signed as the intent says, where it says other than before.
-    fn follow_passwords(&self, before: &Intent, out: &mut Vec<Output>) {
-        let passwords = |intent: &Intent| -> BTreeMap<IpAddr, Secret> {
-            let peers = intent.peers.values();
-            peers.filter_map(|peer| Some((peer.address, peer.password.clone()?))).collect()
-        };
-        let (before, wanted) = (passwords(before), passwords(&self.intent));
-        for address in before.keys().filter(|address| !wanted.contains_key(address)) {
-            out.push(Output::Password(*address, None));
-        }
-        for (address, password) in wanted {
-            if before.get(&address) != Some(&password) {
-                out.push(Output::Password(address, Some(password)));
-            }
-        }
     }
 
     fn change(&mut self, change: &Change, now: Instant, out: &mut Vec<Output>) {
@@ -75,6 +58,8 @@ impl Speaker {
             // The sockets are not ours, and the new value of a setting is in the intent.
             Change::Bfd { .. }
             | Change::Listen { .. }
+            // Its peers have changes of their own.
+            | Change::Range { .. }
             | Change::Metrics(_)
             | Change::Setting(_)
             | Change::Restart(_) => {}
@@ -95,7 +80,7 @@ impl Speaker {
         }
     }
 
-    fn remove_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn remove_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
         let Some(id) = self.by_name.remove(name) else { return };
         self.peer_event(id, Event::Stop { reason: StopReason::Deconfigured }, now, out);
         self.forget_kept(id, now, out);
@@ -137,17 +122,19 @@ impl Speaker {
         let Some(peering) = self.peerings.get_mut(&id) else { return };
         let mut actions = Vec::new();
         peering.machine.configure(peering::settings(&intent, &self.intent, standing), now, &mut actions);
-        peering.intent = intent;
+        let before = std::mem::replace(&mut peering.intent, intent);
         self.rib.set_policy(
             id,
             peering::import(&peering.intent).into(),
             peering::export(&peering.intent).into(),
         );
         self.rib.set_graceful_shutdown(id, peering.intent.graceful_shutdown);
+        self.rib.allow_own_as(id, peering.intent.allow_own_as);
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
         for action in actions {
             self.act(id, action, now, out);
         }
+        self.limit_changed(id, &before, now, out);
     }
 
     /// Has the next OPEN to each peer say how we stand with restarts now.

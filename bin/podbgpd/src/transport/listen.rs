@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use super::{SocketEvent, dial, sockopt};
-use crate::intent::Secret;
+use super::{Signing, SocketEvent, dial, signing};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -22,8 +22,8 @@ const BACKLOG: i32 = 128;
 pub struct Listeners {
     events: mpsc::Sender<SocketEvent>,
     open: BTreeMap<SocketAddr, Listener>,
-    /// The keys of peers, for the sockets to come.
-    passwords: BTreeMap<IpAddr, Secret>,
+    /// What signs the segments of peers, for the sockets to come.
+    signings: BTreeMap<IpNet, Signing>,
 }
 
 struct Listener {
@@ -44,7 +44,7 @@ impl Listeners {
     /// Makes a set that listens nowhere yet.
     #[must_use]
     pub fn new(events: mpsc::Sender<SocketEvent>) -> Self {
-        Self { events, open: BTreeMap::new(), passwords: BTreeMap::new() }
+        Self { events, open: BTreeMap::new(), signings: BTreeMap::new() }
     }
 
     /// Listens on exactly these addresses; those that stay are not touched.
@@ -66,23 +66,23 @@ impl Listeners {
         result
     }
 
-    /// Sets or takes away the key of connections from an address to come.
+    /// Sets or takes away what signs connections from a prefix to come, and returns what did before.
     ///
     /// # Errors
     /// The first of what the kernel says.
-    pub fn set_password(&mut self, peer: IpAddr, password: Option<&Secret>) -> io::Result<()> {
-        match password {
-            Some(password) => drop(self.passwords.insert(peer, password.clone())),
-            None => drop(self.passwords.remove(&peer)),
-        }
+    pub fn sign(&mut self, of: IpNet, wanted: Option<&Signing>) -> (Option<Signing>, io::Result<()>) {
+        let before = match wanted {
+            Some(wanted) => self.signings.insert(of, wanted.clone()),
+            None => self.signings.remove(&of),
+        };
         let mut result = Ok(());
         for (address, listener) in &self.open {
-            if address.is_ipv4() == peer.is_ipv4() {
-                let set = sockopt::set_md5_key(&listener.socket, peer, password.map(Secret::reveal));
-                result = result.and(set);
+            if address.is_ipv4() == of.addr().is_ipv4() {
+                let changed = signing::change(&listener.socket, of, before.as_ref(), wanted);
+                result = result.and(changed);
             }
         }
-        result
+        (before, result)
     }
 
     fn start(&self, address: SocketAddr) -> io::Result<Listener> {
@@ -99,9 +99,14 @@ impl Listeners {
         dial::mark_as_routing(&socket, address)?;
         socket.bind(&address.into())?;
         // Before the first connection can come in: it would be let in unsigned.
-        for (&peer, password) in self.passwords.iter().filter(|(peer, _)| peer.is_ipv4() == address.is_ipv4())
-        {
-            sockopt::set_md5_key(&socket, peer, Some(password.reveal()))?;
+        for (&of, signing) in self.signings.iter().filter(|(of, _)| of.addr().is_ipv4() == address.is_ipv4()) {
+            match signing::change(&socket, of, None, Some(signing)) {
+                // Connections are looked at once more when they are there, and nobody else need suffer.
+                Err(error) if matches!(signing, Signing::Ao(_)) => {
+                    warn!(target: "session", %address, peer = %of, %error, "cannot set the TCP-AO keys; sessions with this peer will not come up");
+                }
+                result => result?,
+            }
         }
         socket.listen(BACKLOG)?;
         let second = socket.try_clone()?;

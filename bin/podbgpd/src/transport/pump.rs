@@ -13,7 +13,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Key, Overrun, SocketEvent, sockopt};
+use super::{Key, Overrun, Signing, SocketEvent, signing};
 
 /// How much is read at once: a few dozen full UPDATEs.
 const READ: usize = 64 * 1024;
@@ -59,8 +59,8 @@ impl Connection {
         self.peer
     }
 
-    pub(super) fn rekey(&self, key: Option<&[u8]>) -> io::Result<()> {
-        sockopt::set_md5_key(&self.socket, self.peer, key)
+    pub(super) fn rekey(&self, before: Option<&Signing>, wanted: Option<&Signing>) -> io::Result<()> {
+        signing::change(&self.socket, self.peer.into(), before, wanted)
     }
 
     /// Lets go at once, whatever is queued.
