@@ -3,7 +3,7 @@
 //! The surprise is that both of our AS numbers count as ours when a session goes by a second one: a path that has
 //! been through either has been here.
 
-use bgp::{Asn, AsPath, PathAttributes};
+use bgp::{AsPath, Asn, PathAttributes};
 
 use crate::peer::PeerInfo;
 

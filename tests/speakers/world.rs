@@ -404,8 +404,8 @@ impl World {
                         self.send(to, Parcel::Closed(other));
                     }
                 }
-                Output::Password(address, password) => {
-                    self.node(number).passwords.push((address, password.is_some()));
+                Output::Sign(of, signing) => {
+                    self.node(number).passwords.push((of.addr(), signing.is_some()));
                 }
                 Output::Notice(notice) => self.node(number).notices.push(notice),
                 Output::Bfd(sessions) => {

@@ -30,7 +30,6 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-
 pub(crate) use dial::mark_as_routing;
 pub use listen::Listeners;
 use pump::Connection;

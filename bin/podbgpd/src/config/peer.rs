@@ -103,7 +103,12 @@ fn dialling(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_, '_
 }
 
 /// Reads what makes the session.
-pub(super) fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_, '_>, address: Option<IpAddr>) {
+pub(super) fn session(
+    table: &mut Table<'_>,
+    peer: &mut PeerIntent,
+    around: &Around<'_, '_>,
+    address: Option<IpAddr>,
+) {
     let node = around.node;
     peer.description = table.optional("description", description);
     peer.local_asn = table.optional("local-asn", asn);

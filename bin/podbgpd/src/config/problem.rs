@@ -1,7 +1,7 @@
 //! Mistakes, and how they are shown.
 
-use std::collections::BTreeSet;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 

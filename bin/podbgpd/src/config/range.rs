@@ -51,7 +51,8 @@ fn range<'a>(
     // Stands for the addresses of the range where a rule asks for the family.
     let address = prefix.map(|prefix| prefix.network());
     let nobody = IpAddr::from([0; 4]);
-    let mut peer = PeerIntent::new(name.to_owned(), address.unwrap_or(nobody), asn.unwrap_or(PeerAs::External));
+    let mut peer =
+        PeerIntent::new(name.to_owned(), address.unwrap_or(nobody), asn.unwrap_or(PeerAs::External));
     peer.passive = true;
     peer::session(&mut table, &mut peer, around, address);
     peer::routes(&mut table, &mut peer, around.policies);

@@ -9,11 +9,7 @@ use super::reader::Value;
 use crate::intent::{AoAlgorithm, AoKey};
 
 /// Reads the list of keys, the one that signs first.
-pub(super) fn keys(
-    value: &Value<'_>,
-    password: Option<&Value<'_>>,
-    directory: &Path,
-) -> Option<Vec<AoKey>> {
+pub(super) fn keys(value: &Value<'_>, password: Option<&Value<'_>>, directory: &Path) -> Option<Vec<AoKey>> {
     if let Some(other) = password {
         return value.refuse_beside(
             "does not go with password-file: a segment is signed in one way",
@@ -24,7 +20,8 @@ pub(super) fn keys(
     }
     let items = value.items()?;
     if items.is_empty() {
-        return value.refuse("is empty", "write tcp-ao = [{ id = 1, file = \"tor-a.key\" }], or leave it out");
+        return value
+            .refuse("is empty", "write tcp-ao = [{ id = 1, file = \"tor-a.key\" }], or leave it out");
     }
     let mut taken = BTreeMap::new();
     items.iter().map(|item| key(item, &mut taken, directory)).collect()

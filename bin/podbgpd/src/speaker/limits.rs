@@ -54,7 +54,8 @@ impl Speaker {
 
     /// Lets the peers come back whose time away is over.
     pub(super) fn end_excesses(&mut self, now: Instant, out: &mut Vec<Output>) {
-        let over = |peering: &Peering| peering.excess.and_then(|excess| excess.until).is_some_and(|end| end <= now);
+        let over =
+            |peering: &Peering| peering.excess.and_then(|excess| excess.until).is_some_and(|end| end <= now);
         let back = self.peerings.iter().filter(|(_, peering)| over(peering)).map(|(&id, _)| id);
         for id in back.collect::<Vec<_>>() {
             if let Some(peering) = self.peerings.get_mut(&id) {
@@ -72,8 +73,16 @@ impl Speaker {
     }
 
     /// Lets a peer come back whose limit is another now.
-    pub(super) fn limit_changed(&mut self, id: PeerId, before: &PeerIntent, now: Instant, out: &mut Vec<Output>) {
-        let Some(peering) = self.peerings.get_mut(&id).filter(|peering| peering.excess.is_some()) else { return };
+    pub(super) fn limit_changed(
+        &mut self,
+        id: PeerId,
+        before: &PeerIntent,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(peering) = self.peerings.get_mut(&id).filter(|peering| peering.excess.is_some()) else {
+            return;
+        };
         if peering.intent.max_prefixes != before.max_prefixes && peering.is_wanted() {
             self.peer_event(id, Event::Start, now, out);
         } else if peering.intent.max_prefixes_restart != before.max_prefixes_restart {

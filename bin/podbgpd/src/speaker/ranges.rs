@@ -44,7 +44,9 @@ impl Speaker {
     pub(super) fn recall(&mut self, names: &[String], now: Instant, out: &mut Vec<Output>) {
         for name in names {
             let Some((range, address)) = name.split_once('/') else { continue };
-            let (Some(range), Ok(address)) = (self.intent.ranges.get(range), address.parse()) else { continue };
+            let (Some(range), Ok(address)) = (self.intent.ranges.get(range), address.parse()) else {
+                continue;
+            };
             let is_new = !self.by_address.contains_key(&address);
             let has_room = self.members(&range.name).count() < range.limit as usize;
             if is_new && has_room && range.covers(address) {
@@ -55,6 +57,7 @@ impl Speaker {
 
     /// Keeps the peers of ranges in an intent that was made without knowing them.
     pub(super) fn keep_members(&self, intent: &mut Intent) {
+        intent.peers.retain(|_, peer| peer.range.is_none());
         let members = self.intent.peers.values().filter(|peer| peer.range.is_some());
         let listed = |address| intent.peers.values().any(|peer| peer.address == address);
         let kept = members.filter(|peer| !listed(peer.address)).filter_map(|peer| {
@@ -68,9 +71,10 @@ impl Speaker {
 
     /// Forgets the peers of ranges of which nothing is left.
     pub(super) fn forget_members(&mut self, now: Instant, out: &mut Vec<Output>) {
-        let gone = self.peerings.values().filter(|peering| {
-            self.forgotten_at(peering).is_some_and(|forgotten| forgotten <= now)
-        });
+        let gone = self
+            .peerings
+            .values()
+            .filter(|peering| self.forgotten_at(peering).is_some_and(|forgotten| forgotten <= now));
         for name in gone.map(Peering::name).collect::<Vec<_>>() {
             self.remove_peer(&name, now, out);
             if let Some(peer) = self.intent.peers.remove(&name) {

@@ -99,7 +99,8 @@ impl Listeners {
         dial::mark_as_routing(&socket, address)?;
         socket.bind(&address.into())?;
         // Before the first connection can come in: it would be let in unsigned.
-        for (&of, signing) in self.signings.iter().filter(|(of, _)| of.addr().is_ipv4() == address.is_ipv4()) {
+        for (&of, signing) in self.signings.iter().filter(|(of, _)| of.addr().is_ipv4() == address.is_ipv4())
+        {
             match signing::change(&socket, of, None, Some(signing)) {
                 // Connections are looked at once more when they are there, and nobody else need suffer.
                 Err(error) if matches!(signing, Signing::Ao(_)) => {

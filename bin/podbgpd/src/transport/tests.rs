@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
+use crate::intent::Secret;
 
 /// Enough for anything on a loopback interface of a busy machine.
 const SOON: Duration = Duration::from_secs(10);
@@ -31,6 +32,11 @@ impl Side {
     fn reporting_at_most(waiting: usize) -> Self {
         let (sender, events) = mpsc::channel(waiting);
         Self { transport: Transport::new(sender.clone()), listeners: Listeners::new(sender), events }
+    }
+
+    fn sign(&mut self, peer: SocketAddr, key: Option<Secret>) {
+        let (_, result) = self.listeners.sign(peer.ip().into(), key.map(Signing::Md5).as_ref());
+        result.unwrap();
     }
 
     async fn next(&mut self) -> SocketEvent {
@@ -72,11 +78,11 @@ fn free() -> SocketAddr {
 }
 
 fn endpoint(remote: SocketAddr) -> Endpoint {
-    Endpoint { remote, local: None, send_ttl: 64, minimum_ttl: 0, password: None }
+    Endpoint { remote, local: None, send_ttl: 64, minimum_ttl: 0, signing: None }
 }
 
 fn signed(remote: SocketAddr, key: &Secret) -> Endpoint {
-    Endpoint { password: Some(key.clone()), ..endpoint(remote) }
+    Endpoint { signing: Some(Signing::Md5(key.clone())), ..endpoint(remote) }
 }
 
 fn secret(text: &str) -> Secret {
@@ -140,7 +146,7 @@ async fn equal_keys_connect_and_can_be_changed_on_the_way() {
     let (mut side, address) = (Side::new(), free());
     let (first, second) = (secret("first"), secret("second"));
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip(), Some(&first)).unwrap();
+    side.sign(address, Some(first.clone()));
     side.connect(signed(address, &first), &signed(address, &first)).await;
 
     side.transport.rekey(address.ip(), Some(&second)).unwrap();
@@ -156,7 +162,7 @@ async fn equal_keys_connect_and_can_be_changed_on_the_way() {
 async fn unequal_keys_do_not_connect() {
     let (mut side, address) = (Side::new(), free());
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip(), Some(&secret("right"))).unwrap();
+    side.sign(address, Some(secret("right")));
     side.transport.connect(DIALLED, signed(address, &secret("wrong")));
     assert!(side.hears_nothing().await);
 }
@@ -164,7 +170,7 @@ async fn unequal_keys_do_not_connect() {
 #[tokio::test]
 async fn a_socket_that_listens_later_knows_the_keys() {
     let (mut side, address) = (Side::new(), free());
-    side.listeners.set_password(address.ip(), Some(&secret("right"))).unwrap();
+    side.sign(address, Some(secret("right")));
     side.listeners.listen(&[address].into()).unwrap();
     side.transport.connect(DIALLED, endpoint(address));
     assert!(side.hears_nothing().await, "it let in who did not sign");
@@ -173,9 +179,9 @@ async fn a_socket_that_listens_later_knows_the_keys() {
 #[tokio::test]
 async fn a_key_taken_away_is_not_asked_for() {
     let (mut side, address) = (Side::new(), free());
-    side.listeners.set_password(address.ip(), Some(&secret("old"))).unwrap();
+    side.sign(address, Some(secret("old")));
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip(), None).unwrap();
+    side.sign(address, None);
     side.connect(endpoint(address), &endpoint(address)).await;
 }
 

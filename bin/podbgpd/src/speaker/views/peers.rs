@@ -148,7 +148,9 @@ fn timers(peering: &Peering, now: Instant) -> TimersView {
     let machine = &peering.machine;
     let hold_time = machine.session().map(|session| session.negotiated.hold_time);
     let kept_away = peering.excess.and_then(|excess| excess.until);
-    let retry = kept_away.or_else(|| machine.deadline(Timer::IdleHold)).or_else(|| machine.deadline(Timer::ConnectRetry));
+    let retry = kept_away
+        .or_else(|| machine.deadline(Timer::IdleHold))
+        .or_else(|| machine.deadline(Timer::ConnectRetry));
     TimersView {
         hold_time_configured_seconds: peering.intent.hold_time.seconds().into(),
         hold_time_seconds: hold_time.map(|time| time.seconds().into()),
