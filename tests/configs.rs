@@ -150,7 +150,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("node.name", "name = \"node-a\"", "name = \"node-b\""),
     ("node.asn", "asn = 64512", "asn = 64513"),
     ("node.router-id", "router-id = \"10.203.30.40\"", "router-id = \"10.203.30.41\""),
-    ("node.listen", "listen = [\"0.0.0.0:179\"]", "listen = [\"[::]:179\"]"),
+    ("node.listen", "listen = [\"0.0.0.0:179\"]", "listen = [\"0.0.0.0:1179\"]"),
     ("node.blocks", "blocks = [\"10.20.30.64/26\"]", "blocks = []"),
     ("fib.install", "install = true", "install = false"),
     ("fib.protocol", "protocol = 179", "protocol = 180"),

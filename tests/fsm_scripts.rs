@@ -128,7 +128,7 @@ fn stop_reason(name: &str, message: &str) -> anyhow::Result<StopReason> {
         "admin-reset" => StopReason::AdminReset { message },
         "deconfigured" => StopReason::Deconfigured,
         "configuration-change" => StopReason::OtherConfigurationChange,
-        "max-prefixes" => StopReason::MaxPrefixes,
+        "max-prefixes" => StopReason::MaxPrefixes { family: bgp::Family::Ipv4, limit: 1000 },
         "bfd-down" => StopReason::BfdDown,
         "interface-down" => StopReason::InterfaceDown(message),
         "address-gone" => StopReason::AddressGone(message.parse()?),

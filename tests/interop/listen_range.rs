@@ -37,12 +37,15 @@ pub(crate) fn a_full_range_takes_nobody_else(kind: Kind) {
     let _first = session().start(kind, &rack);
     daemon.await_established(PEER);
     let _second = Session::new(1).start(kind, &rack);
-    throughout(Duration::from_secs(5), "one peer and no more", || {
+    eventually(SOON, "the refusal", || {
+        ensure!(daemon.log().contains("the range is full"), "nobody was refused");
+        Ok(())
+    });
+    throughout(Duration::from_secs(2), "one peer and no more", || {
         let peers = daemon.peers()?;
         ensure!(peers.len() == 1 && peers[0].state == PeerState::Established, "{peers:?}");
         Ok(())
     });
-    assert!(daemon.log().contains("the range is full"));
 }
 
 pub(crate) fn the_peers_of_a_range_sign(kind: Kind) {

@@ -43,7 +43,6 @@ use convergence::Convergence;
 pub use convergence::{Ending, Past};
 use drain::Drains;
 use failover::{Ground, Losses};
-use limits::Excess;
 use peering::Peering;
 pub use record::Stocktaking;
 use record::{Comparison, RollCall};
@@ -395,22 +394,6 @@ impl Speaker {
         self.peerings.iter().filter(|(_, peering)| due(peering)).map(|(&id, _)| id).collect()
     }
 
-    fn accepted(&mut self, from: IpAddr, end: LocalEnd, now: Instant, out: &mut Vec<Output>) {
-        let Some(peer) = self.peer_at(from, now, out) else {
-            out.push(Output::Refuse);
-            return;
-        };
-        let before = out.len();
-        self.peer_event(peer, Event::Incoming, now, out);
-        for output in &out[before..] {
-            if let Output::Accept((_, conn), _) = output
-                && let Some(peering) = self.peerings.get_mut(&peer)
-            {
-                peering.ends.insert(*conn, end);
-            }
-        }
-    }
-
     fn kernel_event(&mut self, event: fib::Event) {
         match event {
             fib::Event::Resolved(resolved) => {
@@ -443,10 +426,7 @@ impl Speaker {
         }
         self.actions = actions;
         if over_limit {
-            self.peer_event(id, Event::Stop { reason: StopReason::MaxPrefixes }, now, out);
-            if let Some(peering) = self.peerings.get_mut(&id) {
-                peering.excess = Some(Excess::of(&peering.intent, now));
-            }
+            self.keep_away(id, now, out);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bgp::Family;
-use bgp::fsm::Event;
+use bgp::fsm::{Event, StopReason};
 use rib::PeerId;
 
 use super::peering::Peering;
@@ -19,7 +19,7 @@ pub(super) struct Excess {
 
 impl Excess {
     /// Begins to keep a peer away.
-    pub(super) fn of(peer: &PeerIntent, now: Instant) -> Self {
+    fn of(peer: &PeerIntent, now: Instant) -> Self {
         Self { until: peer.max_prefixes_restart.map(|time| now + time) }
     }
 }
@@ -49,6 +49,20 @@ impl Speaker {
                 let peer = peering.name();
                 out.push(Output::Notice(Notice::NearMaxPrefixes { peer, family, prefixes, limit }));
             }
+        }
+    }
+
+    /// Ends the session of a peer that announced too much.
+    pub(super) fn keep_away(&mut self, id: PeerId, now: Instant, out: &mut Vec<Output>) {
+        let Some(peering) = self.peerings.get(&id) else { return };
+        let limit = peering.intent.max_prefixes.unwrap_or_default();
+        let exceeds =
+            |family: &Family| self.rib.counts(id, *family).is_some_and(|counts| counts.received() > limit);
+        // One of them does, or we would not be here.
+        let family = Family::ALL.into_iter().find(exceeds).unwrap_or(Family::Ipv4);
+        self.peer_event(id, Event::Stop { reason: StopReason::MaxPrefixes { family, limit } }, now, out);
+        if let Some(peering) = self.peerings.get_mut(&id) {
+            peering.excess = Some(Excess::of(&peering.intent, now));
         }
     }
 

@@ -6,11 +6,12 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use bgp::fsm::State;
+use bgp::fsm::{Event, State};
 use rib::PeerId;
 
 use super::peering::Peering;
 use super::{Notice, Output, Speaker};
+use crate::addresses::LocalEnd;
 use crate::intent::{Intent, ListenRange, PeerIntent, range};
 
 impl Speaker {
@@ -20,24 +21,35 @@ impl Speaker {
         self.by_address.contains_key(&address) || self.range_of(address).is_some()
     }
 
+    /// Decides about somebody who connected.
+    pub(super) fn accepted(&mut self, from: IpAddr, end: LocalEnd, now: Instant, out: &mut Vec<Output>) {
+        let peer = match self.peer_at(from, now, out) {
+            Ok(peer) => peer,
+            Err(why) => return out.extend([Output::Refuse, Output::Notice(why)]),
+        };
+        let before = out.len();
+        self.peer_event(peer, Event::Incoming, now, out);
+        for output in &out[before..] {
+            if let Output::Accept((_, conn), _) = output
+                && let Some(peering) = self.peerings.get_mut(&peer)
+            {
+                peering.ends.insert(*conn, end);
+            }
+        }
+    }
+
     /// Finds the peer at an address; somebody in a range that has room becomes one.
-    pub(super) fn peer_at(&mut self, from: IpAddr, now: Instant, out: &mut Vec<Output>) -> Option<PeerId> {
+    fn peer_at(&mut self, from: IpAddr, now: Instant, out: &mut Vec<Output>) -> Result<PeerId, Notice> {
         let address = from.to_canonical();
         if let Some(&peer) = self.by_address.get(&address) {
-            return Some(peer);
+            return Ok(peer);
         }
-        let Some(range) = self.range_of(address) else {
-            out.push(Output::Notice(Notice::Stranger(from)));
-            return None;
-        };
+        let range = self.range_of(address).ok_or(Notice::Stranger(from))?;
         if self.members(&range.name).count() >= range.limit as usize {
-            let (range, limit) = (range.name.clone(), range.limit);
-            out.push(Output::Notice(Notice::RangeFull { range, limit, from }));
-            return None;
+            return Err(Notice::RangeFull { range: range.name.clone(), limit: range.limit, from });
         }
         let peer = range.peer_at(address);
-        self.join(peer, now, out);
-        self.by_address.get(&address).copied()
+        Ok(self.join(peer, now, out))
     }
 
     /// Makes peers again of those that a range had before our restart: they are waited for like any other.
@@ -110,8 +122,8 @@ impl Speaker {
         self.peerings.values().filter(move |peering| peering.intent.range.as_deref() == Some(range))
     }
 
-    fn join(&mut self, peer: PeerIntent, now: Instant, out: &mut Vec<Output>) {
+    fn join(&mut self, peer: PeerIntent, now: Instant, out: &mut Vec<Output>) -> PeerId {
         self.intent.peers.insert(peer.name.clone(), peer.clone());
-        self.add_peer(peer, now, out);
+        self.add_peer(peer, now, out)
     }
 }

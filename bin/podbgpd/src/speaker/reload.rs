@@ -66,7 +66,7 @@ impl Speaker {
         }
     }
 
-    pub(super) fn add_peer(&mut self, intent: PeerIntent, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn add_peer(&mut self, intent: PeerIntent, now: Instant, out: &mut Vec<Output>) -> PeerId {
         let id = PeerId(self.next_id);
         self.next_id += 1;
         self.by_name.insert(intent.name.clone(), id);
@@ -78,6 +78,7 @@ impl Speaker {
         if wanted {
             self.peer_event(id, Event::Start, now, out);
         }
+        id
     }
 
     pub(super) fn remove_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
