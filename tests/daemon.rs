@@ -2,6 +2,8 @@
 
 #[path = "daemon/collision.rs"]
 mod collision;
+#[path = "daemon/drain.rs"]
+mod drain;
 #[path = "daemon/failover.rs"]
 mod failover;
 #[path = "daemon/full_table.rs"]

@@ -17,6 +17,12 @@
 //! once [`Command::Converged`] is told. At the end routes stay. A run with another protocol number or table
 //! does not know the routes of this one.
 //!
+//! **Many routes, few ways out.** Routes that want the same next hops hang on one nexthop group of the kernel
+//! ([`NextHopGroups`] says from how many on), so that the loss of a next hop is one message: the deletion of its
+//! object, which shrinks every group of it. [`FibHandle::lose`] does that ahead of all waiting commands, and what
+//! is wanted later finds the kernel right already. A next hop also drops out of all wishes while its interface is
+//! down or the kernel refuses its object. It drops out only where something is left; a route's only next hop stays.
+//!
 //! **Truth.** "Installed" is what the kernel confirmed by an answer, a notification or a dump.
 //!
 //! Map: [`FibRoute`] and its parts are the vocabulary; [`Table`] decides; [`spawn`] starts the thread that

@@ -137,6 +137,8 @@ fn set_table(message: &mut RouteMessage, table: u32) {
 /// The parts by which the kernel finds a route, and our protocol number, so that it finds only ours.
 fn key(prefix: IpNet, settings: &FibSettings, metric: u32) -> RouteMessage {
     let mut message = RouteMessage::default();
+    // The longest has destination, metric, table, gateway and interface.
+    message.attributes.reserve_exact(5);
     message.header.address_family = family(prefix.addr());
     message.header.destination_prefix_length = prefix.prefix_len();
     message.header.protocol = RouteProtocol::from(settings.protocol);

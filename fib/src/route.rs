@@ -68,8 +68,14 @@ pub enum NextHopGroups {
 
 impl NextHopGroups {
     /// How many routes sharing a set of next hops make a group of it.
+    ///
+    /// Measured on Linux 6.18 with two cores, from the word to the kernel's last answer: the loss of a next hop
+    /// takes 0.1 ms with a group, for 4 routes as for 1,000; without, it takes 0.09 ms for 16 routes, 0.13 ms
+    /// for 32, 0.22 ms for 64 and 2.9 ms for 1,000. Installing 8 routes takes as long either way, and 1,000
+    /// take 2.7 ms with a group and 4.5 ms without. So up to here a group gains nothing that could be noticed,
+    /// and routes that name their next hops are the sturdier ones.
     pub const MANY: u32 = 32;
-    /// Below how many they name their next hops again.
+    /// Below how many they name their next hops again; far enough below that a table at rest does not waver.
     pub const FEW: u32 = 8;
 }
 

@@ -4,10 +4,15 @@
 //! writes, tell it how they went. The one surprise: a notification may be older than our last write. What it
 //! claims is believed all the same; the write that follows is harmless, because [`Action::Add`] never
 //! replaces and [`Action::Replace`] never makes a route.
+//!
+//! Map: `targets` holds what is asked for, and what is left of it while next hops are out of use (`outages`);
+//! `groups` is what the kernel has for routes to hang on; `grouping` decides which hang on what; `ledger` keeps
+//! the counters and the queue; `troubles` are the refused.
 
 mod entries;
 mod grouping;
 mod groups;
+mod ledger;
 mod outages;
 mod targets;
 mod troubles;
@@ -346,14 +351,13 @@ impl Table {
             Action::Delete => TargetId::NONE,
             Action::DeleteStray { .. } => return,
         };
-        if self.entries.find(op.prefix).is_some_and(|entry| entry.drifted) {
-            self.stats.repairs += 1;
-        }
         self.troubles.clear(op.prefix);
+        let mut repaired = false;
         self.edit(op.prefix, |entry| {
-            entry.drifted = false;
+            repaired = std::mem::take(&mut entry.drifted);
             std::mem::replace(&mut entry.installed, installed)
         });
+        self.stats.repairs += u64::from(repaired);
     }
 
     fn refused(&mut self, op: &RouteOp, error: WriteError, now: Instant) {
@@ -426,91 +430,6 @@ impl Table {
     fn retry(&mut self, prefix: IpNet) {
         self.troubles.release(prefix);
         self.enqueue(prefix);
-    }
-
-    /// Changes an entry; `change` returns the target it let go of. Keeps counters, queue and pool right.
-    fn edit(&mut self, prefix: IpNet, change: impl FnOnce(&mut Entry) -> TargetId) {
-        let entry = self.entries.find_or_insert(prefix);
-        let before = *entry;
-        let released = change(entry);
-        if entry.wanted != before.wanted {
-            self.regroup |= self.targets.wanted(entry.wanted) | self.targets.unwanted(before.wanted);
-        }
-        if entry.wanted != entry.installed
-            && let Some(wanted) = self.targets.target(entry.wanted)
-            && let Some(installed) = self.targets.target(entry.installed)
-            && wanted.is_met_by(installed)
-        {
-            // Two spellings of one route: remember the one that was asked for.
-            let spelling = self.targets.hold(entry.wanted);
-            self.targets.release(std::mem::replace(&mut entry.installed, spelling));
-        }
-        self.let_go(released);
-        self.recount(prefix, before);
-    }
-
-    /// Counts an entry anew and sees to it that what is to be done about it is done.
-    fn recount(&mut self, prefix: IpNet, before: Entry) {
-        let Some(after) = self.entries.find(prefix) else { return };
-        let right = self.is_right(after);
-        let unfinished = self.is_unfinished(after, right);
-        let adjust = |count: &mut usize, was: bool, is: bool| match (was, is) {
-            (false, true) => *count += 1,
-            (true, false) => *count -= 1,
-            _ => {}
-        };
-        adjust(&mut self.stats.desired, before.is_wanted(), after.is_wanted());
-        adjust(&mut self.stats.installed, before.right, right);
-        adjust(&mut self.stats.leftovers, before.is_leftover(), after.is_leftover());
-        adjust(&mut self.stats.dirty, before.unfinished, unfinished);
-        if let Some(entry) = self.entries.find_mut(prefix) {
-            (entry.right, entry.unfinished) = (right, unfinished);
-        }
-        if right {
-            self.troubles.clear(prefix);
-        } else if unfinished {
-            self.enqueue(prefix);
-        } else {
-            self.forget_blank(prefix, after);
-        }
-    }
-
-    fn is_right(&self, entry: Entry) -> bool {
-        match (self.targets.wish(entry.wanted), self.installed(entry)) {
-            (Some(wish), Some(installed)) => wish.is_met_by(installed),
-            _ => false,
-        }
-    }
-
-    fn is_disposable(&self, entry: Entry) -> bool {
-        entry.claimed || self.converged
-    }
-
-    fn is_unfinished(&self, entry: Entry, right: bool) -> bool {
-        if entry.is_wanted() { !right } else { entry.is_installed() && self.is_disposable(entry) }
-    }
-
-    fn enqueue(&mut self, prefix: IpNet) {
-        if self.mark_queued(prefix) {
-            self.queue.push_back(prefix);
-        }
-    }
-
-    fn enqueue_first(&mut self, prefix: IpNet) {
-        if self.mark_queued(prefix) {
-            self.queue.push_front(prefix);
-        }
-    }
-
-    fn mark_queued(&mut self, prefix: IpNet) -> bool {
-        self.settings.install
-            && self.entries.find_mut(prefix).is_some_and(|entry| !std::mem::replace(&mut entry.queued, true))
-    }
-
-    fn forget_blank(&mut self, prefix: IpNet, entry: Entry) {
-        if !entry.is_wanted() && !entry.is_installed() && !entry.queued {
-            self.entries.remove(prefix);
-        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use crate::forwarding::Gateway;
-use crate::path::Slot;
+use crate::path::{PeerId, Slot};
+use crate::rib::Rib;
 
 /// Where a next hop leads, as the kernel's routes say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -50,6 +51,18 @@ impl Resolution {
             Self::OnLink { interface } => SmallVec::from_iter([Gateway { address, interface: *interface }]),
             Self::Via { gateways, .. } => SmallVec::from_slice(gateways),
         }
+    }
+}
+
+impl Rib {
+    /// Returns the gateways that only accepted paths of this peer lead through: once they are gone, no route of ours
+    /// goes there. What this costs depends on the number of next hops, not of prefixes.
+    ///
+    /// The link-local next hops of a peer on an interface are not among them, as nobody resolves those.
+    #[must_use]
+    pub fn sole_gateways(&self, id: PeerId) -> Vec<Gateway> {
+        let Some(&slot) = self.slots.get(&id) else { return Vec::new() };
+        self.pool.next_hops.sole_gateways(slot).into_iter().collect()
     }
 }
 

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
 use crate::drain::lowered;
-use crate::forwarding::{ForwardingPool, Gateway};
+use crate::forwarding::ForwardingPool;
 use crate::import::{Import, RejectReason, sanitise};
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
@@ -200,16 +200,6 @@ impl Rib {
     /// Reports which next hops are to be resolved from now on, and which no longer, since the last call.
     pub fn tracked_next_hops(&mut self) -> NextHopChanges {
         if self.settings.resolve { self.pool.next_hops.report() } else { NextHopChanges::default() }
-    }
-
-    /// Returns the gateways that only accepted paths of this peer lead through: once they are gone, no route of ours
-    /// goes there. What this costs depends on the number of next hops, not of prefixes.
-    ///
-    /// The link-local next hops of a peer on an interface are not among them, as nobody resolves those.
-    #[must_use]
-    pub fn sole_gateways(&self, id: PeerId) -> Vec<Gateway> {
-        let Some(&slot) = self.slots.get(&id) else { return Vec::new() };
-        self.pool.next_hops.sole_gateways(slot).into_iter().collect()
     }
 
     /// Tells whether some next hop's resolution is still to be learned.

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use lab::net::{Namespace, Witness};
-use support::{SOON, eventually, kernel, requires, throughout};
+use support::{SOON, config, eventually, kernel, requires, throughout};
 
 use crate::{OUR_BLOCK, attributes, connect, learned, net, prefixes};
 
@@ -60,6 +60,33 @@ fn routes_stay_when_the_daemon_ends() {
     await_installed(&rack.ours, 11);
     daemon.stop();
     assert_eq!(kernel::our_routes(&rack.ours).expect("an answer").len(), 11);
+}
+
+#[test]
+fn a_daemon_that_is_started_again_knows_what_it_was() {
+    requires!(&[]);
+    let routes = prefixes(10);
+    let (rack, mut daemon, peer) = learned(&routes);
+    await_installed(&rack.ours, 11);
+    daemon.stop();
+    drop(peer);
+    let daemon = daemon.start_again();
+    let restart = daemon.status().expect("an answer").restart;
+    assert!(restart.restarted && restart.forwarding_kept, "{restart:?}");
+    assert!(restart.away_seconds.is_some_and(|away| away < 30.0), "{restart:?}");
+    assert_eq!(restart.waiting_for, [config::name(0)]);
+
+    let mut peer = connect(&rack, 0);
+    let (gone, kept) = routes.split_at(2);
+    peer.announce(&attributes(0), kept).expect("the peer announces");
+    peer.end_of_rib().expect("the peer announces");
+    await_installed(&rack.ours, 9);
+    eventually(SOON, "the word on what has not come back", || {
+        let returned = daemon.peer(&config::name(0))?.graceful_restart.and_then(|restart| restart.returned);
+        let returned = returned.context("nothing yet")?;
+        ensure!((returned.announced_before, returned.examples.as_slice()) == (10, gone), "{returned:?}");
+        Ok(())
+    });
 }
 
 #[test]

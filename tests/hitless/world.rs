@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use control::BfdState;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use lab::net::{KernelRoute, Namespace, Witness};
 use lab::probe::Report;
@@ -138,17 +139,31 @@ impl World {
         });
     }
 
-    /// Waits until both ends of every BFD session of both nodes say that it is up.
+    /// Waits until every BFD session of both nodes is up at its fast intervals, and nothing has failed for a while.
     pub(crate) fn await_bfd(&self) {
-        for daemon in self.daemons.iter().flatten() {
-            eventually(WHILE, "BFD", || {
-                let bfd = daemon.status()?.bfd;
-                ensure!(bfd.up == peers().len() as u64, "{bfd:?}");
-                Ok(())
-            });
-        }
-        // Up is agreed on before the intervals are.
-        std::thread::sleep(Duration::from_secs(2));
+        eventually(WHILE, "BFD", || {
+            let failures = || TorId::BOTH.map(|tor| self.bfd_failures(tor));
+            let before = failures();
+            // Up is agreed on before the intervals are.
+            std::thread::sleep(Duration::from_secs(1));
+            ensure!(failures() == before, "it flaps");
+            for (daemon, node) in self.daemons.iter().flatten().zip(&self.rack.nodes) {
+                for peer in peers() {
+                    let bfd = daemon.established(&peer)?.bfd.context("no BFD")?;
+                    let remote = bfd.remote.as_ref().is_some_and(|remote| remote.min_tx_seconds < 1.0);
+                    ensure!(bfd.state == BfdState::Up && remote, "{bfd:?}");
+                }
+                whole(node)?;
+            }
+            Ok(())
+        });
+    }
+
+    /// Counts how often the nodes' BFD has taken a switch for dead.
+    pub(crate) fn bfd_failures(&self, tor: TorId) -> u64 {
+        let peers = self.daemons.iter().flatten().flat_map(|daemon| daemon.peers().expect("an answer"));
+        let of_tor = peers.filter(|peer| peers_of(tor).contains(&peer.name));
+        of_tor.filter_map(|peer| Some(peer.bfd?.failures)).sum()
     }
 
     /// Waits until the first node's kernel sends nothing through a switch any more.

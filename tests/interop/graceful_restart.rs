@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use control::PeerState;
+use control::{PeerState, Staleness};
 use lab::net::Witness;
 use lab::speakers::{GracefulRestart, Kind};
 use support::puppet::Puppet;
@@ -53,19 +53,26 @@ fn is_gone(pair: &Pair) -> Result<()> {
     Ok(())
 }
 
+fn is_stale(pair: &Pair, prefix: &str, wanted: Option<Staleness>) -> Result<()> {
+    let route = pair.learned(prefix)?;
+    let found: Vec<_> = route.candidates.iter().map(|path| path.stale).collect();
+    ensure!(found.first() == Some(&wanted), "{prefix}: {found:?}");
+    Ok(())
+}
+
 /// We help: what a killed peer announced stays while it is away, and when it is back.
 pub(crate) fn the_routes_of_a_peer_that_restarts_stay(kind: Kind) {
     let mut pair = start(kind, PATIENT);
     let witness = witness(&pair);
     pair.foreign.kill();
     eventually(SOON, "the session to end", || is_gone(&pair));
-    throughout(AWAY, "the routes of the peer", || {
-        [THEIR_V4, THEIR_V6].iter().try_for_each(|prefix| pair.learned(prefix).map(drop))
+    throughout(AWAY, "the stale routes of the peer", || {
+        [THEIR_V4, THEIR_V6].iter().try_for_each(|prefix| is_stale(&pair, prefix, Some(Staleness::Stale)))
     });
     pair.foreign.start_again().expect("it starts again");
     pair.await_session();
     eventually(SOON, "fresh routes", || {
-        [THEIR_V4, THEIR_V6].iter().try_for_each(|prefix| pair.learned(prefix).map(drop))
+        [THEIR_V4, THEIR_V6].iter().try_for_each(|prefix| is_stale(&pair, prefix, None))
     });
     throughout(AWAY, "the routes of the peer", || pair.learned(THEIR_V4).map(drop));
     assert_eq!(witness.deleted().expect("a whole account").into_iter().collect::<Vec<_>>(), []);
@@ -223,6 +230,7 @@ pub(crate) fn a_long_lived_stale_route_is_the_last_resort(kind: Kind) {
     eventually(SOON, "the longer path to be the better", || via(&pair, 1));
     drop(other);
     eventually(SOON, "the last resort", || via(&pair, 0));
+    is_stale(&pair, THEIR_V4, Some(Staleness::LongLived)).expect("it is long-lived stale");
     pair.foreign.start_again().expect("it starts again");
     pair.await_session();
     throughout(AWAY, "the route", || via(&pair, 0));

@@ -6,6 +6,7 @@
 mod bfd;
 mod bulk;
 mod collision;
+mod drain;
 mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
@@ -52,6 +53,11 @@ against! {
     => {
         bulk::{ a_thousand_routes_go_both_ways };
         collision::{ one_session_remains_when_both_dial };
+        drain::{
+            a_drain_is_seen_stage_by_stage,
+            a_drain_called_off_leaves_no_trace,
+            a_peer_about_to_go_is_the_last_resort,
+        };
         hold_timer::{ a_silent_peer_is_given_up };
         listen_range::{
             a_peer_of_a_range_comes_and_goes,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bgp::bfd::{Diagnostic, Discriminator, Hops, State, Stats, Why};
+use bgp::bfd::{Diagnostic, Discriminator, Hops, Remote, State, Stats, Why};
 use control::{BfdState, PeerState};
 use podbgpd::bfd::{Failure, Negotiated, Report, SessionReport};
 use podbgpd::intent::Bfd;
@@ -140,4 +140,52 @@ fn a_peer_that_may_be_behind_a_router_is_watched_over_several_hops() {
         peer.bfd = Some(Bfd { multihop: Some(false), ..Bfd::default() });
     };
     assert_eq!(hops(on_the_link), Hops::Single, "the operator knows better");
+}
+
+/// The report of a session whose peer said this of itself.
+fn report_of(world: &World, state: State, failures: u64, control_plane_independent: bool) -> Input {
+    let Input::Bfd(mut report) =
+        report(world, state, failures, (failures > 0).then(|| silence(world.now)).flatten())
+    else {
+        unreachable!("a report is about BFD")
+    };
+    let said = bgp::bfd::ControlPacket {
+        diagnostic: Diagnostic::None,
+        state: State::Up,
+        poll: false,
+        is_final: false,
+        control_plane_independent,
+        demand: false,
+        authenticated: false,
+        multiplier: std::num::NonZeroU8::MIN,
+        my_discriminator: Discriminator::new(9).expect("not zero"),
+        your_discriminator: Discriminator::new(7),
+        desired_min_tx: Duration::from_millis(300),
+        required_min_rx: Duration::from_millis(300),
+        required_min_echo_rx: Duration::ZERO,
+    };
+    let remote = Some(Remote { said, heard: world.now });
+    report.sessions.values_mut().for_each(|session| session.remote = remote.filter(|_| state == State::Up));
+    Input::Bfd(report)
+}
+
+#[test]
+fn silence_of_a_bfd_that_dies_with_bgp_changes_nothing_for_a_peer_that_restarts() {
+    let mut world = watching();
+    world.input(1, report_of(&world, State::Up, 0, false));
+    world.end(2);
+    world.run(Duration::from_secs(1));
+    world.input(1, report_of(&world, State::Down, 1, false));
+    assert_eq!(world.prefixes(1, 2), blocks(2));
+}
+
+#[test]
+fn silence_of_a_bfd_that_outlives_bgp_is_the_forwarding_planes() {
+    let mut world = watching();
+    world.input(1, report_of(&world, State::Up, 0, true));
+    world.end(2);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.prefixes(1, 2), blocks(2));
+    world.input(1, report_of(&world, State::Down, 1, true));
+    assert_eq!(world.prefixes(1, 2), []);
 }

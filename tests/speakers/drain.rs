@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use bgp::fsm::State;
 use control::{DrainCause, DrainStage, ErrorCode, PeerState, Standing};
 use podbgpd::intent::Intent;
-use podbgpd::speaker::Acted;
+use podbgpd::speaker::{Acted, Notice};
 
 use crate::world::{World, address};
 use crate::{SOON, blocks, name, node_with_peers, pair};
@@ -42,6 +43,15 @@ fn seen(world: &World, at: u8) -> Vec<(Vec<String>, String)> {
     seen.map(|attributes| (attributes.communities, attributes.as_path)).collect()
 }
 
+/// Why a node lost its first session.
+fn farewell(world: &mut World, at: u8) -> String {
+    let end = |notice: &Notice| match notice {
+        Notice::State { from: State::Established, cause, .. } => Some(cause.to_string()),
+        _ => None,
+    };
+    world.node(at).notices.iter().find_map(end).expect("it lost a session")
+}
+
 #[test]
 fn a_node_leaves_in_stages_and_comes_back_as_it_was() {
     let mut world = fork(|intent| intent.drain.prepend = 2);
@@ -66,8 +76,10 @@ fn a_node_leaves_in_stages_and_comes_back_as_it_was() {
     );
 
     world.run(SECOND * 2);
-    let error = world.peer(2, 1).last_error.expect("a Cease");
-    assert!(error.text.contains("rack 12 moves"), "{}", error.text);
+    assert_eq!(
+        farewell(&mut world, 2),
+        "peer said: cease: hard reset: cease: administrative shutdown (\"rack 12 moves\")"
+    );
     world.run(SECOND * 60);
     assert_eq!((world.peer(1, 2).state, stage(&world, 2)), (PeerState::Idle, Some(DrainStage::Closed)));
     let up = world.act(1, |speaker, now, out| speaker.peer_up(&name(2), now, out));
@@ -136,7 +148,7 @@ fn our_own_packets_leave_a_drained_peer_first() {
     let route = world.route(1, block);
     let drained = route.candidates.iter().find(|path| path.standing == Standing::Lost).unwrap();
     let reason = &drained.reason.as_ref().unwrap().text;
-    assert_eq!(reason, "lower local preference (0 < 100): the peer is drained");
+    assert_eq!(reason, "lower LOCAL_PREF (0 < 100): the peer is drained");
 
     world.run(SECOND * 20);
     assert_eq!((world.peer(1, 2).state, world.peer(1, 3).state), (PeerState::Idle, PeerState::Established));
@@ -191,7 +203,10 @@ fn a_node_that_is_to_leave_says_when_it_has() {
     assert!(!world.node(1).speaker.has_left());
     world.run(SECOND * 2);
     assert!(world.node(1).speaker.has_left());
-    assert!(world.peer(2, 1).last_error.is_some_and(|error| error.text.contains("bye")));
+    assert_eq!(
+        farewell(&mut world, 2),
+        "peer said: cease: hard reset: cease: administrative shutdown (\"bye\")"
+    );
 
     let mut world = fork(|_| ());
     world.act(1, |speaker, now, out| speaker.leave(None, true, now, out));

@@ -46,6 +46,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.max-length-ipv6", |peer| peer.max_length_ipv6 = 64),
     ("peer.import", |peer| peer.import = Import::All),
     ("peer.export", |peer| peer.export = Export::All),
+    ("peer.graceful-shutdown", |peer| peer.graceful_shutdown = false),
     ("peer.shutdown", |peer| peer.shutdown = true),
 ];
 
@@ -73,6 +74,12 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("graceful-restart.max-peer-restart-time", |node| node.graceful_restart.max_peer_restart_time = SOON),
     ("graceful-restart.long-lived-stale-time", |node| node.graceful_restart.long_lived_stale_time = 3600),
     ("graceful-restart.state-directory", |node| node.graceful_restart.state_directory = "/state".into()),
+    ("drain.announce", |node| node.drain.announce = Duration::from_secs(20)),
+    ("drain.withdraw", |node| node.drain.withdraw = Duration::from_secs(3)),
+    ("drain.deadline", |node| node.drain.deadline = Duration::from_secs(90)),
+    ("drain.prepend", |node| node.drain.prepend = 3),
+    ("drain.med", |node| node.drain.med = Some(100)),
+    ("drain.on-host-shutdown", |node| node.drain.on_host_shutdown = false),
     ("control.socket", |node| node.control_socket = "/run/elsewhere.sock".into()),
     ("metrics.listen", |node| node.metrics = Some("127.0.0.1:9179".parse().unwrap())),
 ];

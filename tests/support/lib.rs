@@ -9,6 +9,7 @@ pub mod fib_thread;
 pub mod full_table;
 pub mod internet;
 pub mod kernel;
+pub mod logind;
 pub mod netns;
 pub mod podbgpd;
 pub mod puppet;

@@ -31,9 +31,23 @@ impl Podbgpd {
     /// When it does not.
     #[must_use]
     pub fn start(namespace: &Namespace, directory: PathBuf, config: &str) -> Self {
+        Self::start_with(namespace, directory, config, &[])
+    }
+
+    /// As [`Podbgpd::start`], with more in its environment until it is started again.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn start_with(
+        namespace: &Namespace,
+        directory: PathBuf,
+        config: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         podbgp::use_programs(Programs { podbgpd: binary("podbgpd"), bgpctl: binary("bgpctl") });
         write_config(&directory, config);
-        let process = launch(namespace, &directory);
+        let process = launch(namespace, &directory, environment);
         let daemon = Self { namespace: namespace.clone(), directory, process };
         daemon.ready()
     }
@@ -44,7 +58,7 @@ impl Podbgpd {
     /// When it does not answer.
     #[must_use]
     pub fn start_again(self) -> Self {
-        let process = launch(&self.namespace, &self.directory);
+        let process = launch(&self.namespace, &self.directory, &[]);
         Self { process, ..self }.ready()
     }
 
@@ -79,6 +93,15 @@ impl Podbgpd {
     /// When it does not.
     pub fn stop(&mut self) {
         let status = self.process.stop(SOON).expect("podbgpd ends when asked to");
+        assert!(status.success(), "podbgpd ended with {status}");
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not, or not well.
+    pub fn await_end(&mut self) {
+        let status = self.process.wait(SOON).expect("podbgpd ends");
         assert!(status.success(), "podbgpd ended with {status}");
     }
 
@@ -250,9 +273,9 @@ pub fn binary(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is not built beside {}", test.display()))
 }
 
-fn launch(namespace: &Namespace, directory: &Path) -> Process {
+fn launch(namespace: &Namespace, directory: &Path, environment: &[(&str, &str)]) -> Process {
     let mut command = podbgp::podbgpd(directory).expect("there is a podbgpd");
-    command.args(["--log-level", "debug"]);
+    command.args(["--log-level", "debug"]).envs(environment.iter().copied());
     start(namespace, directory, command)
 }
 

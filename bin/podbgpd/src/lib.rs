@@ -30,6 +30,7 @@ mod http;
 pub mod intent;
 mod kernel_views;
 pub mod logging;
+pub mod logind;
 pub mod metrics;
 pub mod node;
 pub mod snapshot;

@@ -34,6 +34,11 @@
 //! | `podbgp_bfd_packets_total` | counter | peer, direction | BFD packets, `received` or `sent` |
 //! | `podbgp_bfd_discarded_packets_total` | counter | reason | BFD packets dropped |
 //! | `podbgp_bfd_send_failures_total` | counter | | BFD packets the kernel did not take |
+//! | `podbgp_peer_stale_prefixes` | gauge | peer, family | paths kept over a restart of the peer |
+//! | `podbgp_peer_graceful_restarts_total` | counter | peer | times the peer came back while its routes were kept |
+//! | `podbgp_peer_last_absence_seconds` | gauge | peer | how long it was away the last time |
+//! | `podbgp_restarted` | gauge | | 1 if this run went on where an earlier one ended |
+//! | `podbgp_start_convergence_seconds` | gauge | | how long after the start everything had been said |
 //! | `podbgp_routes` | gauge | family, kind | the Loc-RIB: `prefixes`, `paths`, `multipath`, `originated`, `rejected` |
 //! | `podbgp_fib_synced` | gauge | | 1 if the kernel holds exactly what is wanted |
 //! | `podbgp_fib_routes` | gauge | kind | `desired`, `installed`, `pending`, `failed`, `conflicts`, `leftovers` |

@@ -6,6 +6,7 @@
 mod answer;
 mod doors;
 mod hands;
+mod host;
 mod notice;
 
 use std::io;
@@ -62,6 +63,7 @@ pub struct Node {
     log: notice::Log,
     /// Writes down what the next run has to know; not when restarts are not graceful.
     recorder: Option<Recorder>,
+    host: host::Host,
 }
 
 /// The way to the kernel's thread.
@@ -158,7 +160,9 @@ impl Node {
             offered: None,
             log: notice::Log::default(),
             recorder,
+            host: host::Host::default(),
         };
+        node.host.watch(node.speaker.intent().drain.on_host_shutdown);
         heard.into_iter().for_each(|event| node.input(Input::Fib(event)));
         // The keys of the peers first: a socket that listens without them lets in who cannot sign.
         node.carry_out();
@@ -205,11 +209,13 @@ impl Node {
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
                 () = sleep_until(record_at) => self.record().await,
+                news = self.host.news() => self.host_news(news),
                 _ = received(&mut hangup) => drop(self.reload()),
                 _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
                 _ = received(&mut interrupt) => break Stop::Signal("SIGINT"),
             }
             self.settle();
+            self.let_the_host_go();
             if self.speaker.has_left() {
                 break Stop::Leave;
             }

@@ -51,6 +51,10 @@ impl Entry {
     }
 }
 
+/// Where a record is, for as long as its prefix is not removed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(u32);
+
 /// All prefixes of both families. The maps hold slab indexes: a small value keeps a prefix map small.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
@@ -69,12 +73,21 @@ impl Entries {
         self.index(prefix).map(|index| &mut self.slab[index as usize])
     }
 
-    pub(super) fn find_or_insert(&mut self, prefix: IpNet) -> &mut Entry {
-        let index = match self.index(prefix) {
+    /// Returns where the record of `prefix` is; a new one is empty.
+    pub(super) fn place(&mut self, prefix: IpNet) -> Place {
+        Place(match self.index(prefix) {
             Some(index) => index,
             None => self.insert(prefix),
-        };
-        &mut self.slab[index as usize]
+        })
+    }
+
+    /// Returns where the record of `prefix` is, if there is one.
+    pub(super) fn find_place(&self, prefix: IpNet) -> Option<Place> {
+        self.index(prefix).map(Place)
+    }
+
+    pub(super) fn at(&mut self, place: Place) -> &mut Entry {
+        &mut self.slab[place.0 as usize]
     }
 
     pub(super) fn remove(&mut self, prefix: IpNet) {

@@ -218,9 +218,9 @@ impl Table {
             (None, worth) => !worth,
             (Some(_), true) => true,
             (Some(_), false) => {
-                let settled = self.converged && is_several(wish) && !self.is_worth_a_group(entry.wanted);
+                let unworthy = is_several(wish) && !self.is_worth_a_group(entry.wanted);
                 let forbidden = self.settings.next_hop_groups == NextHopGroups::Never;
-                !settled && !(self.converged && forbidden)
+                !self.converged || !(unworthy || forbidden)
             }
         }
     }
@@ -317,7 +317,9 @@ impl Table {
             };
             let affected: Vec<(IpNet, Entry)> = self.entries.iter().filter_map(affected).collect();
             for (prefix, entry) in affected {
-                self.recount(prefix, entry);
+                if let Some(place) = self.entries.find_place(prefix) {
+                    self.recount(prefix, place, entry);
+                }
             }
         }
         if self.queue.is_empty() && self.regroup_at.take_if(|due| *due <= now).is_some() {

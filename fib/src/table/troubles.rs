@@ -121,6 +121,9 @@ impl Troubles {
     }
 
     pub(super) fn clear(&mut self, prefix: IpNet) {
+        if self.by_prefix.is_empty() {
+            return;
+        }
         self.release(prefix);
         self.conflicts -= usize::from(self.is_taken(prefix));
         self.by_prefix.remove(&prefix);

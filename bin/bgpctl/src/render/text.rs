@@ -5,6 +5,7 @@
 
 mod drain;
 mod peers;
+mod restart;
 mod routes;
 mod status;
 mod table;

@@ -151,6 +151,10 @@ fn configuration(config: &SpeakerConfig) -> String {
          no bgp default ipv4-unicast\n no bgp network import-check\n bgp bestpath as-path multipath-relax",
         config.asn, config.router_id
     );
+    if config.install && config.transit {
+        // It invites traffic before its kernel knows the way, unless told otherwise.
+        text.push_str(" bgp suppress-fib-pending\n");
+    }
     if let Some(restart) = &config.graceful_restart {
         write_graceful_restart(&mut text, restart);
     }

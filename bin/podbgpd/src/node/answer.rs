@@ -213,6 +213,7 @@ impl Node {
                 changes.iter().for_each(|change| info!(target: "config", %change, "reload"));
                 info!(target: "config", file, changes = changes.len(), "reloaded");
                 self.config.succeeded();
+                self.host.watch(self.speaker.intent().drain.on_host_shutdown);
                 let errors = self.open_sockets();
                 let changes = changes.iter().map(change_view).collect();
                 ReloadView { applied: true, file, changes, errors }

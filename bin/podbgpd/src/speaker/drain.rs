@@ -165,6 +165,12 @@ impl Speaker {
         }
     }
 
+    /// Tells whether the node is being drained and there is still something to wait for.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.drains.node.is_some() && !self.is_drained()
+    }
+
     /// Tells whether the node has been drained to the end.
     #[must_use]
     pub fn is_drained(&self) -> bool {
@@ -185,6 +191,9 @@ impl Speaker {
 
     /// Goes on to the stages that are due, and says whether there were any.
     pub(super) fn check_drains(&mut self, now: Instant, out: &mut Vec<Output>) -> bool {
+        if self.drains.next_deadline().is_none() {
+            return false;
+        }
         let heard: BTreeMap<String, Heard> =
             self.by_name.iter().map(|(name, &id)| (name.clone(), self.heard(id))).collect();
         let before = out.len();

@@ -3,6 +3,7 @@
 use control::{BfdView, DrainStage, PeerState, PeerView, TimersView};
 
 use super::drain::stage;
+use super::restart;
 use super::table::{Column, Table, numbers, texts, words};
 use super::words::{bfd_state, duration, family, last_error, millis, moment, or_dash, peer_state, yes};
 use super::{Screen, fact, finish, one_line};
@@ -168,6 +169,9 @@ fn session(text: &mut String, peer: &PeerView) {
     }
     if let Some(bfd) = &peer.bfd {
         watched(text, bfd);
+    }
+    if let Some(restart) = &peer.graceful_restart {
+        restart::peer(text, restart);
     }
 }
 

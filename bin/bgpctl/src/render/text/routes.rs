@@ -233,7 +233,12 @@ fn candidate(text: &mut String, path: &PathView) {
     let mark = if is_used(path) { '>' } else { ' ' };
     let reason =
         path.reason.as_ref().map(|reason| format!(": {}", one_line(&reason.text))).unwrap_or_default();
-    text.push_str(&format!("{mark} {}  {}{reason}\n", source(path), standing(path.standing)));
+    text.push_str(&format!(
+        "{mark} {}  {}{}{reason}\n",
+        source(path),
+        standing(path.standing),
+        staleness(path)
+    ));
     let attributes = &path.attributes;
     let mut facts = Vec::new();
     if let Some(next_hop) = attributes.next_hop {
@@ -290,7 +295,12 @@ fn source(path: &PathView) -> String {
 /// Says what became of a path, and why.
 fn verdict(path: &PathView) -> String {
     let reason = path.reason.as_ref().map(|reason| format!(": {}", one_line(&reason.text)));
-    standing(path.standing) + &reason.unwrap_or_default()
+    standing(path.standing) + &staleness(path) + &reason.unwrap_or_default()
+}
+
+/// Marks a path its peer has not announced on this session.
+fn staleness(path: &PathView) -> String {
+    path.stale.map_or_else(String::new, |stale| format!(", {}", say(Tone::Warning, &stale.to_string())))
 }
 
 fn standing(standing: Standing) -> String {

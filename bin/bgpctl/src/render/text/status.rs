@@ -5,6 +5,7 @@ use control::{
 };
 
 use super::drain::drain;
+use super::restart;
 use super::table::{Table, numbers, texts, words};
 use super::words::{count, duration, family, last_error};
 use super::{Screen, Tone, fact, finish, one_line, say};
@@ -43,6 +44,7 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
     }
     configuration(&mut text, view);
     kernel(&mut text, &view.fib);
+    restart::node(&mut text, &view.restart);
     bfd(&mut text, &view.bfd);
 
     let mut table = Table::new(vec![
