@@ -75,8 +75,8 @@ struct TcpAoInfo {
 pub(super) fn change(socket: &impl AsFd, of: IpNet, before: &[AoKey], wanted: &[AoKey]) -> io::Result<()> {
     let listens = || listens(socket);
     // A key that keeps its number and is another has to go first, and the session with it if it is in use.
-    let replaced = before.iter().filter(|old| wanted.iter().any(|new| new.id == old.id && new != *old));
-    replaced.map(|old| remove(socket, of, old, None)).collect::<io::Result<()>>()?;
+    let mut replaced = before.iter().filter(|old| wanted.iter().any(|new| new.id == old.id && new != *old));
+    replaced.try_for_each(|old| remove(socket, of, old, None))?;
     for key in wanted.iter().filter(|key| !before.contains(key)) {
         add(socket, of, key)?;
     }
@@ -86,8 +86,8 @@ pub(super) fn change(socket: &impl AsFd, of: IpNet, before: &[AoKey], wanted: &[
     {
         ask_for(socket, first, before.is_empty())?;
     }
-    let gone = before.iter().filter(|old| wanted.iter().all(|new| new.id != old.id));
-    gone.map(|old| remove(socket, of, old, first.filter(|_| !listens()))).collect()
+    let mut gone = before.iter().filter(|old| wanted.iter().all(|new| new.id != old.id));
+    gone.try_for_each(|old| remove(socket, of, old, first.filter(|_| !listens())))
 }
 
 /// Checks that a connection is signed.
