@@ -64,6 +64,16 @@ impl Endpoint {
         self.limit_hops(socket)
     }
 
+    /// Refuses an incoming connection that began too far away: what has come before the limit was set was not
+    /// checked, and a peer on the link began with a packet from the link (RFC 5082 §3).
+    fn check_first_packet(&self, socket: &impl AsFd) -> io::Result<()> {
+        let arrived = sockopt::first_hop_limit(socket).filter(|&arrived| arrived < self.minimum_ttl);
+        arrived.map_or(Ok(()), |arrived| {
+            let why = format!("a packet with TTL {arrived} came from too far away (GTSM)");
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+        })
+    }
+
     fn limit_hops(&self, socket: &impl AsFd) -> io::Result<()> {
         sockopt::set_hop_limit(socket, self.remote.ip(), self.send_ttl, self.minimum_ttl)
     }
@@ -134,6 +144,7 @@ impl Transport {
         if let Some(endpoint) = endpoint {
             signing::expect(&stream, endpoint.signing.as_ref())?;
             endpoint.limit_hops(&stream)?;
+            endpoint.check_first_packet(&stream)?;
         }
         let connection = Connection::start(key, stream, self.events.clone())?;
         self.links.insert(key, Link::Open(connection));

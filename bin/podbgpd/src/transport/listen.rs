@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use super::{Signing, SocketEvent, dial, signing};
+use super::{Signing, SocketEvent, dial, signing, sockopt};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -98,6 +98,7 @@ impl Listeners {
         socket.set_reuse_address(true)?;
         dial::mark_as_routing(&socket, address)?;
         socket.bind(&address.into())?;
+        sockopt::keep_first_packets(&socket)?;
         // Before the first connection can come in: it would be let in unsigned.
         for (&of, signing) in self.signings.iter().filter(|(of, _)| of.addr().is_ipv4() == address.is_ipv4())
         {

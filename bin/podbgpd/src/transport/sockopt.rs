@@ -18,6 +18,9 @@ const MAX_KEY: usize = 80;
 /// Takes the prefix length of `struct tcp_md5sig` for good (linux/tcp.h).
 const TCP_MD5SIG_EXT: c_int = 32;
 const TCP_MD5SIG_FLAG_PREFIX: u8 = 1;
+/// Keep the packet a connection began with, and give it out once (linux/tcp.h).
+const TCP_SAVE_SYN: c_int = 27;
+const TCP_SAVED_SYN: c_int = 28;
 
 /// `struct tcp_md5sig` of linux/tcp.h.
 #[repr(C)]
@@ -82,6 +85,39 @@ pub(super) fn set_hop_limit(socket: &impl AsFd, peer: IpAddr, send: u8, minimum:
             set(socket, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, &send)?;
             set(socket, libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT, &minimum)
         }
+    }
+}
+
+/// Has a listener keep the first packet of each connection, for [`first_hop_limit`].
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn keep_first_packets(listener: &impl AsFd) -> io::Result<()> {
+    set(listener, libc::IPPROTO_TCP, TCP_SAVE_SYN, &c_int::from(true))
+}
+
+/// Returns the hop limit the first packet of an incoming connection arrived with; `None` when it was not kept.
+///
+/// What arrives before [`set_hop_limit`] was not checked by the kernel: this tells whether anything could.
+pub(super) fn first_hop_limit(socket: &impl AsFd) -> Option<u8> {
+    // An IP header with a TCP header, options and all.
+    let mut packet = [0_u8; 512];
+    let mut length = packet.len() as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as the borrow lives; the kernel writes at most `length` octets.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            TCP_SAVED_SYN,
+            packet.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    let packet = packet.get(..length as usize).filter(|packet| result == 0 && !packet.is_empty())?;
+    match packet.first()? >> 4 {
+        4 => packet.get(8).copied(),
+        6 => packet.get(7).copied(),
+        _ => None,
     }
 }
 

@@ -149,7 +149,8 @@ async fn equal_keys_connect_and_can_be_changed_on_the_way() {
     side.sign(address, Some(first.clone()));
     side.connect(signed(address, &first), &signed(address, &first)).await;
 
-    side.transport.rekey(address.ip(), Some(&second)).unwrap();
+    let (before, wanted) = (Signing::Md5(first.clone()), Signing::Md5(second.clone()));
+    side.transport.rekey(address.ip(), Some(&before), Some(&wanted)).unwrap();
     side.transport.transmit(DIALLED, Bytes::from_static(b"with the second")).unwrap();
     let heard = side.heard().await;
     assert!(
@@ -249,4 +250,17 @@ async fn an_address_can_be_listened_on_again_at_once() {
     side.listeners.listen(&[address].into()).unwrap();
     let _outside = StdStream::connect(address).unwrap();
     assert!(matches!(side.next().await, SocketEvent::Accepted(_)));
+}
+
+#[tokio::test]
+async fn a_connection_that_began_too_far_away_is_refused() {
+    let mut side = Side::new();
+    let address = free();
+    side.listeners.listen(&[address].into()).unwrap();
+    // Its packets have the system's TTL, which is not 255.
+    let _far = StdStream::connect(address).unwrap();
+    let SocketEvent::Accepted(stream) = side.next().await else { panic!("no connection") };
+    let near = Endpoint { minimum_ttl: 255, ..endpoint(address) };
+    let refused = side.transport.open(ACCEPTED, stream, Some(&near)).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
 }
