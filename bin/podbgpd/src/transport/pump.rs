@@ -63,6 +63,12 @@ impl Connection {
         signing::change(&self.socket, self.peer.into(), before, wanted)
     }
 
+    /// Sends with another hop limit from now on.
+    #[cfg(test)]
+    pub(super) fn send_with(&self, hops: u8) -> io::Result<()> {
+        super::sockopt::set_hop_limit(&self.socket, self.peer, hops, 0)
+    }
+
     /// Lets go at once, whatever is queued.
     pub(super) fn abort(self) {
         self.reader.abort();

@@ -192,7 +192,10 @@ async fn what_crossed_too_many_routers_is_not_heard() {
         let (mut side, address) = (Side::new(), free());
         side.listeners.listen(&[address].into()).unwrap();
         let near = Endpoint { send_ttl: 255, minimum_ttl: 255, ..endpoint(address) };
-        side.connect(Endpoint { send_ttl, ..endpoint(address) }, &near).await;
+        side.connect(Endpoint { send_ttl: 255, ..endpoint(address) }, &near).await;
+        let dialled = side.transport.links.get(&DIALLED);
+        let Some(Link::Open(dialled)) = dialled else { panic!("no connection") };
+        dialled.send_with(send_ttl).unwrap();
         side.transport.transmit(DIALLED, Bytes::from_static(b"hello")).unwrap();
         assert_eq!(!side.hears_nothing().await, arrives, "sent with {send_ttl}");
     }
