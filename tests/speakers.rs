@@ -17,8 +17,12 @@ mod flow;
 mod graceful;
 #[path = "speakers/inside.rs"]
 mod inside;
+#[path = "speakers/limits.rs"]
+mod limits;
 #[path = "speakers/operators.rs"]
 mod operators;
+#[path = "speakers/ranges.rs"]
+mod ranges;
 #[path = "speakers/reload.rs"]
 mod reload;
 #[path = "speakers/routes.rs"]
@@ -65,6 +69,7 @@ fn node(number: u8) -> Intent {
         drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
+        ranges: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
         metrics: None,
     }

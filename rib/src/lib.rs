@@ -26,9 +26,10 @@
 //! | [`adj_rib_out`] | what was advertised, and what is pending |
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
 //! | [`origination`] | the prefixes that are ours |
+//! | [`own_as`] | our own AS in AS paths |
 //! | [`view`] | borrowed views for whoever asks |
 //!
-//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
+//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7705, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
@@ -41,6 +42,7 @@ pub mod forwarding;
 pub mod import;
 pub mod next_hop;
 pub mod origination;
+pub mod own_as;
 pub mod path;
 pub mod peer;
 mod pending;
@@ -57,6 +59,7 @@ pub use forwarding::{Forwarding, ForwardingChange, Gateway};
 pub use import::{Import, RejectReason, Safe};
 pub use next_hop::{NextHopChanges, Resolution};
 pub use origination::Origination;
+pub use own_as::OwnAs;
 pub use path::{PeerId, Source, Staleness, Standing};
 pub use peer::{AddPath, NextHopMode, NextHopSelf, PeerCounts, PeerInfo};
 pub use policy::Policy;

@@ -32,6 +32,7 @@ fn intent(peers: &[&str]) -> Intent {
         drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: peers.collect(),
+        ranges: BTreeMap::new(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
         metrics: None,
     }
@@ -146,15 +147,18 @@ macro_rules! count_fields {
 }
 
 #[test]
-fn every_field_of_a_peer_but_its_name_has_a_row() {
+fn every_field_of_a_peer_but_its_identity_has_a_row() {
     let fields = count_fields!(PeerIntent {
         name,
+        range,
         description,
         address,
         interface,
         port,
         asn,
         local_asn,
+        local_asn_mode,
+        allow_own_as,
         local_address,
         passive,
         hold_time,
@@ -167,7 +171,10 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         graceful_restart,
         fast_failover,
         password,
+        tcp_ao,
         max_prefixes,
+        max_prefixes_warning,
+        max_prefixes_restart,
         max_length_ipv4,
         max_length_ipv6,
         import,
@@ -179,7 +186,8 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         blackhole,
         shutdown,
     });
-    assert_eq!(PEER_KEYS.len(), fields - 1);
+    // The name and the range say which peer it is.
+    assert_eq!(PEER_KEYS.len(), fields - 2);
 }
 
 #[test]
@@ -205,9 +213,10 @@ fn every_field_of_a_node_has_a_row() {
         graceful_restart,
         drain,
         peers,
+        ranges,
         control_socket,
         metrics,
     });
-    // Six fields of the intent are the structs above, and the peers have their own rows.
-    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + restart + drain + intent - 7);
+    // Six fields of the intent are the structs above, and peers and ranges have their own rows.
+    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + restart + drain + intent - 8);
 }
