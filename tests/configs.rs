@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use podbgpd::check::{FINE, MISTAKEN, check};
 use podbgpd::config::{Config, Facts, Mistakes, parse};
-use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS};
+use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS, RANGE_KEYS};
 use podbgpd::intent::{Effect, reconcile};
 
 fn folder(name: &str) -> PathBuf {
@@ -151,7 +151,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("node.asn", "asn = 64512", "asn = 64513"),
     ("node.router-id", "router-id = \"10.203.30.40\"", "router-id = \"10.203.30.41\""),
     ("node.cluster-id", "cluster-id = \"10.203.30.41\"", "cluster-id = \"10.203.30.42\""),
-    ("node.listen", "listen = [\"0.0.0.0:179\"]", "listen = [\"[::]:179\"]"),
+    ("node.listen", "listen = [\"0.0.0.0:179\"]", "listen = [\"0.0.0.0:1179\"]"),
     ("node.blocks", "blocks = [\"10.20.30.64/26\"]", "blocks = []"),
     ("node.require-policy", "require-policy = false", "require-policy = true"),
     ("node.announce-fqdn", "announce-fqdn = true", "announce-fqdn = false"),
@@ -199,11 +199,14 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.port", "port = 179", "port = 1790"),
     ("peer.asn", "asn = 65001", "asn = 65002"),
     ("peer.local-asn", "local-asn = 64999", "local-asn = 64998"),
+    ("peer.local-asn-mode", "local-asn-mode = \"replace\"", "local-asn-mode = \"prepend\""),
+    ("peer.allow-own-as", "allow-own-as = 0", "allow-own-as = 1"),
     ("peer.local-address", "local-address = \"10.203.30.40\"", ""),
     ("peer.role", "role = \"customer\"", "role = \"peer\""),
     ("peer.role-strict", "role-strict = false", "role-strict = true"),
     ("peer.passive", "passive = false", "passive = true"),
     ("peer.password-file", "a.password", "b.password"),
+    ("peer.tcp-ao", "id = 1", "id = 2"),
     ("peer.hold-time", "hold-time = 9", "hold-time = 90"),
     ("peer.send-hold-time", "send-hold-time = 480", "send-hold-time = 500"),
     ("peer.connect-retry", "connect-retry = 5", "connect-retry = 6"),
@@ -214,6 +217,8 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.bfd", "bfd = true", "bfd = { interval = 50, multiplier = 3, multihop = true }"),
     ("peer.graceful-restart", "graceful-restart = \"both\"", "graceful-restart = \"helper\""),
     ("peer.max-prefixes", "max-prefixes = 1000", "max-prefixes = 2000"),
+    ("peer.max-prefixes-warning", "max-prefixes-warning = 80", "max-prefixes-warning = 90"),
+    ("peer.max-prefixes-restart", "max-prefixes-restart = 60", ""),
     ("peer.max-length-ipv4", "max-length-ipv4 = 32", "max-length-ipv4 = 24"),
     ("peer.max-length-ipv6", "max-length-ipv6 = 128", "max-length-ipv6 = 64"),
     ("peer.import", "import = \"safe\"", "import = \"all\""),
@@ -228,12 +233,16 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.graceful-shutdown", "graceful-shutdown = true", "graceful-shutdown = false"),
     ("peer.blackhole", "blackhole = false", "blackhole = true"),
     ("peer.shutdown", "shutdown = false", "shutdown = true"),
+    ("listen-range.prefix", "10.204.0.0/16", "10.205.0.0/16"),
+    ("listen-range.limit", "limit = 50", "limit = 51"),
+    ("listen-range.linger", "linger = 30", "linger = 31"),
 ];
 
 /// Returns every key with what changing it costs.
 fn documented_keys() -> Vec<(&'static str, Effect)> {
     let node = NODE_KEYS.iter().map(|key| (key.path, key.effect));
-    node.chain(PEER_KEYS.iter().map(|key| (key.path, key.effect))).collect()
+    let ranges = RANGE_KEYS.iter().map(|key| (key.path, key.effect));
+    node.chain(PEER_KEYS.iter().map(|key| (key.path, key.effect))).chain(ranges).collect()
 }
 
 #[test]
@@ -241,6 +250,7 @@ fn each_key_alone_costs_what_its_row_says() {
     let folder = Folder::new("keys");
     folder.write("a.password", "hunter2\n", 0o600);
     folder.write("b.password", "hunter3\n", 0o600);
+    folder.write("c.key", "hunter4\n", 0o600);
     let file = folder.0.join("podbgpd.toml");
     let text = fs::read_to_string(self::folder("fixtures/config/keys/every-key.toml")).unwrap();
     let old = parsed(&text, &file).map_err(|mistakes| mistakes.render(false)).unwrap().intent;
@@ -273,7 +283,8 @@ fn the_table_of_keys_is_true() {
         let row = find(key).unwrap_or_else(|| panic!("{key} is not in configs/README.md"));
         assert_eq!(row.last(), Some(&effect.to_string().as_str()), "the effect of {key}");
     }
-    let known: BTreeSet<&str> = documented_keys().iter().map(|(key, _)| *key).chain(["peer.name"]).collect();
+    let known: BTreeSet<&str> =
+        documented_keys().iter().map(|(key, _)| *key).chain(["peer.name", "peer.template"]).collect();
     let stray: Vec<&str> = rows
         .iter()
         .map(|row| row[0].trim_matches('`'))

@@ -172,6 +172,7 @@ impl World {
         let info = PeerInfo {
             asn,
             local_asn: OURS,
+            own_as: rib::OwnAs::default(),
             bgp_id: BgpId::new(id).context("zero")?,
             address: address.into(),
             role: None,

@@ -69,7 +69,7 @@ fn settings(words: &str) -> anyhow::Result<PeerSettings> {
     let send_hold = value(words, "send-hold").map(str::parse).transpose()?.map(Duration::from_secs);
     Ok(PeerSettings {
         local_asn: parsed(words, "local-as", Asn(65_001))?,
-        peer_asn: parsed(words, "peer-as", Asn(65_002))?,
+        peer_asn: parsed(words, "peer-as", Asn(65_002))?.into(),
         bgp_id: BgpId::new(parsed(words, "id", [10, 0, 0, 1].into())?).context("id is zero")?,
         hold_time: HoldTime::new(parsed(words, "hold", 90)?).context("no such hold time")?,
         connect_retry: Duration::from_secs(parsed(words, "connect-retry", 60)?),
@@ -129,7 +129,7 @@ fn stop_reason(name: &str, message: &str) -> anyhow::Result<StopReason> {
         "admin-reset" => StopReason::AdminReset { message },
         "deconfigured" => StopReason::Deconfigured,
         "configuration-change" => StopReason::OtherConfigurationChange,
-        "max-prefixes" => StopReason::MaxPrefixes,
+        "max-prefixes" => StopReason::MaxPrefixes { family: bgp::Family::Ipv4, limit: 1000 },
         "bfd-down" => StopReason::BfdDown,
         "interface-down" => StopReason::InterfaceDown(message),
         "address-gone" => StopReason::AddressGone(message.parse()?),

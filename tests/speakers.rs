@@ -17,8 +17,12 @@ mod flow;
 mod graceful;
 #[path = "speakers/inside.rs"]
 mod inside;
+#[path = "speakers/limits.rs"]
+mod limits;
 #[path = "speakers/operators.rs"]
 mod operators;
+#[path = "speakers/ranges.rs"]
+mod ranges;
 #[path = "speakers/refresh.rs"]
 mod refresh;
 #[path = "speakers/reload.rs"]
@@ -73,6 +77,7 @@ fn node(number: u8) -> Intent {
         drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
+        ranges: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
         metrics: None,
         bmp: BTreeMap::new(),

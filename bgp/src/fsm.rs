@@ -72,6 +72,7 @@ mod event;
 mod open_confirm;
 mod open_sent;
 mod peer;
+mod peer_as;
 mod settings;
 mod stats;
 
@@ -82,6 +83,7 @@ pub use deadlines::Timer;
 pub use established::Session;
 pub use event::{Event, StopReason};
 pub use peer::Peer;
+pub use peer_as::PeerAs;
 pub use settings::PeerSettings;
 pub use stats::{LastError, MessageCounts, Stats};
 

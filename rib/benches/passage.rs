@@ -132,6 +132,7 @@ fn peer(id: u32) -> PeerInfo {
     PeerInfo {
         asn: Asn(65000 + id),
         local_asn: Asn(64512),
+        own_as: rib::OwnAs::default(),
         bgp_id: BgpId::new(address).expect("not zero"),
         address: address.into(),
         role: None,

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::decision::DEFAULT_LOCAL_PREF;
 use crate::drain::Drain;
+use crate::own_as;
 use crate::peer::{NextHopMode, PeerInfo};
 use crate::policy::{Announcer, Decision, Policy, Route};
 use crate::roles;
@@ -293,7 +294,7 @@ fn heed_communities(attributes: &PathAttributes, external: bool) -> Result<(), W
 }
 
 fn cross_the_border(peer: &PeerInfo, attributes: &mut PathAttributes) {
-    attributes.as_path.prepend(peer.local_asn, 1);
+    own_as::sign(peer, attributes);
     attributes.local_pref = None;
     roles::egress(peer, attributes);
     attributes.rare.edit(|rare| {

@@ -10,6 +10,7 @@ use bgp::{Community, NextHop, PathAttributes};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::drain::lowered;
+use crate::own_as::countersign;
 use crate::peer::PeerInfo;
 use crate::policy::{Decision, Policy, Route};
 use crate::rib::RibSettings;
@@ -47,7 +48,7 @@ impl Default for Safe {
 /// Why a path is no candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RejectReason {
-    /// Our own AS is in its AS path (RFC 4271 §9.1.2).
+    /// Our own AS is in its AS path, more often than we bear (RFC 4271 §9.1.2).
     OwnAs,
     /// Its AS path does not begin with the peer's AS (RFC 4271 §6.3).
     FirstAs,
@@ -256,7 +257,7 @@ fn sanitise<'a>(
     settings: &RibSettings,
     attributes: &'a PathAttributes,
 ) -> Result<Cow<'a, PathAttributes>, RejectReason> {
-    if attributes.as_path.contains(peer.local_asn) {
+    if peer.own_as.is_loop(peer.local_asn, &attributes.as_path) {
         return Err(RejectReason::OwnAs);
     }
     let external = peer.is_external();
@@ -274,6 +275,9 @@ fn sanitise<'a>(
         return Err(RejectReason::NextHop);
     }
     let mut attributes = Cow::Borrowed(attributes);
+    if let Some(asn) = countersign(peer) {
+        attributes.to_mut().as_path.prepend(asn, 1);
+    }
     let internal_only = attributes.local_pref.is_some()
         || attributes.rare.originator_id.is_some()
         || !attributes.rare.cluster_list.is_empty();

@@ -27,9 +27,10 @@
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
 //! | [`monitor`] | whole tables and their changes, for those who only look on |
 //! | [`origination`] | the prefixes that are ours |
+//! | [`own_as`] | our own AS in AS paths |
 //! | [`view`] | borrowed views for whoever asks |
 //!
-//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
+//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7705, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
@@ -43,6 +44,7 @@ pub mod import;
 pub mod monitor;
 pub mod next_hop;
 pub mod origination;
+pub mod own_as;
 pub mod path;
 pub mod peer;
 mod pending;
@@ -61,6 +63,7 @@ pub use import::{Import, RejectReason, Safe};
 pub use monitor::{Monitor, Table};
 pub use next_hop::{NextHopChanges, Resolution};
 pub use origination::Origination;
+pub use own_as::OwnAs;
 pub use path::{PeerId, Source, Staleness, Standing};
 pub use peer::{AddPath, NextHopMode, NextHopSelf, PeerCounts, PeerInfo};
 pub use policy::Policy;

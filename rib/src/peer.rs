@@ -10,6 +10,7 @@ use crate::adj_rib_out::AdjRibOut;
 use crate::drain::Drain;
 use crate::export::Export;
 use crate::import::{Import, RejectReason};
+use crate::own_as::OwnAs;
 use crate::path::{PeerId, Standing};
 use crate::policy::Announcer;
 
@@ -83,6 +84,8 @@ pub struct PeerInfo {
     pub asn: Asn,
     /// Our AS as this peer sees it; the session is internal when the two are equal.
     pub local_asn: Asn,
+    /// What the paths of the session say of our own AS, and may say.
+    pub own_as: OwnAs,
     /// The peer's identifier.
     pub bgp_id: BgpId,
     /// The peer's address.

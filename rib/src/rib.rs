@@ -29,6 +29,7 @@ mod add_path;
 mod audit;
 mod blackhole;
 mod drain;
+mod own_as;
 mod peers;
 mod pull;
 mod refresh;

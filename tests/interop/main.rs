@@ -14,14 +14,19 @@ mod enhanced_refresh;
 mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
+mod listen_range;
 mod md5;
 mod mrt;
 mod onlooker;
 mod pair;
 mod passive;
+mod peer_as;
 mod policy;
 mod reflection;
 mod refresh;
+mod rfc4486_max_prefixes;
+mod rfc5925_tcp_ao;
+mod rfc7705_local_as;
 mod roles;
 mod routes;
 mod session_loss;
@@ -64,10 +69,26 @@ against! {
             a_peer_about_to_go_is_the_last_resort,
         };
         hold_timer::{ a_silent_peer_is_given_up };
+        listen_range::{
+            a_peer_of_a_range_comes_and_goes,
+            a_full_range_takes_nobody_else,
+            the_peers_of_a_range_sign,
+        };
         md5::{ md5_with_the_right_key, md5_with_the_wrong_key };
         passive::{ a_passive_peer_is_dialled, we_wait_when_we_are_passive };
+        peer_as::{ the_as_of_an_external_peer_is_learned };
         policy::{ communities_of_all_kinds_go_and_come };
         refresh::{ we_ask_for_everything_again, the_peer_asks_for_everything_again };
+        rfc4486_max_prefixes::{
+            a_peer_with_too_much_is_kept_away_for_a_while,
+            a_peer_near_its_limit_is_marked,
+        };
+        rfc5925_tcp_ao::{ a_peer_that_must_sign_and_cannot_stays_down_and_says_why };
+        rfc7705_local_as::{
+            the_old_as_replaces_ours_in_what_we_send,
+            both_numbers_are_in_what_we_send,
+            the_old_as_is_in_what_we_receive_too,
+        };
         routes::{
             routes_of_both_families_over_ipv4,
             routes_of_both_families_over_ipv6,
@@ -174,5 +195,22 @@ against! {
     gobgp_named = super::Kind::Gobgp;
     => {
         capabilities::{ the_peer_says_its_name_and_so_do_we };
+    }
+}
+
+// GoBGP and OpenBGPD do not tell a peer what has been through its AS.
+against! {
+    bird_switching = super::Kind::Bird;
+    frr_switching = super::Kind::Frr;
+    => {
+        rfc7705_local_as::{ what_has_been_through_our_as_is_borne_if_allowed };
+    }
+}
+
+// BIRD can be told to bear one hop more.
+against! {
+    bird_routed = super::Kind::Bird;
+    => {
+        ttl_security::{ packets_from_behind_a_router_are_not_believed };
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use control::PeerState;
 use lab::speakers::{Kind, Speaker};
+use support::rack::{Transport, our_address, their_address};
+use support::session::OUR_ASN;
 use support::{Podbgpd, Rack, SOON, config, eventually, throughout};
 
 use crate::pair::session;
@@ -45,4 +47,43 @@ fn start(kind: Kind, our_key: &str) -> (Rack, Podbgpd, Speaker) {
     let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &text);
     let foreign = session.start(kind, &rack);
     (rack, daemon, foreign)
+}
+
+/// Nobody else changes a key without a new session, so both ends are ours.
+#[test]
+fn a_key_changes_without_losing_the_session() {
+    support::requires!(&[]);
+    let rack = Rack::new(1);
+    let (one, two) = (our_address(0, Transport::V4), their_address(0, Transport::V4));
+    let write = |name: &str, key: &str| {
+        let file = rack.directory(name).join("key");
+        std::fs::write(&file, key).expect("the key is written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("it is ours alone");
+        file
+    };
+    let start = |name: &str, namespace, id: &str, other| {
+        let key = write(name, "first");
+        let node = config::node("").replace("10.9.255.1", id);
+        let peer = format!(
+            "[[peer]]\nname = \"other\"\naddress = \"{other}\"\nasn = {OUR_ASN}\nhold-time = 9\nconnect-retry = 1\n\
+             password-file = \"{}\"\n",
+            key.display()
+        );
+        Podbgpd::start(namespace, rack.directory(name), &(node + &peer))
+    };
+    let first = start("one", &rack.ours, "10.9.255.1", two);
+    let second = start("two", &rack.theirs[0], "10.9.255.2", one);
+    first.await_established("other");
+    let before = second.await_established("other").messages.received.keepalive;
+    for (name, daemon) in [("one", &first), ("two", &second)] {
+        write(name, "second");
+        let _ = daemon.reload();
+    }
+    eventually(SOON, "messages signed with the new key", || {
+        let peer = second.established("other")?;
+        ensure!(peer.messages.received.keepalive >= before + 4, "nothing new came");
+        Ok(())
+    });
+    assert_eq!(first.established("other").expect("the session stays").flaps, 0);
+    assert_eq!(second.established("other").expect("the session stays").flaps, 0);
 }

@@ -134,9 +134,9 @@ fn a_peer_that_may_be_behind_a_router_is_watched_over_several_hops() {
     assert_eq!(hops(|peer| peer.multihop = 2), Hops::Multi(0));
     assert_eq!(hops(|peer| peer.ttl_security = Some(1)), Hops::Single);
     assert_eq!(hops(|peer| peer.ttl_security = Some(3)), Hops::Multi(253));
-    assert_eq!(hops(|peer| peer.asn = crate::asn(1)), Hops::Multi(0), "the same AS");
+    assert_eq!(hops(|peer| peer.asn = crate::asn(1).into()), Hops::Multi(0), "the same AS");
     let on_the_link = |peer: &mut podbgpd::intent::PeerIntent| {
-        peer.asn = crate::asn(1);
+        peer.asn = crate::asn(1).into();
         peer.bfd = Some(Bfd { multihop: Some(false), ..Bfd::default() });
     };
     assert_eq!(hops(on_the_link), Hops::Single, "the operator knows better");

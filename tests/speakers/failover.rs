@@ -29,7 +29,10 @@ fn pair(edit: impl FnOnce(&mut PeerIntent)) -> World {
     let mut second = node_with_peers(2, &[1]);
     // Who dials is the one under test.
     second.peers.values_mut().for_each(|peer| peer.passive = true);
-    second.peers.values_mut().for_each(|peer| peer.asn = first.peers["node2"].local_asn.unwrap_or(asn(1)));
+    second
+        .peers
+        .values_mut()
+        .for_each(|peer| peer.asn = first.peers["node2"].local_asn.unwrap_or(asn(1)).into());
     let mut world = World::new([first, second]);
     let sights = vec![link(INTERFACE, true), link(ELSEWHERE, true), Sight::Address(own_address())];
     world.input(1, Input::Sighted(sights));

@@ -15,7 +15,7 @@ fn inside(number: u8, peers: &[u8]) -> Intent {
     let mut intent = node_with_peers(number, peers);
     intent.node.asn = Asn(64_500);
     for peer in intent.peers.values_mut() {
-        peer.asn = Asn(64_500);
+        peer.asn = Asn(64_500).into();
         (peer.import, peer.export) = (Import::All, Export::All);
     }
     intent

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use control::PeerState;
 use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS};
-use podbgpd::intent::{AddPath, Bfd, Effect, Export, Import, Intent, PeerIntent, RestartRole, Secret};
+use podbgpd::intent::{
+    AddPath, AoAlgorithm, AoKey, Bfd, Effect, Export, Import, Intent, PeerIntent, RestartRole, Secret,
+};
 
 use crate::world::World;
 use crate::{SOON, address, blocks, name, net, node_with_peers};
@@ -17,14 +19,20 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.description", |peer| peer.description = Some("the left one".to_owned())),
     ("peer.address", |peer| peer.address = address("192.0.2.77")),
     ("peer.port", |peer| peer.port = 1790),
-    ("peer.asn", |peer| peer.asn = Asn(65_000)),
+    ("peer.asn", |peer| peer.asn = Asn(65_000).into()),
     ("peer.local-asn", |peer| peer.local_asn = Some(Asn(65_000))),
+    ("peer.local-asn-mode", |peer| peer.local_asn_mode = rib::own_as::Shown::Both),
+    ("peer.allow-own-as", |peer| peer.allow_own_as = 1),
     ("peer.local-address", |peer| peer.local_address = Some(address("192.0.2.1"))),
     ("peer.interface", |peer| peer.interface = Some("eth2".to_owned())),
     ("peer.role", |peer| peer.role = Some(bgp::Role::Provider)),
     ("peer.role-strict", |peer| peer.role_strict = true),
     ("peer.passive", |peer| peer.passive = true),
     ("peer.password-file", |peer| peer.password = Secret::new(b"sesame")),
+    ("peer.tcp-ao", |peer| {
+        let secret = Secret::new(b"sesame").unwrap();
+        peer.tcp_ao = vec![AoKey { id: 1, algorithm: AoAlgorithm::default(), secret }];
+    }),
     ("peer.hold-time", |peer| peer.hold_time = HoldTime::new(30).unwrap()),
     ("peer.send-hold-time", |peer| peer.send_hold = None),
     ("peer.connect-retry", |peer| peer.connect_retry = Duration::from_secs(60)),
@@ -35,6 +43,8 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.bfd", |peer| peer.bfd = Some(Bfd::default())),
     ("peer.graceful-restart", |peer| peer.graceful_restart = RestartRole::Off),
     ("peer.max-prefixes", |peer| peer.max_prefixes = Some(1000)),
+    ("peer.max-prefixes-warning", |peer| peer.max_prefixes_warning = Some(80)),
+    ("peer.max-prefixes-restart", |peer| peer.max_prefixes_restart = Some(Duration::from_secs(60))),
     ("peer.max-length-ipv4", |peer| peer.max_length_ipv4 = 24),
     ("peer.max-length-ipv6", |peer| peer.max_length_ipv6 = 64),
     ("peer.import", |peer| peer.import = Import::All),
@@ -197,7 +207,7 @@ fn two_peers_may_swap_their_addresses() {
         .reload(1, |intent| {
             for (one, other) in [(2, 3), (3, 2)] {
                 let peer = intent.peers.get_mut(&name(one)).unwrap();
-                (peer.address, peer.asn) = (crate::world::address(other), crate::asn(other));
+                (peer.address, peer.asn) = (crate::world::address(other), crate::asn(other).into());
             }
         })
         .unwrap();

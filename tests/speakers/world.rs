@@ -373,8 +373,8 @@ impl World {
                         self.send(to, Parcel::Closed(other));
                     }
                 }
-                Output::Password(peer, password) => {
-                    self.node(number).passwords.push((peer.address, password.is_some()));
+                Output::Sign(of, signing) => {
+                    self.node(number).passwords.push((of.prefix.addr(), signing.is_some()));
                 }
                 Output::Seek(links) => self.node(number).sought = links,
                 Output::Notice(notice) => self.node(number).notices.push(notice),

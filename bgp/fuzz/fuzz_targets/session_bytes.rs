@@ -69,7 +69,7 @@ fn peer_in(state: u8, internal: bool, now: Instant, out: &mut Vec<Action>) -> Pe
     ];
     let mut peer = Peer::new(PeerSettings {
         local_asn: Asn(65_001),
-        peer_asn,
+        peer_asn: peer_asn.into(),
         bgp_id: BgpId::new(Ipv4Addr::new(10, 0, 0, 1)).unwrap(),
         hold_time: HoldTime::default(),
         connect_retry: std::time::Duration::from_secs(60),

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::ConnId;
-use crate::Notification;
-use crate::notification::Cease;
+use crate::family::AfiSafi;
+use crate::notification::{Cease, NotificationError};
+use crate::{Family, Notification};
 
 /// Something the driver tells a [`Peer`](super::Peer), with the events of RFC 4271 §8.1 it stands for.
 ///
@@ -61,8 +62,13 @@ pub enum StopReason {
     Deconfigured,
     /// A change that needs a new session (6/6).
     OtherConfigurationChange,
-    /// The peer announced more prefixes than agreed (6/1).
-    MaxPrefixes,
+    /// The peer announced more prefixes of a family than agreed (6/1).
+    MaxPrefixes {
+        /// The family.
+        family: Family,
+        /// How many were agreed.
+        limit: u32,
+    },
     /// BFD saw the path to the peer go down (6/10, RFC 9384): a [`Event::Start`] follows.
     BfdDown,
     /// The interface of the session went down, and this is its name: a [`Event::Start`] follows.
@@ -92,7 +98,10 @@ impl StopReason {
             Self::OtherConfigurationChange => {
                 Some(Notification::shutdown(Cease::OtherConfigurationChange, ""))
             }
-            Self::MaxPrefixes => Some(Notification::shutdown(Cease::MaximumPrefixes, "")),
+            Self::MaxPrefixes { family, limit } => {
+                let data = excess(*family, *limit);
+                Some(Notification { error: NotificationError::Cease(Cease::MaximumPrefixes), data })
+            }
             Self::BfdDown => Some(Notification::shutdown(Cease::BfdDown, "")),
             Self::InterfaceDown(_) | Self::AddressGone(_) | Self::NeighbourFailed(_) | Self::Restart => None,
         }
@@ -107,9 +116,10 @@ impl StopReason {
     /// should cost no packet; what it makes wrong (a family gone, another AS) does not survive the new OPEN.
     pub(super) fn keeps_routes(&self, notification_keeps: bool) -> bool {
         match self {
-            Self::AdminDown { .. } | Self::AdminReset { .. } | Self::Deconfigured | Self::MaxPrefixes => {
-                false
-            }
+            Self::AdminDown { .. }
+            | Self::AdminReset { .. }
+            | Self::Deconfigured
+            | Self::MaxPrefixes { .. } => false,
             // The path is dead and both sides know (RFC 9384). That BFD may have died with the control plane
             // only (the C bit, RFC 5882 §4.3) is for the caller to know.
             Self::BfdDown => false,
@@ -126,7 +136,7 @@ impl StopReason {
             Self::AdminReset { .. } => "admin_reset",
             Self::Deconfigured => "deconfigured",
             Self::OtherConfigurationChange => "configuration_change",
-            Self::MaxPrefixes => "max_prefixes",
+            Self::MaxPrefixes { .. } => "max_prefixes",
             Self::BfdDown => "bfd_down",
             Self::InterfaceDown(_) => "interface_down",
             Self::AddressGone(_) => "address_gone",
@@ -136,6 +146,16 @@ impl StopReason {
     }
 }
 
+/// Says which family had too many prefixes, and how many it may have (RFC 4486 §4).
+fn excess(family: Family, limit: u32) -> Bytes {
+    let AfiSafi { afi, safi } = family.code();
+    let mut data = BytesMut::with_capacity(7);
+    data.put_u16(afi);
+    data.put_u8(safi);
+    data.put_u32(limit);
+    data.freeze()
+}
+
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, message) = match self {
@@ -143,7 +163,9 @@ impl fmt::Display for StopReason {
             Self::AdminReset { message } => ("administrative reset", message.as_str()),
             Self::Deconfigured => ("peer de-configured", ""),
             Self::OtherConfigurationChange => ("configuration change", ""),
-            Self::MaxPrefixes => ("maximum number of prefixes reached", ""),
+            Self::MaxPrefixes { family, limit } => {
+                return write!(f, "maximum number of prefixes reached: more than {limit} of {family}");
+            }
             Self::BfdDown => ("BFD down", ""),
             Self::InterfaceDown(name) => return write!(f, "interface {name} went down"),
             Self::AddressGone(address) => return write!(f, "our address {address} is gone"),

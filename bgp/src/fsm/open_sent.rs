@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::collision::{Opener, displaces};
 use super::connection::{Input, Line, Next, Phase, Scope};
 use super::open_confirm::OpenConfirm;
-use super::{DownReason, PeerSettings, State, Timer};
+use super::{DownReason, PeerAs, PeerSettings, State, Timer};
 use crate::message::MessageKind;
 use crate::notification::{NotificationError, OpenError};
 use crate::wire::CodecContext;
@@ -66,9 +66,13 @@ fn out_of_turn(kind: MessageKind) -> DownReason {
 
 /// Checks what only the configuration can tell of an OPEN; its octets have been checked (RFC 4271 §6.2).
 fn acceptable(settings: &PeerSettings, ours: &Open, theirs: &Open) -> Result<Negotiated, DownReason> {
-    if theirs.asn != settings.peer_asn {
+    if !settings.peer_asn.admits(theirs.asn, ours.asn) {
         let data = Bytes::copy_from_slice(&theirs.asn.0.to_be_bytes());
-        let detail = format!("OPEN: expected AS {}, got AS {}", settings.peer_asn, theirs.asn);
+        let detail = match settings.peer_asn {
+            PeerAs::Is(expected) => format!("OPEN: expected AS {expected}, got AS {}", theirs.asn),
+            PeerAs::External => format!("OPEN: expected another AS than ours, got AS {}", theirs.asn),
+            PeerAs::Internal => format!("OPEN: expected our AS {}, got AS {}", ours.asn, theirs.asn),
+        };
         return Err(refusal(OpenError::BadPeerAs, data, detail));
     }
     // Between different ASes equal identifiers are fine (RFC 6286 §2.2).

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::PeerAs;
 use crate::{Asn, BgpId, Capability, HoldTime, Open};
 
 /// What a [`Peer`](super::Peer) needs to know before the first byte.
@@ -9,8 +10,8 @@ use crate::{Asn, BgpId, Capability, HoldTime, Open};
 pub struct PeerSettings {
     /// Our AS as this peer sees it.
     pub local_asn: Asn,
-    /// The AS the peer must have.
-    pub peer_asn: Asn,
+    /// The AS the peer may have.
+    pub peer_asn: PeerAs,
     /// Our identifier.
     pub bgp_id: BgpId,
     /// The hold time we offer.

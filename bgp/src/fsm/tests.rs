@@ -24,7 +24,7 @@ pub(super) fn start_of_time() -> Instant {
 fn settings(asn: Asn, peer_asn: Asn, id: u8) -> PeerSettings {
     PeerSettings {
         local_asn: asn,
-        peer_asn,
+        peer_asn: peer_asn.into(),
         bgp_id: BgpId::new(Ipv4Addr::new(10, 0, 0, id)).unwrap(),
         hold_time: HoldTime::default(),
         connect_retry: Duration::from_secs(60),

@@ -19,16 +19,24 @@ pub struct PeerView {
     pub interface: Option<String>,
     /// The TCP port dialled.
     pub port: u16,
-    /// The AS number expected of the peer.
-    pub asn: u32,
+    /// The peer's AS number; `null` as long as only its OPEN can tell.
+    pub asn: Option<u32>,
+    /// What the configuration says of it: a number, `external` or `internal`.
+    pub asn_rule: String,
+    /// The range the peer came from; `null` if the configuration lists it.
+    pub range: Option<String>,
     /// The AS number we show the peer.
     pub local_asn: u32,
+    /// Whether the session is within our AS.
+    pub internal: bool,
     /// The state of RFC 4271 §8.2.2.
     pub state: PeerState,
     /// How long the peer has been in this state. For an Established peer this is the uptime of the session.
     pub state_seconds: u64,
     /// Whether the operator holds the peer down.
     pub administratively_down: bool,
+    /// Whether the peer is kept away because it announced more prefixes than it may.
+    pub max_prefixes_exceeded: bool,
     /// The BGP identifier from the peer's OPEN.
     pub router_id: Option<Ipv4Addr>,
     /// What the peer's machine is called, by its own word (FQDN capability).
@@ -52,6 +60,8 @@ pub struct PeerView {
     pub capabilities: CapabilitiesView,
     /// Whether segments are signed (RFC 2385). The password is never shown.
     pub md5: bool,
+    /// Whether segments carry the TCP Authentication Option (RFC 5925).
+    pub tcp_ao: bool,
     /// Whether packets that crossed a router are refused (RFC 5082).
     pub ttl_security: bool,
     /// Whether we wait for the peer to connect.
@@ -161,6 +171,8 @@ pub struct PeerFamilyView {
     pub rejected: Vec<RejectedView>,
     /// The most paths accepted from the peer.
     pub max_prefixes: Option<u64>,
+    /// Whether there are nearly as many.
+    pub max_prefixes_warning: bool,
 }
 
 /// How many paths one reason refused.

@@ -16,7 +16,10 @@ mod peer;
 mod place;
 mod policy;
 mod problem;
+mod range;
 mod reader;
+mod tcp_ao;
+mod template;
 
 use std::fs::File;
 use std::io::Read;
@@ -135,12 +138,17 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let metrics = node::metrics(root.table("metrics"), &places);
     let bmp = monitoring::stations(&mut root);
     let mrt = monitoring::mrt(root.table("mrt"));
-    let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
+    let templates = root.table("template");
+    let templates = template::Templates::read(templates.as_ref());
+    let around = peer::Around { directory, node: &places, policies: &policies, templates: &templates };
+    let peers = peer::read(&mut root, &around);
+    let ranges = range::read(&mut root, &around);
     root.finish();
     // A policy nobody uses because its name is mistyped elsewhere is one problem, not two.
     if problems.errors() == 0 {
         policies.warn_of_unused();
         sets.warn_of_unused();
+        templates.warn_of_unused();
     }
     Some(Intent {
         node: node?,
@@ -150,6 +158,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         graceful_restart,
         drain,
         peers: peers?,
+        ranges: ranges?,
         control_socket: control_socket?,
         metrics,
         bmp: bmp?,

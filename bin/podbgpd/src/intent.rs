@@ -8,9 +8,12 @@ pub mod add_path;
 pub mod bfd;
 pub mod drain;
 pub mod graceful;
+pub mod local_as;
 pub mod monitoring;
+pub mod range;
 pub mod reconcile;
 pub mod secret;
+pub mod tcp_ao;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,8 +22,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bgp::fsm::PeerAs;
 use bgp::{Asn, BgpId, Family, FamilySet, HoldTime, Role};
 use ipnet::IpNet;
+use rib::own_as::Shown;
 use rib::{NextHopMode, Policy};
 
 pub use add_path::AddPath;
@@ -28,8 +33,10 @@ pub use bfd::{Bfd, BfdTiming};
 pub use drain::Drain;
 pub use graceful::{GracefulRestart, RestartRole};
 pub use monitoring::{BmpView, Mrt, Station};
+pub use range::ListenRange;
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
+pub use tcp_ao::{AoAlgorithm, AoKey};
 
 /// How long to wait between attempts to connect. RFC 4271 §10 suggests 120 seconds, which is long for the
 /// only way out of a node; back-off keeps it polite.
@@ -56,6 +63,8 @@ pub struct Intent {
     pub drain: Drain,
     /// The peers by name.
     pub peers: BTreeMap<String, PeerIntent>,
+    /// The ranges of peers nobody lists, by name.
+    pub ranges: BTreeMap<String, ListenRange>,
     /// The path of the unix socket operators talk to.
     pub control_socket: PathBuf,
     /// Where metrics and health are served, if anywhere.
@@ -121,6 +130,8 @@ pub struct Decision {
 pub struct PeerIntent {
     /// The name, unique on this node; a peer with another name is another peer.
     pub name: String,
+    /// The range the peer came from; `None` when the file lists it.
+    pub range: Option<String>,
     /// What the operator says of the peer.
     pub description: Option<String>,
     /// The address we dial and accept from; unspecified (`::`) when it is learned on the interface.
@@ -129,10 +140,14 @@ pub struct PeerIntent {
     pub interface: Option<String>,
     /// The port we dial.
     pub port: u16,
-    /// The AS the peer must say it is.
-    pub asn: Asn,
+    /// The AS the peer may say it is.
+    pub asn: PeerAs,
     /// The AS we say we are, when not the node's own.
     pub local_asn: Option<Asn>,
+    /// How much the paths show of that.
+    pub local_asn_mode: Shown,
+    /// How often our own AS may be in the peer's paths.
+    pub allow_own_as: u8,
     /// The address we dial from, when the kernel shall not choose.
     pub local_address: Option<IpAddr>,
     /// What we are to the peer (RFC 9234); never of one in our own AS.
@@ -162,8 +177,14 @@ pub struct PeerIntent {
     pub fast_failover: Option<bool>,
     /// The key of the TCP MD5 signatures (RFC 2385).
     pub password: Option<Secret>,
+    /// The keys of the TCP Authentication Option (RFC 5925); the first of them signs. Not beside a password.
+    pub tcp_ao: Vec<AoKey>,
     /// The most prefixes we accept per family before the session ends (RFC 4486).
     pub max_prefixes: Option<u32>,
+    /// The part of that which is worth a warning, in percent, 1 to 100.
+    pub max_prefixes_warning: Option<u8>,
+    /// How long after such an end the peer may come back; `None` when only an operator lets it.
+    pub max_prefixes_restart: Option<Duration>,
     /// The longest IPv4 prefix the safe import accepts, in bits.
     pub max_length_ipv4: u8,
     /// The longest IPv6 prefix the safe import accepts, in bits.
@@ -222,7 +243,7 @@ impl Intent {
     /// Tells whether the peer is in our own AS.
     #[must_use]
     pub fn is_internal(&self, peer: &PeerIntent) -> bool {
-        self.local_asn(peer) == peer.asn
+        peer.asn.is_internal(self.local_asn(peer))
     }
 
     /// Tells whether the session may cross a router: GTSM or `multihop` allow it, or the peer is in our own AS. No
@@ -254,15 +275,18 @@ impl Intent {
 impl PeerIntent {
     /// Makes a peer of what must be known of it; everything else has its default.
     #[must_use]
-    pub fn new(name: String, address: IpAddr, asn: Asn) -> Self {
+    pub fn new(name: String, address: IpAddr, asn: impl Into<PeerAs>) -> Self {
         Self {
             name,
+            range: None,
             description: None,
             address,
             interface: None,
             port: 179,
-            asn,
+            asn: asn.into(),
             local_asn: None,
+            local_asn_mode: Shown::default(),
+            allow_own_as: 0,
             local_address: None,
             role: None,
             role_strict: false,
@@ -277,7 +301,10 @@ impl PeerIntent {
             graceful_restart: RestartRole::default(),
             fast_failover: None,
             password: None,
+            tcp_ao: Vec::new(),
             max_prefixes: None,
+            max_prefixes_warning: None,
+            max_prefixes_restart: None,
             max_length_ipv4: Family::Ipv4.bits(),
             max_length_ipv6: Family::Ipv6.bits(),
             import: Import::Safe,

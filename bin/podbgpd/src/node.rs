@@ -26,12 +26,12 @@ use tracing::{debug, error, info, warn};
 use crate::addresses::{self, LocalEnd};
 use crate::bfd;
 use crate::control::ControlRequest;
-use crate::intent::{Intent, Secret};
+use crate::intent::Intent;
 use crate::snapshot::{Identity, Recorder};
 use crate::speaker::{Input, Output, Past, Speaker};
 use crate::stations::Stations;
 use crate::tap::Tap;
-use crate::transport::{Endpoint, Key, Listeners, Place, SocketEvent, Transport};
+use crate::transport::{Endpoint, Key, Listeners, Place, Signing, SocketEvent, Stretch, Transport};
 use crate::unnumbered;
 
 /// How many inputs may wait for the owner. Their senders wait when there are more; each may hold what one read
@@ -434,7 +434,7 @@ impl Node {
                 self.tap.closed(key, false);
                 self.transport.close(key);
             }
-            Output::Password(peer, password) => self.password(peer, password.as_ref()),
+            Output::Sign(of, signing) => self.sign(of, signing.as_ref()),
             Output::Seek(links) => self.seeker.seek(links),
             Output::Bfd(sessions) => self.bfd.want(sessions),
             Output::Heed(neighbours) => self.watch.heed(neighbours),
@@ -472,10 +472,15 @@ impl Node {
         }
     }
 
-    fn password(&mut self, peer: Place, password: Option<&Secret>) {
-        let listening = self.listeners.set_password(peer, password);
-        if let Err(error) = listening.and(self.transport.rekey(peer, password)) {
-            error!(target: "session", %peer, %error, "cannot set the MD5 key; sessions with this peer will not come up");
+    fn sign(&mut self, of: Stretch, signing: Option<&Signing>) {
+        let (before, listening) = self.listeners.sign(of, signing);
+        // A connection has a place of its own, whatever prefix it came from.
+        let rekeyed = match of.place() {
+            Some(place) => self.transport.rekey(place, before.as_ref(), signing),
+            None => Ok(()),
+        };
+        if let Err(error) = listening.and(rekeyed) {
+            error!(target: "session", peer = %of, %error, "cannot set the key; sessions with this peer will not come up");
         }
     }
 }

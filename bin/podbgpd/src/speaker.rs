@@ -15,10 +15,13 @@ mod drain;
 mod dump;
 mod failover;
 mod graceful;
+mod keys;
+mod limits;
 mod monitored;
 mod opening;
 mod peering;
 mod places;
+mod ranges;
 mod record;
 mod refresh;
 mod reload;
@@ -38,8 +41,8 @@ use rib::{PeerId, Rib};
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
 use crate::drain::Stage;
-use crate::intent::{Intent, Secret};
-use crate::transport::{Endpoint, Key, Place};
+use crate::intent::Intent;
+use crate::transport::{Endpoint, Key, Place, Signing, Stretch};
 
 use convergence::Convergence;
 pub use convergence::{Ending, Past};
@@ -64,7 +67,7 @@ pub struct Speaker {
     by_place: BTreeMap<Place, PeerId>,
     /// The links we asked to be looked at for peers, and the keys we asked to be used.
     sought: BTreeSet<u32>,
-    signed: BTreeMap<Place, Secret>,
+    signed: BTreeMap<Stretch, Signing>,
     next_id: u32,
     convergence: Convergence,
     /// What of our peers' routes has come back since our restart: the search, and what it found by peer.
@@ -127,8 +130,8 @@ pub enum Output {
     Heard(Key, Bytes),
     /// Close a connection once what was transmitted is out.
     Close(Key),
-    /// Sign segments to and from a peer, or no longer.
-    Password(Place, Option<Secret>),
+    /// Sign segments to and from there like this, or no longer.
+    Sign(Stretch, Option<Signing>),
     /// Look for peers on exactly these links, and let ourselves be found there.
     Seek(BTreeSet<u32>),
     /// Have exactly these BFD sessions.
@@ -177,6 +180,28 @@ pub enum Notice {
         peer: String,
         /// The limit.
         limit: u32,
+        /// When it may come back; `None` when an operator says.
+        wait: Option<Duration>,
+    },
+    /// A peer comes near the most prefixes it may announce.
+    NearMaxPrefixes {
+        /// The peer's name.
+        peer: String,
+        /// The family.
+        family: Family,
+        /// How many there are.
+        prefixes: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// Somebody in a range connected, and the range has as many peers as it may.
+    RangeFull {
+        /// The name of the range.
+        range: String,
+        /// The limit.
+        limit: u32,
+        /// Who connected.
+        from: IpAddr,
     },
     /// A peer announced more paths of a prefix than it may; these were not taken in.
     Surplus {
@@ -306,7 +331,8 @@ impl Speaker {
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
-        speaker.follow_passwords(out);
+        speaker.sign(out);
+        speaker.recall(&speaker.convergence.had_sessions(), now, out);
         speaker.want_bfd(out);
         speaker.heed_neighbours(out);
         speaker
@@ -352,6 +378,8 @@ impl Speaker {
                 }
                 self.expire_stale(now, out);
                 self.expire_refreshes(now, out);
+                self.end_excesses(now, out);
+                self.forget_members(now, out);
                 self.call_roll(out);
             }
         }
@@ -384,7 +412,8 @@ impl Speaker {
         let refreshing = sessions.flat_map(|session| session.refreshing.values().copied());
         let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
         let own = self.convergence.deadline().into_iter().chain(self.drains.next_deadline()).chain(roll_call);
-        machines.chain(kept).chain(refreshing).chain(own).min()
+        let of_peers = self.next_return().into_iter().chain(self.next_forgotten());
+        machines.chain(kept).chain(refreshing).chain(own).chain(of_peers).min()
     }
 
     /// Ends every session, for good. Kernel routes stay.
@@ -415,24 +444,6 @@ impl Speaker {
         self.peerings.iter().filter(|(_, peering)| due(peering)).map(|(&id, _)| id).collect()
     }
 
-    fn accepted(&mut self, from: Place, end: LocalEnd, now: Instant, out: &mut Vec<Output>) {
-        let Some(peer) = self.peer_at(from) else {
-            out.push(Output::Refuse);
-            out.push(Output::Notice(Notice::Stranger(from)));
-            return;
-        };
-        self.settle_at(peer, Some(from), now, out);
-        let before = out.len();
-        self.peer_event(peer, Event::Incoming, now, out);
-        for output in &out[before..] {
-            if let Output::Accept((_, conn), _) = output
-                && let Some(peering) = self.peerings.get_mut(&peer)
-            {
-                peering.ends.insert(*conn, end);
-            }
-        }
-    }
-
     fn kernel_event(&mut self, event: fib::Event) {
         match event {
             fib::Event::Resolved(resolved) => {
@@ -455,6 +466,9 @@ impl Speaker {
             // It starts when it is found.
             return;
         }
+        if matches!(event, Event::Start | Event::Stop { .. }) {
+            peering.excess = None;
+        }
         let mut actions = std::mem::take(&mut self.actions);
         peering.machine.handle(event, now, &mut actions);
         let mut over_limit = false;
@@ -466,7 +480,7 @@ impl Speaker {
         }
         self.actions = actions;
         if over_limit {
-            self.peer_event(id, Event::Stop { reason: StopReason::MaxPrefixes }, now, out);
+            self.keep_away(id, now, out);
         }
     }
 
@@ -517,9 +531,11 @@ impl Speaker {
             out.push(Output::Notice(Notice::Surplus { peer: peering.name(), paths: received.surplus }));
         }
         if let Some(limit) = peering.intent.max_prefixes.filter(|_| received.limit_exceeded) {
-            out.push(Output::Notice(Notice::MaxPrefixes { peer: peering.name(), limit }));
+            let (peer, wait) = (peering.name(), peering.intent.max_prefixes_restart);
+            out.push(Output::Notice(Notice::MaxPrefixes { peer, limit, wait }));
             return Outcome::OverLimit;
         }
+        self.watch_limit(id, out);
         if let Some(family) = received.end_of_rib {
             self.session_complete(id, family, now, out);
         }

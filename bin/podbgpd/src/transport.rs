@@ -14,7 +14,9 @@ mod dial;
 mod listen;
 mod place;
 mod pump;
+mod signing;
 mod sockopt;
+mod tcp_ao;
 
 use std::collections::HashMap;
 use std::io;
@@ -29,12 +31,11 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::intent::Secret;
-
 pub(crate) use dial::mark_as_routing;
 pub use listen::Listeners;
-pub use place::Place;
+pub use place::{Place, Stretch};
 use pump::Connection;
+pub use signing::Signing;
 pub use sockopt::Measured;
 pub(crate) use sockopt::hear_only;
 
@@ -56,17 +57,25 @@ pub struct Endpoint {
     pub send_ttl: u8,
     /// The least hop limit we accept (RFC 5082); 0 accepts all.
     pub minimum_ttl: u8,
-    /// The MD5 key (RFC 2385).
-    pub password: Option<Secret>,
+    /// What signs segments.
+    pub signing: Option<Signing>,
 }
 
 impl Endpoint {
     /// Sets the options a socket needs before it dials.
     fn secure(&self, socket: &Socket) -> io::Result<()> {
-        if let Some(password) = &self.password {
-            sockopt::set_md5_key(socket, self.remote.ip(), Some(password.reveal()))?;
-        }
+        signing::change(socket, self.remote.ip().into(), None, self.signing.as_ref())?;
         self.limit_hops(socket)
+    }
+
+    /// Refuses an incoming connection that began too far away: what has come before the limit was set was not
+    /// checked, and a peer on the link began with a packet from the link (RFC 5082 §3).
+    fn check_first_packet(&self, socket: &impl AsFd) -> io::Result<()> {
+        let arrived = sockopt::first_hop_limit(socket).filter(|&arrived| arrived < self.minimum_ttl);
+        arrived.map_or(Ok(()), |arrived| {
+            let why = format!("a packet with TTL {arrived} came from too far away (GTSM)");
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+        })
     }
 
     fn limit_hops(&self, socket: &impl AsFd) -> io::Result<()> {
@@ -137,7 +146,9 @@ impl Transport {
     /// What the kernel says when it refuses the endpoint's options.
     pub fn open(&mut self, key: Key, stream: TcpStream, endpoint: Option<&Endpoint>) -> io::Result<()> {
         if let Some(endpoint) = endpoint {
+            signing::expect(&stream, endpoint.signing.as_ref())?;
             endpoint.limit_hops(&stream)?;
+            endpoint.check_first_packet(&stream)?;
         }
         let connection = Connection::start(key, stream, self.events.clone())?;
         self.links.insert(key, Link::Open(connection));
@@ -187,17 +198,17 @@ impl Transport {
         while self.closing.join_next().await.is_some() {}
     }
 
-    /// Changes the MD5 key of the open connections with a peer, without closing them.
+    /// Changes what signs the open connections with a peer, without closing them.
     ///
     /// # Errors
     /// The first of what the kernel says.
-    pub fn rekey(&self, peer: Place, password: Option<&Secret>) -> io::Result<()> {
+    pub fn rekey(&self, peer: Place, before: Option<&Signing>, wanted: Option<&Signing>) -> io::Result<()> {
         let mut result = Ok(());
         for link in self.links.values() {
             if let Link::Open(connection) = link
                 && connection.peer() == peer
             {
-                result = result.and(connection.rekey(password.map(Secret::reveal)));
+                result = result.and(connection.rekey(before, wanted));
             }
         }
         result

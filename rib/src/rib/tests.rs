@@ -16,6 +16,7 @@ use crate::forwarding::{Forwarding, Gateway};
 use crate::import::{Import, RejectReason, Safe};
 use crate::next_hop::Resolution;
 use crate::origination::Origination;
+use crate::own_as::{Behind, OwnAs, Shown};
 use crate::path::{PeerId, Source, Standing};
 use crate::peer::{AddPath, NextHopMode, NextHopSelf, PeerInfo};
 
@@ -26,6 +27,7 @@ mod drain;
 mod model;
 mod monitors;
 mod order;
+mod own_as;
 mod reflection;
 mod refresh;
 mod roles;
@@ -59,6 +61,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
     PeerInfo {
         asn: if PeerId(number) == INSIDE { OURS } else { Asn(OURS.0 + number) },
         local_asn: OURS,
+        own_as: OwnAs::default(),
         bgp_id: id(number),
         address: address.into(),
         role: None,

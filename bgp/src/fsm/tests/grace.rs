@@ -70,10 +70,16 @@ fn reasons() -> Vec<(DownReason, bool, bool)> {
         (stopped(StopReason::AdminDown { message: message() }), false, false),
         (stopped(StopReason::AdminReset { message: message() }), false, false),
         (stopped(StopReason::Deconfigured), false, false),
-        (stopped(StopReason::MaxPrefixes), false, false),
+        (stopped(StopReason::MaxPrefixes { family: Family::Ipv4, limit: 7 }), false, false),
         (stopped(StopReason::BfdDown), false, false),
         (stopped(StopReason::Restart), true, true),
     ]
+}
+
+#[test]
+fn too_many_prefixes_are_told_with_the_family_and_the_limit() {
+    let reason = StopReason::MaxPrefixes { family: Family::Ipv6, limit: 1000 };
+    assert_eq!(&*reason.notification().unwrap().data, [0, 2, 1, 0, 0, 3, 232]);
 }
 
 #[test]

@@ -234,7 +234,7 @@ fn happenings() -> impl Strategy<Value = Happening> {
     let messages = prop::collection::vec(message(), 1..4).prop_map(|messages| messages.concat());
     prop_oneof![
         2 => Just(Happening::Event(Event::Start)),
-        1 => Just(Happening::Event(Event::Stop { reason: StopReason::MaxPrefixes })),
+        1 => Just(Happening::Event(Event::Stop { reason: StopReason::Deconfigured })),
         3 => Just(Happening::Event(Event::Incoming)),
         6 => id.clone().prop_map(|id| Happening::Event(Event::Connected(id))),
         1 => id.clone().prop_map(|id| Happening::Event(Event::ConnectFailed(id, String::from("refused")))),

@@ -170,14 +170,19 @@ pub(super) fn metrics(table: Option<Table<'_>>, node: &Known) -> Option<SocketAd
 /// Reads the name of a node or a peer: something to type on a command line.
 pub(super) fn name(value: &Value<'_>) -> Option<String> {
     let name = value.text()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(plain) {
+    if !is_name(name) {
         return value.refuse(
             "is not a name",
             format!("write 1 to {MAX_NAME} letters, digits, or any of - _ . : and no spaces"),
         );
     }
     Some(name.to_owned())
+}
+
+/// Tells whether a text is something to type on a command line.
+pub(super) fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(plain)
 }
 
 /// Reads an AS number, as a number or in asdot notation.

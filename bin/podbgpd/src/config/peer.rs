@@ -6,7 +6,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use bgp::fsm::PeerAs;
 use bgp::{Family, FamilySet, HoldTime, Role};
+use rib::NextHopMode;
+use rib::own_as::Shown;
 
 use super::add_path;
 use super::bfd;
@@ -15,20 +18,23 @@ use super::password;
 use super::place;
 use super::policy::Policies;
 use super::reader::{Table, Value};
-use crate::intent::{Export, Import, PeerIntent, RestartRole};
-use rib::NextHopMode;
+use super::tcp_ao;
+use super::template::Templates;
+use crate::intent::{Export, Import, PeerIntent, RestartRole, local_as};
 
 /// The longest description (RFC 9003 allows as much in a shutdown message).
 const MAX_DESCRIPTION: usize = 255;
 
 /// What surrounds the peers in the file and on the machine.
-pub(super) struct Around<'a> {
+pub(super) struct Around<'a, 't> {
     /// The folder paths are relative to.
     pub(super) directory: &'a Path,
     /// What is known of the node.
     pub(super) node: &'a Known,
     /// The policies of the file.
     pub(super) policies: &'a Policies<'a>,
+    /// The templates of the file.
+    pub(super) templates: &'a Templates<'t>,
 }
 
 /// Where names and addresses were first used, to find those used twice.
@@ -39,8 +45,15 @@ struct Taken {
 }
 
 /// Reads all peers. `None` only after a mistake was noted.
-pub(super) fn read(root: &mut Table<'_>, around: &Around<'_>) -> Option<BTreeMap<String, PeerIntent>> {
+pub(super) fn read<'a>(
+    root: &mut Table<'a>,
+    around: &Around<'_, 'a>,
+) -> Option<BTreeMap<String, PeerIntent>> {
+    around.templates.tables().for_each(|table| template(table, around));
     let Some(list) = root.entry("peer") else {
+        if root.entry("listen-range").is_some() {
+            return Some(BTreeMap::new());
+        }
         root.odd("peer", "there are no peers", "add a table [[peer]] with name, address and asn");
         return Some(BTreeMap::new());
     };
@@ -55,41 +68,60 @@ pub(super) fn read(root: &mut Table<'_>, around: &Around<'_>) -> Option<BTreeMap
 }
 
 /// Reads one peer to its end, whatever is wrong with it. `None` only after a mistake was noted.
-fn peer(mut table: Table<'_>, around: &Around<'_>, taken: &mut Taken) -> Option<PeerIntent> {
+fn peer<'a>(mut table: Table<'a>, around: &Around<'_, 'a>, taken: &mut Taken) -> Option<PeerIntent> {
     let name = table.required("name", "\"tor-a\"", |value| unique_name(value, taken));
     let spot = place::read(&mut table, around.node, &mut taken.spots);
-    let remote_asn = table.required("asn", "65001", asn);
+    around.templates.apply(&mut table);
+    let remote_asn = table.required("asn", "65001", peer_as);
     // What the rest is judged by when one of the three is wrong; no such peer leaves this function.
     let mut peer = PeerIntent::new(
         name.clone().unwrap_or_default(),
         spot.as_ref().map_or(Ipv6Addr::UNSPECIFIED.into(), |spot| spot.address),
-        remote_asn.unwrap_or_default(),
+        remote_asn.unwrap_or(PeerAs::External),
     );
     let located = spot.is_some();
     peer.interface = spot.and_then(|spot| spot.interface);
+    dialling(&mut table, &mut peer, around.node);
     session(&mut table, &mut peer, around);
-    routes(&mut table, &mut peer, around);
+    routes(&mut table, &mut peer, around, remote_asn);
     table.finish();
     (name.is_some() && located && remote_asn.is_some()).then_some(peer)
 }
 
-/// Reads what makes the session.
-fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
-    let node = around.node;
-    // What is wrong, or not known yet, fits everything.
-    let address = Some(peer.address).filter(|address| !address.is_unspecified());
-    peer.description = table.optional("description", description);
-    peer.local_asn = table.optional("local-asn", asn);
-    peer.local_address = table.optional("local-address", |value| local_address(value, peer));
+/// Reads a template by itself: whatever is wrong with it is wrong even if nobody uses it.
+fn template(mut table: Table<'_>, around: &Around<'_, '_>) {
+    let asn = table.optional("asn", peer_as);
+    let mut peer =
+        PeerIntent::new(String::new(), Ipv6Addr::UNSPECIFIED.into(), asn.unwrap_or(PeerAs::External));
+    dialling(&mut table, &mut peer, around.node);
+    session(&mut table, &mut peer, around);
+    routes(&mut table, &mut peer, around, asn);
+    table.finish();
+}
+
+/// Reads how the peer is dialled, if it is.
+fn dialling(table: &mut Table<'_>, peer: &mut PeerIntent, node: &Known) {
+    let address = address(peer);
     peer.passive = passive(table, address, node);
     set(&mut peer.port, table.optional("port", |value| port(value, address, peer.passive, node)));
     set(&mut peer.connect_retry, table.optional("connect-retry", |value| connect_retry(value, peer.passive)));
+}
+
+/// Reads what makes the session.
+pub(super) fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_, '_>) {
+    let node = around.node;
+    peer.description = table.optional("description", description);
+    peer.local_asn = table.optional("local-asn", asn);
+    let mode = table.optional("local-asn-mode", |value| local_asn_mode(value, peer.local_asn.is_some()));
+    set(&mut peer.local_asn_mode, mode);
+    set(&mut peer.allow_own_as, table.optional("allow-own-as", |value| value.number(0..=10)));
+    peer.local_address = table.optional("local-address", |value| local_address(value, peer));
     set(&mut peer.hold_time, table.optional("hold-time", hold_time));
     peer.send_hold = PeerIntent::default_send_hold(peer.hold_time);
     set(&mut peer.send_hold, table.optional("send-hold-time", |value| send_hold(value, peer.hold_time)));
     set(&mut peer.families, table.optional("families", families));
     let ttl_security = table.entry("ttl-security");
-    let is_internal = is_internal(peer, node);
+    let is_internal = is_internal(Some(peer.asn), peer, node) == Some(true);
     let multihop = table.optional("multihop", |value| multihop(value, ttl_security.as_ref(), is_internal));
     set(&mut peer.multihop, multihop);
     peer.ttl_security = ttl_security.and_then(|value| value.number(1..=254));
@@ -98,17 +130,27 @@ fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
     let restarts = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
     set(&mut peer.graceful_restart, restarts);
     peer.fast_failover = table.optional("fast-failover", Value::flag);
-    peer.password = table.optional("password-file", |value| password::read(value, around.directory));
     peer.role = table.optional("role", |value| role(value, is_internal));
     set(&mut peer.role_strict, table.optional("role-strict", |value| role_strict(value, peer.role)));
+    let password = table.entry("password-file");
+    let keys = table.optional("tcp-ao", |value| tcp_ao::keys(value, password.as_ref(), around.directory));
+    set(&mut peer.tcp_ao, keys);
+    peer.password = password.and_then(|value| password::read(&value, around.directory));
     set(&mut peer.shutdown, table.optional("shutdown", Value::flag));
 }
 
 /// Reads what may come in and go out.
-fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
+///
+/// Of a template the AS may not be known yet: what depends on it is judged where the template is used.
+pub(super) fn routes(
+    table: &mut Table<'_>,
+    peer: &mut PeerIntent,
+    around: &Around<'_, '_>,
+    asn: Option<PeerAs>,
+) {
     let policies = around.policies;
-    let is_internal = is_internal(peer, around.node);
-    if around.node.require_policy && !is_internal {
+    let is_internal = is_internal(asn, peer, around.node);
+    if around.node.require_policy && is_internal != Some(true) {
         (peer.import, peer.export) = (Import::None, Export::None);
     }
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
@@ -116,6 +158,12 @@ fn routes(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Around<'_>) {
     set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
     set(&mut peer.blackhole, table.optional("blackhole", Value::flag));
     peer.max_prefixes = table.optional("max-prefixes", |value| value.number(1..=u32::MAX));
+    let limited = peer.max_prefixes.is_some();
+    peer.max_prefixes_warning =
+        table.optional("max-prefixes-warning", |value| of_limit(value, limited)?.number(1..=100));
+    let restart =
+        table.optional("max-prefixes-restart", |value| of_limit(value, limited)?.number(1..=u16::MAX));
+    peer.max_prefixes_restart = restart.map(|seconds| Duration::from_secs(seconds.into()));
     let import = &peer.import;
     let ipv4 = table.optional("max-length-ipv4", |value| max_length(value, Family::Ipv4, import));
     let ipv6 = table.optional("max-length-ipv6", |value| max_length(value, Family::Ipv6, import));
@@ -131,6 +179,30 @@ fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
     }
+}
+
+/// Reads which AS the peer may say it is.
+pub(super) fn peer_as(value: &Value<'_>) -> Option<PeerAs> {
+    let numeric = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    if value.is_number() || value.text().is_none_or(numeric) {
+        return asn(value).map(PeerAs::Is);
+    }
+    value.choice(&[("external", PeerAs::External), ("internal", PeerAs::Internal)])
+}
+
+fn local_asn_mode(value: &Value<'_>, masked: bool) -> Option<Shown> {
+    if !masked {
+        value.warn("has no effect without local-asn", "it says how much of both numbers the paths show");
+    }
+    value.choice(&local_as::MODES)
+}
+
+/// Returns a value that says more about the limit, if there is one.
+fn of_limit<'a, 'b>(value: &'b Value<'a>, limited: bool) -> Option<&'b Value<'a>> {
+    if !limited {
+        return value.refuse("says more about max-prefixes, which is missing", "add max-prefixes = 1000");
+    }
+    Some(value)
 }
 
 fn unique_name(value: &Value<'_>, taken: &mut Taken) -> Option<String> {
@@ -283,18 +355,24 @@ fn description(value: &Value<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn is_internal(peer: &PeerIntent, node: &Known) -> bool {
-    Some(peer.asn) == peer.local_asn.or(node.asn)
+/// Returns where the peer is; what is wrong, or not known yet, fits everything.
+fn address(peer: &PeerIntent) -> Option<IpAddr> {
+    Some(peer.address).filter(|address| !address.is_unspecified())
 }
 
-fn client(value: &Value<'_>, is_internal: bool, export: &Export) -> Option<bool> {
+/// Tells whether a peer of that AS is in our own, if both are known.
+fn is_internal(asn: Option<PeerAs>, peer: &PeerIntent, node: &Known) -> Option<bool> {
+    Some(asn?.is_internal(peer.local_asn.or(node.asn)?))
+}
+
+fn client(value: &Value<'_>, is_internal: Option<bool>, export: &Export) -> Option<bool> {
     let client = value.flag()?;
-    if client && !is_internal {
+    if client && is_internal == Some(false) {
         value.warn(
             "has no effect: a client is in our own AS, and this peer is not (RFC 4456)",
             "leave client out, or correct the AS",
         );
-    } else if client && *export == Export::Originated {
+    } else if client && is_internal.is_some() && *export == Export::Originated {
         value.warn(
             "nothing is reflected to a client with export = \"originated\"",
             "write export = \"all\" beside it, or a policy",
@@ -303,16 +381,16 @@ fn client(value: &Value<'_>, is_internal: bool, export: &Export) -> Option<bool>
     Some(client)
 }
 
-fn next_hop(value: &Value<'_>, is_internal: bool) -> Option<NextHopMode> {
+fn next_hop(value: &Value<'_>, is_internal: Option<bool>) -> Option<NextHopMode> {
     let modes = [NextHopMode::Auto, NextHopMode::Own, NextHopMode::Keep];
     let words = modes.map(|mode| mode.to_string());
     let named: Vec<_> = words.iter().map(String::as_str).zip(modes).collect();
     let mode = value.choice(&named)?;
     match (mode, is_internal) {
-        (NextHopMode::Own, false) => {
+        (NextHopMode::Own, Some(false)) => {
             value.warn("an external peer is told of us as next hop anyway", "leave next-hop out");
         }
-        (NextHopMode::Keep, true) => {
+        (NextHopMode::Keep, Some(true)) => {
             value.warn("an internal peer is told of next hops as they came anyway", "leave next-hop out");
         }
         _ => {}

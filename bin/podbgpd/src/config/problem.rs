@@ -1,6 +1,7 @@
 //! Mistakes, and how they are shown.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -63,8 +64,14 @@ impl Problems {
     /// Tells what was wrong with the text of a file.
     pub(super) fn into_mistakes(self, file: &str, text: &str) -> Mistakes {
         let (mut errors, mut warnings) = (self.errors.into_inner(), self.warnings.into_inner());
-        errors.sort_by_key(|error| error.span.start);
-        warnings.sort_by_key(|warning| warning.span.start);
+        for problems in [&mut errors, &mut warnings] {
+            problems.sort_by_key(|problem| problem.span.start);
+            // What several peers have of one template is wrong once.
+            let mut seen = BTreeSet::new();
+            problems.retain(|problem| {
+                seen.insert((problem.span.start, problem.key.clone(), problem.problem.clone()))
+            });
+        }
         Mistakes { file: file.to_owned(), text: text.to_owned(), errors, warnings }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Table<'a> {
     key: String,
     span: Range<usize>,
     entries: &'a DeTable<'a>,
+    /// The path and the entries of the table that has what this one has not.
+    beneath: Option<(String, &'a DeTable<'a>)>,
     asked: Vec<&'static str>,
 }
 
@@ -33,13 +35,23 @@ impl<'a> Table<'a> {
     /// Starts to read the table of a whole file.
     pub(super) fn root(problems: &'a Problems, table: &'a Spanned<DeTable<'a>>) -> Self {
         let (key, entries) = (String::new(), table.get_ref());
-        Self { problems, key, span: 0..0, entries, asked: Vec::new() }
+        Self { problems, key, span: 0..0, entries, beneath: None, asked: Vec::new() }
     }
 
     /// Returns the value of a key, if the file has it.
     pub(super) fn entry(&mut self, name: &'static str) -> Option<Value<'a>> {
         self.asked.push(name);
-        self.entries.get(name).map(|value| self.value(name, value))
+        let own = self.entries.get(name).map(|value| self.value(name, value));
+        own.or_else(|| {
+            let (path, entries) = self.beneath.as_ref()?;
+            let value = entries.get(name)?;
+            Some(Value { problems: self.problems, key: format!("{path}.{name}"), value })
+        })
+    }
+
+    /// Takes what this table does not have from another one.
+    pub(super) fn fall_back_on(&mut self, other: &Self) {
+        self.beneath = Some((other.key.clone(), other.entries));
     }
 
     /// Reads the value of a key the file may have.
@@ -264,6 +276,7 @@ impl<'a> Value<'a> {
             key: self.key.clone(),
             span: self.span(),
             entries,
+            beneath: None,
             asked: Vec::new(),
         })
     }

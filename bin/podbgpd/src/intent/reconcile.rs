@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Bfd, Intent, PeerIntent, Station};
+use super::{AoKey, Bfd, Intent, PeerIntent, Station, local_as};
+use ranges::range_changes;
+pub use ranges::{RANGE_KEYS, RangeChange};
 
 /// What changing a setting costs, the cheapest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,7 +130,7 @@ pub enum Change {
         /// What changed.
         why: Vec<KeyChange>,
     },
-    /// The password of a peer; TCP takes a new key in the middle of a connection.
+    /// The password or the keys of a peer; TCP takes new ones in the middle of a connection.
     Password {
         /// The name of the peer.
         peer: String,
@@ -139,6 +141,13 @@ pub enum Change {
     AddPeer {
         /// The name of the peer.
         peer: String,
+    },
+    /// A range of peers. What its peers have to change is said peer by peer.
+    Range {
+        /// The name of the range.
+        range: String,
+        /// What it is.
+        change: RangeChange,
     },
 }
 
@@ -170,6 +179,10 @@ macro_rules! mrt_key {
         }
     };
 }
+
+// After the macro, which it uses.
+mod ranges;
+mod words;
 
 /// The settings of the node.
 pub const NODE_KEYS: &[Key<Intent>] = &[
@@ -242,11 +255,14 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.port", SessionReset, port),
     key!("peer.asn", SessionReset, asn),
     key!("peer.local-asn", SessionReset, local_asn, optional),
+    key!("peer.local-asn-mode", SessionReset, local_asn_mode, |mode: &_| local_as::word(*mode).to_owned()),
+    key!("peer.allow-own-as", Refresh, allow_own_as),
     key!("peer.local-address", SessionReset, local_address, optional),
     key!("peer.role", SessionReset, role, optional),
     key!("peer.role-strict", Soft, role_strict),
     key!("peer.passive", Soft, passive),
     key!("peer.password-file", Soft, password, optional),
+    key!("peer.tcp-ao", Soft, tcp_ao, |keys: &Vec<AoKey>| list(keys)),
     key!("peer.hold-time", SessionReset, hold_time, |time: &bgp::HoldTime| time.seconds().to_string()),
     key!("peer.send-hold-time", Soft, send_hold, |time: &Option<_>| seconds(&time.unwrap_or_default())),
     key!("peer.connect-retry", Soft, connect_retry, seconds),
@@ -260,6 +276,11 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
         None => "where the peer is on the link".to_owned(),
     }),
     key!("peer.max-prefixes", Soft, max_prefixes, optional),
+    key!("peer.max-prefixes-warning", Soft, max_prefixes_warning, optional),
+    key!("peer.max-prefixes-restart", Soft, max_prefixes_restart, |time: &Option<_>| match time {
+        Some(time) => seconds(time),
+        None => "never".to_owned(),
+    }),
     key!("peer.max-length-ipv4", Refresh, max_length_ipv4),
     key!("peer.max-length-ipv6", Refresh, max_length_ipv6),
     key!("peer.import", Refresh, import),
@@ -284,6 +305,7 @@ pub fn reconcile(old: &Intent, new: &Intent) -> Vec<Change> {
     let resets: Vec<KeyChange> = resets.into_iter().map(|(_, change)| change).collect();
 
     let mut changes = node_changes(changed, old, new);
+    changes.extend(range_changes(&old.ranges, &new.ranges));
     changes.extend(without(&old.peers, &new.peers).map(|peer| Change::RemovePeer { peer }));
     for (name, peer) in &new.peers {
         if let Some(before) = old.peers.get(name) {
@@ -302,6 +324,7 @@ impl Change {
             Self::Restart(_) => Effect::Restart,
             Self::Setting(_) => Effect::None,
             Self::Decision { .. } | Self::PeerPolicy { .. } => Effect::Refresh,
+            Self::Range { change, .. } => change.effect(),
             Self::ResetPeer { .. } | Self::RemovePeer { .. } => Effect::SessionReset,
             Self::PeerSettings { why, .. } if why.iter().all(|change| change.key == "peer.description") => {
                 Effect::None
@@ -380,7 +403,7 @@ fn peer_changes(old: &PeerIntent, new: &PeerIntent, node_resets: &[KeyChange]) -
         match effect {
             Effect::SessionReset | Effect::Restart => resets.push(change),
             Effect::Refresh => policy.push(change),
-            Effect::None | Effect::Soft if change.key == "peer.password-file" => {
+            Effect::None | Effect::Soft if matches!(change.key, "peer.password-file" | "peer.tcp-ao") => {
                 changes.push(Change::Password { peer: peer(), why: change });
             }
             Effect::None | Effect::Soft => settings.push(change),
@@ -458,109 +481,6 @@ fn millis(duration: &Duration) -> String {
 fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     format!("[{}]", items.join(", "))
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Soft => "soft",
-            Self::Refresh => "refresh",
-            Self::SessionReset => "session reset",
-            Self::Restart => "restart",
-        })
-    }
-}
-
-impl fmt::Display for KeyChange {
-    /// Renders as `peer.port 179 -> 1790`; where both values look alike, as `peer.import changed`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.from == self.to {
-            write!(f, "{} changed", self.key)
-        } else {
-            write!(f, "{} {} -> {}", self.key, self.from, self.to)
-        }
-    }
-}
-
-impl Change {
-    /// Returns what the change is made to: `peer tor-a`, or the part of the file.
-    #[must_use]
-    pub fn subject(&self) -> String {
-        match self {
-            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => part(change).to_owned(),
-            Self::Listen { .. } | Self::Blocks { .. } => "node".to_owned(),
-            Self::Decision { why }
-            | Self::Bfd { why }
-            | Self::GracefulRestart { why }
-            | Self::Capabilities { why }
-            | Self::Drain { why }
-            | Self::Monitoring { why } => why.first().map_or("node", part).to_owned(),
-            Self::RemovePeer { peer }
-            | Self::AddPeer { peer }
-            | Self::Password { peer, .. }
-            | Self::ResetPeer { peer, .. }
-            | Self::PeerPolicy { peer, .. }
-            | Self::PeerSettings { peer, .. } => format!("peer {peer}"),
-        }
-    }
-
-    /// Returns what is different, without what it costs.
-    #[must_use]
-    pub fn difference(&self) -> String {
-        match self {
-            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => change.to_string(),
-            Self::Listen { added, removed } => format!("node.listen{}", Delta { added, removed }),
-            Self::Blocks { added, removed } => format!("node.blocks{}", Delta { added, removed }),
-            Self::RemovePeer { peer } => format!("remove peer {peer}"),
-            Self::AddPeer { peer } => format!("add peer {peer}"),
-            Self::Decision { why }
-            | Self::Bfd { why }
-            | Self::GracefulRestart { why }
-            | Self::Capabilities { why }
-            | Self::Drain { why }
-            | Self::Monitoring { why } => Why(why).to_string(),
-            Self::Password { peer, why } => format!("peer {peer}: {why}"),
-            Self::ResetPeer { peer, why }
-            | Self::PeerPolicy { peer, why }
-            | Self::PeerSettings { peer, why } => format!("peer {peer}: {}", Why(why)),
-        }
-    }
-}
-
-/// Returns the table of the file a setting is in.
-fn part(change: &KeyChange) -> &'static str {
-    change.key.split_once('.').map_or(change.key, |(table, _)| table)
-}
-
-impl fmt::Display for Change {
-    /// Renders the line a dry run shows: the effect, what it is done to, and why.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<13}  {}", self.effect().to_string(), self.difference())
-    }
-}
-
-/// Renders what came and went.
-struct Delta<'a, T> {
-    added: &'a [T],
-    removed: &'a [T],
-}
-
-impl<T: fmt::Display> fmt::Display for Delta<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.removed.iter().try_for_each(|item| write!(f, " -{item}"))?;
-        self.added.iter().try_for_each(|item| write!(f, " +{item}"))
-    }
-}
-
-/// Renders changed settings in one line.
-struct Why<'a>(&'a [KeyChange]);
-
-impl fmt::Display for Why<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&why.join(", "))
-    }
 }
 
 #[cfg(test)]

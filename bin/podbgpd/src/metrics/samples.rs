@@ -95,7 +95,10 @@ impl Snapshot {
     fn sessions(&self, page: &mut Page) -> fmt::Result {
         let info = |peer: &PeerView| {
             let mut labels = labels(peer);
-            labels.extend([("address", peer.address.to_string()), ("asn", peer.asn.to_string())]);
+            labels.extend([
+                ("address", peer.address.to_string()),
+                ("asn", peer.asn.map_or_else(String::new, |asn| asn.to_string())),
+            ]);
             (labels, 1)
         };
         page.gauge("podbgp_peer_info", "Who the peer is", None, self.peers.iter().map(info))?;

@@ -53,13 +53,24 @@ impl Log {
                         "not advertised: the attributes do not fit into a message");
                 }
             }
-            Notice::MaxPrefixes { peer, limit } => {
+            Notice::MaxPrefixes { peer, limit, wait: None } => {
                 warn!(target: "session", peer, limit, "too many prefixes; the session stays down until `bgpctl peer NAME up`");
             }
             Notice::Surplus { peer, paths } => {
                 if let Some(left_out) = self.surplus.take(now) {
                     warn!(target: "session", peer, paths, left_out,
                         "paths not taken in: the peer has as many of their prefixes as peer.add-path lets it have");
+                }
+            }
+            Notice::MaxPrefixes { peer, limit, wait: Some(wait) } => {
+                warn!(target: "session", peer, limit, wait = ?wait, "too many prefixes; the session stays down for a while");
+            }
+            Notice::NearMaxPrefixes { peer, family, prefixes, limit } => {
+                warn!(target: "session", peer, %family, prefixes, limit, "the peer comes near its limit of prefixes");
+            }
+            Notice::RangeFull { range, limit, from } => {
+                if let Some(left_out) = self.strangers.take(now) {
+                    warn!(target: "session", range, limit, %from, left_out, "refused a connection: the range is full");
                 }
             }
             Notice::Stranger(from) => {

@@ -138,6 +138,12 @@ impl Convergence {
         }
     }
 
+    /// Lists who had a session before our restart.
+    pub(super) fn had_sessions(&self) -> Vec<String> {
+        let known = self.had_session.iter().flatten();
+        known.filter(|(_, up)| **up).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Tells whether a peer may have had a session before.
     fn may_return(&self, peering: &Peering) -> bool {
         match &self.had_session {

@@ -72,10 +72,12 @@ impl Speaker {
         let peering = self.peerings.get(&peer)?;
         let unknown = || CodecContext { four_octet_asn: true, ..CodecContext::before_open() };
         let session = peering.machine.session();
+        let local_asn = self.intent.local_asn(&peering.intent);
         Some(Reading {
-            address: peering.intent.address,
-            asn: peering.intent.asn,
-            local_asn: self.intent.local_asn(&peering.intent),
+            address: peering.whereabouts().address,
+            // Whose AS nobody knows yet says so in its OPEN.
+            asn: peering.asn(local_asn).unwrap_or_default(),
+            local_asn,
             context: session.map_or_else(unknown, |session| session.context.clone()),
         })
     }

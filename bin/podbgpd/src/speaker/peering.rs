@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use bgp::fsm::{ConnId, Peer, PeerSettings};
 use bgp::wire::{Disposition, Offence};
-use bgp::{Family, FamilySet, Negotiated, NextHop};
+use bgp::{Asn, Family, FamilySet, Negotiated, NextHop};
 use rib::{NextHopSelf, PeerInfo, RibSettings};
 
 use super::graceful::{Absence, Grace, Terms};
+use super::limits::Excess;
 use super::opening::capabilities;
 use crate::addresses::LocalEnd;
 use crate::drain::Stage;
 use crate::intent::{Export, Import, Intent, PeerIntent};
-use crate::transport::{Endpoint, Place};
+use crate::transport::{Endpoint, Place, Signing};
 
 /// A configured peer.
 pub(super) struct Peering {
@@ -32,6 +33,11 @@ pub(super) struct Peering {
     pub(super) last_absence: Option<Absence>,
     /// How often it came back while its routes were kept.
     pub(super) restarts: u64,
+    /// The AS its OPEN named last.
+    pub(super) learned_asn: Option<Asn>,
+    /// Families with nearly as many prefixes as allowed, and what follows once there were more.
+    pub(super) near_limit: FamilySet,
+    pub(super) excess: Option<Excess>,
     /// Whether an operator holds the peer down, beyond what the intent says.
     pub(super) held_down: bool,
     /// How far the peer is drained.
@@ -74,6 +80,9 @@ impl Peering {
             grace: None,
             last_absence: None,
             restarts: 0,
+            learned_asn: None,
+            near_limit: FamilySet::NONE,
+            excess: None,
             held_down: false,
             drained: None,
             treated_as_withdraw: 0,
@@ -100,8 +109,14 @@ impl Peering {
             local: peer.local_address,
             send_ttl: node.ttl(peer),
             minimum_ttl: peer.min_ttl().unwrap_or(0),
-            password: peer.password.clone(),
+            signing: Signing::of(peer),
         }
+    }
+
+    /// Returns the peer's AS, towards which we are `local`, if its OPEN or the file says it.
+    pub(super) fn asn(&self, local: Asn) -> Option<Asn> {
+        let learned = self.learned_asn.filter(|&asn| self.intent.asn.admits(asn, local));
+        learned.or(self.intent.asn.known(local))
     }
 
     /// Tells whether there should be a session.
@@ -135,6 +150,8 @@ impl Peering {
         let connection = self.machine.session().map(|session| session.connection);
         let end = connection.and_then(|conn| self.ends.get(&conn)).copied().unwrap_or_default();
         let role = node.restart_role(&self.intent);
+        self.learned_asn = Some(negotiated.peer_asn);
+        self.near_limit = FamilySet::NONE;
         let place = self.whereabouts();
         self.session = Some(Session {
             end,
@@ -162,12 +179,15 @@ impl Peering {
     }
 
     /// Returns what the tables would know of the peer, as far as that can be told before there is a session: its
-    /// identifier and our own address, which only a session tells, are stood in for.
+    /// identifier, our own address, and an AS the file does not name, which only a session tells, are stood in for.
     pub(super) fn intended(&self, node: &Intent) -> PeerInfo {
         let (peer, place) = (&self.intent, self.whereabouts());
+        let local_asn = node.local_asn(peer);
         PeerInfo {
-            asn: peer.asn,
-            local_asn: node.local_asn(peer),
+            // An external peer is in any AS but ours: in none will do.
+            asn: self.asn(local_asn).unwrap_or_default(),
+            local_asn,
+            own_as: node.own_as(peer),
             bgp_id: node.node.router_id,
             address: place.address,
             interface: place.interface,

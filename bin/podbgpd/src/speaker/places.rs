@@ -6,7 +6,7 @@
 //! was down, for the cable may lead elsewhere now; otherwise when it has been silent for a while, so that a stranger
 //! on the link cannot keep two from finding each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bgp::fsm::{Event, StopReason};
@@ -14,7 +14,6 @@ use rib::PeerId;
 
 use super::peering::Peering;
 use super::{Notice, Output, Speaker};
-use crate::intent::Secret;
 use crate::transport::Place;
 
 /// How long a peer may be silent before somebody else on its link is the peer: three of the usual intervals of
@@ -22,10 +21,10 @@ use crate::transport::Place;
 const SILENCE: Duration = Duration::from_secs(35);
 
 impl Speaker {
-    /// Tells whether somebody at this place is a peer, or may be one.
+    /// Tells whether somebody at this place is a peer, or would be one.
     #[must_use]
     pub fn knows(&self, place: Place) -> bool {
-        self.peer_at(place).is_some()
+        self.peer_at(place).is_some() || self.range_of(place).is_some()
     }
 
     /// Finds the peer that is at a place, or is looked for on its link.
@@ -101,7 +100,7 @@ impl Speaker {
         self.by_place.retain(|_, &mut owner| owner != id);
         let Some(place) = place else { return };
         self.by_place.insert(place, id);
-        self.follow_passwords(out);
+        self.sign(out);
         if learned {
             out.push(Output::Notice(Notice::Found { peer, address: place.address, interface }));
         }
@@ -120,21 +119,6 @@ impl Speaker {
             out.push(Output::Seek(sought.clone()));
             self.sought = sought;
         }
-    }
-
-    /// Has segments signed as the intent says, where it says other than before.
-    pub(super) fn follow_passwords(&mut self, out: &mut Vec<Output>) {
-        let of = |peering: &Peering| Some((peering.place?, peering.intent.password.clone()?));
-        let wanted: BTreeMap<Place, Secret> = self.peerings.values().filter_map(of).collect();
-        for place in self.signed.keys().filter(|place| !wanted.contains_key(place)) {
-            out.push(Output::Password(*place, None));
-        }
-        for (place, password) in &wanted {
-            if self.signed.get(place) != Some(password) {
-                out.push(Output::Password(*place, Some(password.clone())));
-            }
-        }
-        self.signed = wanted;
     }
 
     /// Says where a peer is, as far as its intent and the links tell.

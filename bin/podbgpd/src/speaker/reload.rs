@@ -21,6 +21,8 @@ impl Speaker {
         now: Instant,
         out: &mut Vec<Output>,
     ) -> Result<Vec<Change>, Vec<Change>> {
+        let mut intent = intent;
+        self.keep_members(&mut intent);
         let changes = reconcile(&self.intent, &intent);
         if changes.iter().any(|change| change.effect() == Effect::Restart) {
             return Err(changes.into_iter().filter(|change| change.effect() == Effect::Restart).collect());
@@ -29,7 +31,7 @@ impl Speaker {
         for change in &changes {
             self.change(change, now, out);
         }
-        self.follow_passwords(out);
+        self.sign(out);
         Ok(changes)
     }
 
@@ -55,13 +57,15 @@ impl Speaker {
             // The sockets are not ours, and the new value is in the intent.
             Change::Bfd { .. }
             | Change::Listen { .. }
+            // Its peers have changes of their own.
+            | Change::Range { .. }
             | Change::Metrics(_)
             | Change::Monitoring { .. }
             | Change::Restart(_) => {}
         }
     }
 
-    pub(super) fn add_peer(&mut self, intent: PeerIntent, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn add_peer(&mut self, intent: PeerIntent, now: Instant, out: &mut Vec<Output>) -> PeerId {
         let id = PeerId(self.next_id);
         self.next_id += 1;
         self.by_name.insert(intent.name.clone(), id);
@@ -73,9 +77,10 @@ impl Speaker {
         if wanted {
             self.peer_event(id, Event::Start, now, out);
         }
+        id
     }
 
-    fn remove_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn remove_peer(&mut self, name: &str, now: Instant, out: &mut Vec<Output>) {
         let Some(id) = self.by_name.remove(name) else { return };
         self.peer_event(id, Event::Stop { reason: StopReason::Deconfigured }, now, out);
         self.forget_kept(id, now, out);
@@ -116,7 +121,7 @@ impl Speaker {
         let Some(peering) = self.peerings.get_mut(&id) else { return };
         let mut actions = Vec::new();
         peering.machine.configure(peering::settings(&intent, &self.intent, standing), now, &mut actions);
-        peering.intent = intent;
+        let before = std::mem::replace(&mut peering.intent, intent);
         self.rib.set_policy(
             id,
             peering::import(&peering.intent).into(),
@@ -124,12 +129,14 @@ impl Speaker {
         );
         self.rib.set_graceful_shutdown(id, peering.intent.graceful_shutdown);
         self.rib.set_blackhole(id, peering.intent.blackhole);
+        self.rib.allow_own_as(id, peering.intent.allow_own_as);
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
         self.rib.set_client(id, peering.intent.client);
         self.rib.set_next_hop(id, peering.intent.next_hop);
         for action in actions {
             self.act(id, action, now, out);
         }
+        self.limit_changed(id, &before, now, out);
     }
 
     /// Has the next OPEN to each peer say what we can do, and how we stand with restarts now.

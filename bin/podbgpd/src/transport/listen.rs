@@ -6,14 +6,14 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use super::{Place, SocketEvent, dial, sockopt};
-use crate::intent::Secret;
+use super::{Signing, SocketEvent, Stretch, dial, signing, sockopt};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -22,8 +22,8 @@ const BACKLOG: i32 = 128;
 pub struct Listeners {
     events: mpsc::Sender<SocketEvent>,
     open: BTreeMap<SocketAddr, Listener>,
-    /// The keys of peers, for the sockets to come.
-    passwords: BTreeMap<Place, Secret>,
+    /// What signs the segments of peers, for the sockets to come.
+    signings: BTreeMap<Stretch, Signing>,
 }
 
 struct Listener {
@@ -44,7 +44,7 @@ impl Listeners {
     /// Makes a set that listens nowhere yet.
     #[must_use]
     pub fn new(events: mpsc::Sender<SocketEvent>) -> Self {
-        Self { events, open: BTreeMap::new(), passwords: BTreeMap::new() }
+        Self { events, open: BTreeMap::new(), signings: BTreeMap::new() }
     }
 
     /// Listens on exactly these addresses; those that stay are not touched.
@@ -66,28 +66,32 @@ impl Listeners {
         result
     }
 
-    /// Sets or takes away the key of connections from a peer to come.
+    /// Sets or takes away what signs connections from somewhere to come, and returns what did before.
     ///
     /// The kernel knows keys by address alone: peers with one link-local address on several links need one key.
     ///
     /// # Errors
     /// The first of what the kernel says.
-    pub fn set_password(&mut self, peer: Place, password: Option<&Secret>) -> io::Result<()> {
-        match password {
-            Some(password) => drop(self.passwords.insert(peer, password.clone())),
-            None => drop(self.passwords.remove(&peer)),
-        }
-        let namesake = || self.passwords.iter().find(|(place, _)| place.address == peer.address);
-        let password = password.or_else(|| namesake().map(|(_, password)| password));
+    pub fn sign(&mut self, of: Stretch, wanted: Option<&Signing>) -> (Option<Signing>, io::Result<()>) {
+        let told = self.of_prefix(of.prefix).cloned();
+        let before = match wanted {
+            Some(wanted) => self.signings.insert(of, wanted.clone()),
+            None => self.signings.remove(&of),
+        };
+        let wanted = self.of_prefix(of.prefix);
         let mut result = Ok(());
         for (address, listener) in &self.open {
-            if address.is_ipv4() == peer.address.is_ipv4() {
-                let key = password.map(Secret::reveal);
-                let set = sockopt::set_md5_key(&listener.socket, peer.address, key);
-                result = result.and(set);
+            if address.is_ipv4() == of.prefix.addr().is_ipv4() {
+                let changed = signing::change(&listener.socket, of.prefix, told.as_ref(), wanted);
+                result = result.and(changed);
             }
         }
-        result
+        (before, result)
+    }
+
+    /// Returns what the kernel is told to sign with: of one address on several links, the first's.
+    fn of_prefix(&self, prefix: IpNet) -> Option<&Signing> {
+        self.signings.iter().find(|(of, _)| of.prefix == prefix).map(|(_, signing)| signing)
     }
 
     fn start(&self, address: SocketAddr) -> io::Result<Listener> {
@@ -103,10 +107,17 @@ impl Listeners {
         socket.set_reuse_address(true)?;
         dial::mark_as_routing(&socket, address)?;
         socket.bind(&address.into())?;
+        sockopt::keep_first_packets(&socket)?;
         // Before the first connection can come in: it would be let in unsigned.
-        for (peer, password) in &self.passwords {
-            if peer.address.is_ipv4() == address.is_ipv4() {
-                sockopt::set_md5_key(&socket, peer.address, Some(password.reveal()))?;
+        let family = |prefix: &IpNet| prefix.addr().is_ipv4() == address.is_ipv4();
+        let prefixes: BTreeSet<IpNet> = self.signings.keys().map(|of| of.prefix).filter(family).collect();
+        for of in prefixes {
+            match signing::change(&socket, of, None, self.of_prefix(of)) {
+                // Connections are looked at once more when they are there, and nobody else need suffer.
+                Err(error) if matches!(self.of_prefix(of), Some(Signing::Ao(_))) => {
+                    warn!(target: "session", %address, peer = %of, %error, "cannot set the TCP-AO keys; sessions with this peer will not come up");
+                }
+                result => result?,
             }
         }
         socket.listen(BACKLOG)?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
+use ipnet::IpNet;
+
 /// An address, and the link it counts on.
 ///
 /// A link-local address means nothing without its link: every switch of a rack may be `fe80::1`. Any other address
@@ -28,6 +30,51 @@ impl Place {
         match (self.address, self.interface) {
             (IpAddr::V6(address), Some(interface)) => SocketAddrV6::new(address, port, 0, interface).into(),
             (address, _) => SocketAddr::new(address, port),
+        }
+    }
+}
+
+/// Places that are alike: one, or all of a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stretch {
+    /// The addresses.
+    pub prefix: IpNet,
+    /// The index of the interface, of a link-local address.
+    pub interface: Option<u32>,
+}
+
+impl Stretch {
+    /// Returns the place, if it is but one.
+    #[must_use]
+    pub fn place(self) -> Option<Place> {
+        let is_one = self.prefix.prefix_len() == self.prefix.max_prefix_len();
+        is_one.then(|| Place { address: self.prefix.addr(), interface: self.interface })
+    }
+}
+
+impl From<IpNet> for Stretch {
+    fn from(prefix: IpNet) -> Self {
+        Self { prefix, interface: None }
+    }
+}
+
+impl From<Place> for Stretch {
+    fn from(place: Place) -> Self {
+        Self { prefix: place.address.into(), interface: place.interface }
+    }
+}
+
+impl From<IpAddr> for Stretch {
+    fn from(address: IpAddr) -> Self {
+        Place::from(address).into()
+    }
+}
+
+impl fmt::Display for Stretch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place() {
+            Some(place) => place.fmt(f),
+            None => self.prefix.fmt(f),
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Key, Overrun, Place, SocketEvent, sockopt};
+use super::{Key, Overrun, Place, Signing, SocketEvent, signing, sockopt};
 
 /// How much is read at once: a few dozen full UPDATEs.
 const READ: usize = 64 * 1024;
@@ -58,8 +58,14 @@ impl Connection {
         self.peer
     }
 
-    pub(super) fn rekey(&self, key: Option<&[u8]>) -> io::Result<()> {
-        sockopt::set_md5_key(&self.socket, self.peer.address, key)
+    pub(super) fn rekey(&self, before: Option<&Signing>, wanted: Option<&Signing>) -> io::Result<()> {
+        signing::change(&self.socket, self.peer.address.into(), before, wanted)
+    }
+
+    /// Sends with another hop limit from now on.
+    #[cfg(test)]
+    pub(super) fn send_with(&self, hops: u8) -> io::Result<()> {
+        super::sockopt::set_hop_limit(&self.socket, self.peer.address, hops, 0)
     }
 
     pub(super) fn measured(&self) -> io::Result<sockopt::Measured> {

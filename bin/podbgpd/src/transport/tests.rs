@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
+use crate::intent::Secret;
 
 /// Enough for anything on a loopback interface of a busy machine.
 const SOON: Duration = Duration::from_secs(10);
@@ -31,6 +32,11 @@ impl Side {
     fn reporting_at_most(waiting: usize) -> Self {
         let (sender, events) = mpsc::channel(waiting);
         Self { transport: Transport::new(sender.clone()), listeners: Listeners::new(sender), events }
+    }
+
+    fn sign(&mut self, peer: SocketAddr, key: Option<Secret>) {
+        let (_, result) = self.listeners.sign(peer.ip().into(), key.map(Signing::Md5).as_ref());
+        result.unwrap();
     }
 
     async fn next(&mut self) -> SocketEvent {
@@ -72,11 +78,11 @@ fn free() -> SocketAddr {
 }
 
 fn endpoint(remote: SocketAddr) -> Endpoint {
-    Endpoint { remote, local: None, send_ttl: 64, minimum_ttl: 0, password: None }
+    Endpoint { remote, local: None, send_ttl: 64, minimum_ttl: 0, signing: None }
 }
 
 fn signed(remote: SocketAddr, key: &Secret) -> Endpoint {
-    Endpoint { password: Some(key.clone()), ..endpoint(remote) }
+    Endpoint { signing: Some(Signing::Md5(key.clone())), ..endpoint(remote) }
 }
 
 fn secret(text: &str) -> Secret {
@@ -140,10 +146,11 @@ async fn equal_keys_connect_and_can_be_changed_on_the_way() {
     let (mut side, address) = (Side::new(), free());
     let (first, second) = (secret("first"), secret("second"));
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip().into(), Some(&first)).unwrap();
+    side.sign(address, Some(first.clone()));
     side.connect(signed(address, &first), &signed(address, &first)).await;
 
-    side.transport.rekey(address.ip().into(), Some(&second)).unwrap();
+    let (before, wanted) = (Signing::Md5(first.clone()), Signing::Md5(second.clone()));
+    side.transport.rekey(address.ip().into(), Some(&before), Some(&wanted)).unwrap();
     side.transport.transmit(DIALLED, Bytes::from_static(b"with the second")).unwrap();
     let heard = side.heard().await;
     assert!(
@@ -156,7 +163,7 @@ async fn equal_keys_connect_and_can_be_changed_on_the_way() {
 async fn unequal_keys_do_not_connect() {
     let (mut side, address) = (Side::new(), free());
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip().into(), Some(&secret("right"))).unwrap();
+    side.sign(address, Some(secret("right")));
     side.transport.connect(DIALLED, signed(address, &secret("wrong")));
     assert!(side.hears_nothing().await);
 }
@@ -164,7 +171,7 @@ async fn unequal_keys_do_not_connect() {
 #[tokio::test]
 async fn a_socket_that_listens_later_knows_the_keys() {
     let (mut side, address) = (Side::new(), free());
-    side.listeners.set_password(address.ip().into(), Some(&secret("right"))).unwrap();
+    side.sign(address, Some(secret("right")));
     side.listeners.listen(&[address].into()).unwrap();
     side.transport.connect(DIALLED, endpoint(address));
     assert!(side.hears_nothing().await, "it let in who did not sign");
@@ -173,9 +180,9 @@ async fn a_socket_that_listens_later_knows_the_keys() {
 #[tokio::test]
 async fn a_key_taken_away_is_not_asked_for() {
     let (mut side, address) = (Side::new(), free());
-    side.listeners.set_password(address.ip().into(), Some(&secret("old"))).unwrap();
+    side.sign(address, Some(secret("old")));
     side.listeners.listen(&[address].into()).unwrap();
-    side.listeners.set_password(address.ip().into(), None).unwrap();
+    side.sign(address, None);
     side.connect(endpoint(address), &endpoint(address)).await;
 }
 
@@ -185,7 +192,10 @@ async fn what_crossed_too_many_routers_is_not_heard() {
         let (mut side, address) = (Side::new(), free());
         side.listeners.listen(&[address].into()).unwrap();
         let near = Endpoint { send_ttl: 255, minimum_ttl: 255, ..endpoint(address) };
-        side.connect(Endpoint { send_ttl, ..endpoint(address) }, &near).await;
+        side.connect(Endpoint { send_ttl: 255, ..endpoint(address) }, &near).await;
+        let dialled = side.transport.links.get(&DIALLED);
+        let Some(Link::Open(dialled)) = dialled else { panic!("no connection") };
+        dialled.send_with(send_ttl).unwrap();
         side.transport.transmit(DIALLED, Bytes::from_static(b"hello")).unwrap();
         assert_eq!(!side.hears_nothing().await, arrives, "sent with {send_ttl}");
     }
@@ -243,4 +253,17 @@ async fn an_address_can_be_listened_on_again_at_once() {
     side.listeners.listen(&[address].into()).unwrap();
     let _outside = StdStream::connect(address).unwrap();
     assert!(matches!(side.next().await, SocketEvent::Accepted(_)));
+}
+
+#[tokio::test]
+async fn a_connection_that_began_too_far_away_is_refused() {
+    let mut side = Side::new();
+    let address = free();
+    side.listeners.listen(&[address].into()).unwrap();
+    // Its packets have the system's TTL, which is not 255.
+    let _far = StdStream::connect(address).unwrap();
+    let SocketEvent::Accepted(stream) = side.next().await else { panic!("no connection") };
+    let near = Endpoint { minimum_ttl: 255, ..endpoint(address) };
+    let refused = side.transport.open(ACCEPTED, stream, Some(&near)).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
 }

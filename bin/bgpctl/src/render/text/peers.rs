@@ -33,7 +33,7 @@ pub(crate) fn peers(peers: &[PeerView], screen: &Screen) -> String {
         let mut cells = vec![
             peer.name.clone(),
             address(peer),
-            peer.asn.to_string(),
+            or_dash(peer.asn),
             in_brief(peer),
             duration(peer.state_seconds),
         ];
@@ -155,8 +155,7 @@ fn session(text: &mut String, peer: &PeerView) {
         ends.push_str(", passive: the peer connects");
     }
     fact(text, "Address", ends);
-    let kind = if peer.asn == peer.local_asn { "iBGP" } else { "eBGP" };
-    fact(text, "AS", format!("{}, ours {} ({kind})", peer.asn, peer.local_asn));
+    fact(text, "AS", autonomous_systems(peer));
     if let Some(role) = &peer.role {
         fact(text, "Role", format!("we are {role}"));
     }
@@ -165,6 +164,12 @@ fn session(text: &mut String, peer: &PeerView) {
     }
     if let Some(version) = &peer.software_version {
         fact(text, "Software", one_line(version));
+    }
+    if let Some(range) = &peer.range {
+        fact(text, "Range", one_line(range));
+    }
+    if peer.max_prefixes_exceeded {
+        fact(text, "Kept away", kept_away(peer));
     }
     fact(text, "Router ID", peer.router_id.map_or("not known yet".to_owned(), |id| id.to_string()));
     fact(text, "Policy", format!("import {}, export {}", peer.import, peer.export));
@@ -177,12 +182,9 @@ fn session(text: &mut String, peer: &PeerView) {
     if peer.surplus_paths > 0 {
         fact(text, "Paths refused", format!("{}, beyond the limit of a prefix", peer.surplus_paths));
     }
-    let protection = match (peer.md5, peer.ttl_security) {
-        (true, true) => "TCP MD5, TTL security",
-        (true, false) => "TCP MD5",
-        (false, true) => "TTL security",
-        (false, false) => "none",
-    };
+    let protections = [(peer.md5, "TCP MD5"), (peer.tcp_ao, "TCP-AO"), (peer.ttl_security, "TTL security")];
+    let protections: Vec<&str> = protections.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+    let protection = if protections.is_empty() { "none".to_owned() } else { protections.join(", ") };
     fact(text, "Protection", protection);
     fact(text, "Timers", timers(&peer.timers, peer.state));
     if let Some(rtt) = peer.rtt_seconds {
@@ -205,6 +207,25 @@ fn session(text: &mut String, peer: &PeerView) {
     }
     if let Some(restart) = &peer.graceful_restart {
         restart::peer(text, restart);
+    }
+}
+
+/// Says both AS numbers, and how the peer's came about if the configuration leaves it open.
+fn autonomous_systems(peer: &PeerView) -> String {
+    let kind = if peer.internal { "iBGP" } else { "eBGP" };
+    let rule = match peer.asn_rule.parse::<u32>() {
+        Ok(_) => String::new(),
+        Err(_) => format!(", any {} one will do", one_line(&peer.asn_rule)),
+    };
+    let asn = peer.asn.map_or("not known yet".to_owned(), |asn| asn.to_string());
+    format!("{asn}, ours {} ({kind}{rule})", peer.local_asn)
+}
+
+/// Says what ends the time a peer is kept away for its excess.
+fn kept_away(peer: &PeerView) -> String {
+    match peer.timers.next_retry_seconds {
+        Some(left) => format!("more prefixes than allowed; it may come back in {}", moment(left)),
+        None => "more prefixes than allowed, until `bgpctl peer NAME up`".to_owned(),
     }
 }
 
@@ -290,7 +311,7 @@ fn families(peer: &PeerView) -> Table {
             row.accepted.to_string(),
             row.best.to_string(),
             row.advertised.to_string(),
-            or_dash(row.max_prefixes),
+            maximum(row),
         ];
         cells.extend(several.then(|| several_paths(row)));
         table.row(cells);
@@ -307,6 +328,12 @@ fn several_paths(row: &PeerFamilyView) -> String {
         (false, false) => "no",
     }
     .to_owned()
+}
+
+/// Says the limit, with a mark when it is near.
+fn maximum(row: &PeerFamilyView) -> String {
+    let near = if row.max_prefixes_warning { " (near)" } else { "" };
+    row.max_prefixes.map_or("-".to_owned(), |limit| format!("{limit}{near}"))
 }
 
 fn rejects(peer: &PeerView) -> Table {

@@ -35,6 +35,7 @@ fn intent(peers: &[&str]) -> Intent {
         drain: Drain::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: peers.collect(),
+        ranges: BTreeMap::new(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
         metrics: None,
         bmp: BTreeMap::new(),
@@ -151,15 +152,18 @@ macro_rules! count_fields {
 }
 
 #[test]
-fn every_field_of_a_peer_but_its_name_has_a_row() {
+fn every_field_of_a_peer_but_its_identity_has_a_row() {
     let fields = count_fields!(PeerIntent {
         name,
+        range,
         description,
         address,
         interface,
         port,
         asn,
         local_asn,
+        local_asn_mode,
+        allow_own_as,
         local_address,
         role,
         role_strict,
@@ -174,7 +178,10 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         graceful_restart,
         fast_failover,
         password,
+        tcp_ao,
         max_prefixes,
+        max_prefixes_warning,
+        max_prefixes_restart,
         max_length_ipv4,
         max_length_ipv6,
         import,
@@ -186,7 +193,8 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         blackhole,
         shutdown,
     });
-    assert_eq!(PEER_KEYS.len(), fields - 1);
+    // The name and the range say which peer it is.
+    assert_eq!(PEER_KEYS.len(), fields - 2);
 }
 
 #[test]
@@ -224,12 +232,13 @@ fn every_field_of_a_node_has_a_row() {
         graceful_restart,
         drain,
         peers,
+        ranges,
         control_socket,
         metrics,
         bmp,
         mrt,
     });
-    // Eight fields of the intent are the structs above, and the peers have their own rows.
+    // Eight fields of the intent are the structs above, and peers and ranges have their own rows.
     let structs = node + fib + decision + bfd + restart + drain + station + mrt;
-    assert_eq!(NODE_KEYS.len(), structs + intent - 9);
+    assert_eq!(NODE_KEYS.len(), structs + intent - 10);
 }

@@ -28,6 +28,7 @@ impl Speaker {
         let id = *self.by_name.get(name)?;
         let peering = self.peerings.get(&id)?;
         let intent = &peering.intent;
+        let local_asn = self.intent.local_asn(intent);
         let stats = peering.machine.stats();
         let session = peering.machine.session();
         Some(PeerView {
@@ -36,11 +37,15 @@ impl Speaker {
             address: peering.whereabouts().address,
             interface: intent.interface.clone(),
             port: intent.port,
-            asn: intent.asn.0,
-            local_asn: self.intent.local_asn(intent).0,
+            asn: peering.asn(local_asn).map(|asn| asn.0),
+            asn_rule: intent.asn.to_string(),
+            range: intent.range.clone(),
+            local_asn: local_asn.0,
+            internal: intent.asn.is_internal(local_asn),
             state: state(peering.machine.state()),
             state_seconds: super::age(stats.last_transition.unwrap_or(self.epoch), now),
             administratively_down: !peering.is_wanted(),
+            max_prefixes_exceeded: peering.excess.is_some(),
             router_id: session.map(|session| session.negotiated.peer_id.to_ipv4()),
             hostname: session
                 .and_then(|session| capabilities::hostname(&session.negotiated.peer_capabilities)),
@@ -63,6 +68,7 @@ impl Speaker {
                 remote: session.negotiated.peer_capabilities.iter().map(capabilities::in_words).collect(),
             }),
             md5: intent.password.is_some(),
+            tcp_ao: !intent.tcp_ao.is_empty(),
             ttl_security: intent.ttl_security.is_some(),
             passive: intent.passive,
             cluster_id: intent.client.then_some(self.intent.node.cluster_id),
@@ -126,6 +132,7 @@ impl Speaker {
             unrefreshed: self.rib.unrefreshed(id)[family as usize].into(),
             rejected: rejected.collect(),
             max_prefixes: peering.intent.max_prefixes.map(Into::into),
+            max_prefixes_warning: peering.near_limit.contains(family),
         }
     }
 }
@@ -154,7 +161,10 @@ fn counts(counts: &fsm::MessageCounts) -> MessageCountsView {
 fn timers(peering: &Peering, now: Instant) -> TimersView {
     let machine = &peering.machine;
     let hold_time = machine.session().map(|session| session.negotiated.hold_time);
-    let retry = machine.deadline(Timer::IdleHold).or_else(|| machine.deadline(Timer::ConnectRetry));
+    let kept_away = peering.excess.and_then(|excess| excess.until);
+    let retry = kept_away
+        .or_else(|| machine.deadline(Timer::IdleHold))
+        .or_else(|| machine.deadline(Timer::ConnectRetry));
     TimersView {
         hold_time_configured_seconds: peering.intent.hold_time.seconds().into(),
         hold_time_seconds: hold_time.map(|time| time.seconds().into()),
