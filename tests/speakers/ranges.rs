@@ -5,7 +5,7 @@ use std::time::Duration;
 use bgp::HoldTime;
 use bgp::fsm::PeerAs;
 use control::{PeerState, PeerView};
-use podbgpd::intent::{Intent, ListenRange, PeerIntent};
+use podbgpd::intent::{Intent, ListenRange, PeerIntent, Secret};
 use podbgpd::speaker::Notice;
 
 use crate::world::World;
@@ -115,4 +115,22 @@ fn who_is_listed_later_is_no_peer_of_the_range_any_more() {
     world.run(SOON * 2);
     assert_eq!(names(&mut world, 1), ["node2"]);
     assert_eq!(world.peer(1, 2).state, PeerState::Established);
+}
+
+#[test]
+fn the_key_of_a_range_is_its_peers_until_it_changes() {
+    let mut intent = open_node(1, 10);
+    intent.ranges.get_mut("rack").unwrap().peer.password = Secret::new(b"sesame");
+    let mut world = World::new([intent, node_with_peers(2, &[1])]);
+    world.run(SOON);
+    let (range, peer) = (address("192.0.2.0"), address("192.0.2.2"));
+    assert_eq!(world.node(1).passwords, [(range, true)]);
+    let another = |intent: &mut Intent| {
+        intent.ranges.get_mut("rack").unwrap().peer.password = Secret::new(b"open");
+    };
+    world.reload(1, another).unwrap();
+    assert_eq!(world.node(1).passwords[1..], [(range, true), (peer, true)]);
+    world.act(2, |speaker, now, out| speaker.peer_down("node1", String::new(), now, out));
+    world.run(LINGER * 2);
+    assert_eq!(world.node(1).passwords[3..], [(peer, false)]);
 }

@@ -3,9 +3,10 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use bgp::fsm::PeerAs;
 use control::PeerState;
 use fib::{NextHop, Sight, Target};
-use podbgpd::intent::{Intent, PeerIntent};
+use podbgpd::intent::{Intent, PeerIntent, Secret};
 use podbgpd::speaker::Input;
 use podbgpd::transport::Place;
 
@@ -153,4 +154,23 @@ fn a_static_address_waits_for_its_link() {
     world.run(SOON);
     assert_eq!(world.peer(1, 2).state, PeerState::Established);
     assert!(world.node(1).sought.is_empty(), "there is nothing to be learned");
+}
+
+#[test]
+fn a_peer_on_a_link_is_signed_where_it_is_found_and_its_as_is_learned() {
+    let mut world = World::new([on_links(1, &[2]), on_links(2, &[1])]);
+    world
+        .reload(1, |intent| {
+            let peer = intent.peers.get_mut("node2").unwrap();
+            (peer.asn, peer.password) = (PeerAs::External, Secret::new(b"sesame"));
+        })
+        .unwrap();
+    world.input(1, Input::Sighted(vec![links::link(2, true)]));
+    world.input(2, Input::Sighted(vec![links::link(1, true)]));
+    assert_eq!(world.node(1).passwords, []);
+    world.hear(1, 2);
+    assert_eq!(world.node(1).passwords, [(links::address(2).into(), true)]);
+    world.run(SOON);
+    let peer = world.peer(1, 2);
+    assert_eq!((peer.state, peer.asn), (PeerState::Established, Some(asn(2).0)));
 }

@@ -178,6 +178,21 @@ async fn a_socket_that_listens_later_knows_the_keys() {
 }
 
 #[tokio::test]
+async fn a_key_stays_while_the_same_address_has_it_on_another_link() {
+    let (mut side, address) = (Side::new(), free());
+    let key = Signing::Md5(secret("right"));
+    let on = |link| Place::on_link(address.ip(), link).into();
+    side.listeners.sign(on(7), Some(&key)).1.unwrap();
+    side.listeners.listen(&[address].into()).unwrap();
+    side.listeners.sign(on(8), Some(&key)).1.unwrap();
+    side.listeners.sign(on(7), None).1.unwrap();
+    side.transport.connect(DIALLED, endpoint(address));
+    assert!(side.hears_nothing().await, "it let in who did not sign");
+    side.listeners.sign(on(8), None).1.unwrap();
+    assert!(matches!(side.next().await, SocketEvent::Connected(..) | SocketEvent::Accepted(_)));
+}
+
+#[tokio::test]
 async fn a_key_taken_away_is_not_asked_for() {
     let (mut side, address) = (Side::new(), free());
     side.sign(address, Some(secret("old")));
