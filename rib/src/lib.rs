@@ -24,6 +24,7 @@
 //! | [`drain`] | how a session is left before it ends |
 //! | [`peer`] | what the tables must know of a peer |
 //! | [`adj_rib_out`] | what was advertised, and what is pending |
+//! | [`history`] | what is told of best paths that changed |
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
 //! | [`origination`] | the prefixes that are ours |
 //! | [`view`] | borrowed views for whoever asks |
@@ -38,6 +39,7 @@ mod destinations;
 pub mod drain;
 pub mod export;
 pub mod forwarding;
+pub mod history;
 pub mod import;
 pub mod next_hop;
 pub mod origination;
@@ -54,6 +56,7 @@ pub use decision::Reason;
 pub use drain::{Drain, Lowered, Marks};
 pub use export::{Export, Withheld};
 pub use forwarding::{Forwarding, ForwardingChange, Gateway};
+pub use history::{BestChange, Cause};
 pub use import::{Import, RejectReason, Safe};
 pub use next_hop::{NextHopChanges, Resolution};
 pub use origination::Origination;

@@ -15,6 +15,7 @@ use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
 use crate::drain::lowered;
 use crate::forwarding::ForwardingPool;
+use crate::history::{Cause, Dirty};
 use crate::import::{Import, RejectReason, sanitise};
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
@@ -96,7 +97,9 @@ pub struct Rib {
     pub(crate) originations: Originations,
     pub(crate) forwarding: ForwardingPool,
     pub(crate) forwarding_pending: Pending,
-    dirty: Vec<u32>,
+    dirty: Vec<Dirty>,
+    /// The input that is being taken in.
+    cause: Cause,
     stats: Stats,
 }
 
@@ -114,6 +117,7 @@ impl Rib {
             forwarding: ForwardingPool::default(),
             forwarding_pending: Pending::default(),
             dirty: Vec::new(),
+            cause: Cause::Settings,
             stats: Stats::default(),
         }
     }
@@ -124,6 +128,7 @@ impl Rib {
             return;
         }
         self.settings = settings;
+        self.cause = Cause::Settings;
         let all: Vec<_> = self.destinations.ids().collect();
         self.judge_again(&all, |_| true);
         for id in all {
@@ -137,10 +142,12 @@ impl Rib {
         let mut received = Received { limit_exceeded: false, end_of_rib: update.end_of_rib };
         let Some(slot) = self.slot_of_up(id) else { return received };
         self.stats.updates += 1;
+        self.cause = Cause::Withdrawn(id);
         for nlri in &update.withdrawn {
             self.stats.withdrawn += 1;
             self.withdraw(slot, nlri);
         }
+        self.cause = Cause::Announced(id);
         for announcement in update.announced {
             let attributes = self.pool.intern(announcement.attributes);
             let mut memo = Memo::default();
@@ -174,6 +181,7 @@ impl Rib {
     /// Originates exactly the wanted prefixes: what is new is announced, what is missing withdrawn.
     pub fn originate(&mut self, wanted: impl IntoIterator<Item = Origination>, now: u32) {
         let delta = self.originations.replace(wanted);
+        self.cause = Cause::Originated;
         for prefix in delta.withdraw {
             self.withdraw(Slot::LOCAL, &Nlri::from(prefix));
         }
@@ -225,6 +233,7 @@ impl Rib {
         if known.is_some_and(|place| self.refreshed(id, place, attributes)) {
             return;
         }
+        self.mark_dirty(id);
         let verdict = self.judge(slot, nlri.prefix, attributes, memo);
         self.pool.retain(attributes);
         let path = Path::new(slot, nlri.path_id, attributes, now);
@@ -240,7 +249,6 @@ impl Rib {
             }
         };
         self.install_verdict(id, place, verdict);
-        self.mark_dirty(id);
     }
 
     fn withdraw(&mut self, slot: Slot, nlri: &Nlri) {
@@ -251,9 +259,9 @@ impl Rib {
     }
 
     fn remove_path(&mut self, id: u32, place: usize) {
+        self.mark_dirty(id);
         self.retire(id, place);
         self.destinations[id].paths.swap_remove(place);
-        self.mark_dirty(id);
     }
 
     /// Takes back everything that is held or counted for a path; its place in the list is the caller's.
@@ -288,6 +296,7 @@ impl Rib {
                     self.pool.release(verdict.accepted);
                     continue;
                 }
+                self.mark_dirty(id);
                 self.destinations[id].touch(path.standing());
                 let family = self.destinations[id].family();
                 if let Some(peer) = self.peer_mut(path.source) {
@@ -295,7 +304,6 @@ impl Rib {
                 }
                 self.drop_accepted(path.source, path.accepted);
                 self.install_verdict(id, place, verdict);
-                self.mark_dirty(id);
             }
         }
         memo.release(&mut self.pool);
@@ -374,9 +382,11 @@ impl Rib {
         self.pool.release(accepted);
     }
 
+    /// Has a destination decided upon anew. To be called before its paths change: what is best is noted.
     pub(crate) fn mark_dirty(&mut self, id: u32) {
         if self.destinations[id].mark(Mark::Dirty) {
-            self.dirty.push(id);
+            let before = self.destinations[id].best().map(|best| self.source(best.source));
+            self.dirty.push(Dirty { id, cause: self.cause, before });
         }
     }
 

@@ -7,6 +7,7 @@ use bgp::FamilySet;
 use super::Rib;
 use crate::adj_rib_out::AdjRibOut;
 use crate::export::Export;
+use crate::history::Cause;
 use crate::import::Import;
 use crate::path::{PeerId, Slot};
 use crate::peer::{Peer, PeerInfo};
@@ -20,6 +21,7 @@ impl Rib {
     pub fn peer_up(&mut self, id: PeerId, info: PeerInfo) {
         let lost = self.slots.get(&id).and_then(|&slot| Some((slot, self.peer(slot)?)));
         if let Some((slot, _)) = lost.filter(|(_, peer)| peer.lost && peer.info.stays_itself(&info)) {
+            self.cause = Cause::SessionBack(id);
             return self.peer_back(slot, info);
         }
         self.peer_down(id);
@@ -40,6 +42,7 @@ impl Rib {
     /// Forgets a peer, up or lost, with everything it said and was told.
     pub fn peer_down(&mut self, id: PeerId) {
         let Some(slot) = self.slots.remove(&id) else { return };
+        self.cause = Cause::SessionLost(id);
         let all: Vec<_> = self.destinations.ids().collect();
         for &destination in &all {
             self.forget_paths(destination, slot, |_| true);
@@ -59,6 +62,7 @@ impl Rib {
         peer.info.import = import;
         peer.info.export = export;
         if import_changed {
+            self.cause = Cause::Import(id);
             self.judge_all_again(slot);
         }
         if export_changed {

@@ -9,16 +9,22 @@ use super::Rib;
 use crate::decision::{Candidate, Neighbor, Standings, decide};
 use crate::destinations::Mark;
 use crate::forwarding::{Forwarding, Gateway};
+use crate::history::{BestChange, Cause, Dirty};
 use crate::next_hop::Resolution;
-use crate::path::{Path, Slot, Standing};
+use crate::path::{Path, Slot, Source, Standing};
 use crate::pool::AttrId;
 
 impl Rib {
     /// Decides on everything that changed since the last time.
     pub fn settle(&mut self) {
+        self.settle_and_tell(|_| ());
+    }
+
+    /// Does the same, and tells of each best path that changed.
+    pub fn settle_and_tell(&mut self, mut tell: impl FnMut(BestChange)) {
         self.follow_next_hops();
-        for id in std::mem::take(&mut self.dirty) {
-            self.decide(id);
+        for dirty in std::mem::take(&mut self.dirty) {
+            self.decide(dirty).into_iter().for_each(&mut tell);
         }
     }
 
@@ -27,6 +33,7 @@ impl Rib {
         if !self.pool.next_hops.any_changed() {
             return;
         }
+        self.cause = Cause::NextHop;
         let (pool, destinations) = (&self.pool, &self.destinations);
         let changed = |path: &Path| {
             path.accepted.some().is_some_and(|accepted| pool.next_hops.has_changed(pool.next_hop(accepted)))
@@ -39,7 +46,8 @@ impl Rib {
         self.pool.next_hops.clear_changes();
     }
 
-    fn decide(&mut self, id: u32) {
+    fn decide(&mut self, dirty: Dirty) -> Option<BestChange> {
+        let id = dirty.id;
         self.stats.decisions += 1;
         let standings = self.standings(id);
         let destination = &mut self.destinations[id];
@@ -71,7 +79,23 @@ impl Rib {
         if forwarding_changed || best_changed {
             self.forwarding_pending.insert(id);
         }
+        let change = best_changed.then(|| self.best_change(dirty)).flatten();
         self.forget_if_unused(id);
+        change
+    }
+
+    /// Says what became of the best path, if there was one or is one now.
+    fn best_change(&self, Dirty { id, cause, before }: Dirty) -> Option<BestChange> {
+        let destination = &self.destinations[id];
+        let after = destination.best().map(|best| self.source(best.source));
+        let slot = match before.filter(|_| before != after) {
+            Some(Source::Local) => Some(Slot::LOCAL),
+            Some(Source::Peer(peer)) => self.slots.get(&peer).copied(),
+            None => None,
+        };
+        let former = destination.paths.iter().find(|path| Some(path.source) == slot).map(Path::standing);
+        let prefix = destination.prefix;
+        (before.is_some() || after.is_some()).then_some(BestChange { prefix, cause, before, after, former })
     }
 
     /// Decides among the candidates of a destination, in their order.

@@ -21,6 +21,7 @@ use crate::peer::{NextHopSelf, PeerInfo};
 
 mod borders;
 mod drain;
+mod history;
 mod model;
 mod order;
 mod staleness;
