@@ -175,6 +175,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("drain.prepend", "prepend = 1", "prepend = 2"),
     ("drain.med", "med = 100", ""),
     ("drain.on-host-shutdown", "on-host-shutdown = true", "on-host-shutdown = false"),
+    ("history.records", "records = 1000", "records = 0"),
     ("control.socket", "/run/podbgp/podbgpd.sock", "/run/podbgpd.sock"),
     ("metrics.listen", "127.0.0.1:9179", "127.0.0.1:9180"),
     ("peer.description", "description = \"left\"", "description = \"right\""),

@@ -58,6 +58,7 @@ fn node(number: u8) -> Intent {
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
         drain: Drain::default(),
+        history: History::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),

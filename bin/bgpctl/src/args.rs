@@ -1,11 +1,15 @@
 //! The words of the command line.
 
+mod history;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use control::{Family, PeerAction, Request, RouteQuery, RouteTable, Selection};
 use ipnet::IpNet;
+
+use history::History;
 
 /// Ask podbgpd what it does, and tell it what to do.
 #[derive(Debug, Parser)]
@@ -38,6 +42,8 @@ pub(crate) enum Command {
     /// Show what the daemon knows
     #[command(subcommand)]
     Show(Show),
+    /// Show what happened and why: sessions, best paths, drains, reloads
+    History(History),
     /// Read the configuration file again and apply the difference
     Reload,
     /// Take a peer up or down, reset its session, or refresh its routes
@@ -148,6 +154,7 @@ impl Command {
             Self::Show(Show::Peers { name: None }) => Request::Peers,
             Self::Show(Show::Peers { name: Some(name) }) => Request::Peer { name },
             Self::Show(Show::Routes(routes)) => Request::Routes(routes.query()),
+            Self::History(history) => Request::History(history.query()),
             Self::Reload => Request::Reload,
             Self::Drain(Drain::Start { peers, message }) => Request::DrainStart { peers, message },
             Self::Drain(Drain::Status) => Request::Drains,

@@ -21,7 +21,9 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use control::{ActionView, DrainStatusView, PeerState, PeerView, ReloadView, Request, StatusView, Verdict};
+use control::{
+    ActionView, DrainStatusView, HistoryView, PeerState, PeerView, ReloadView, Request, StatusView, Verdict,
+};
 
 use args::{Args, Format};
 pub use client::{Client, ClientError};
@@ -123,6 +125,11 @@ impl Session {
                     let routes = text::routes(query, &self.body(request)?, &self.screen)?;
                     print(&routes)?;
                 }
+                Ok(FINE)
+            }
+            Request::History(_) => {
+                let view: HistoryView = self.ask(request)?;
+                self.print(&view, text::history)?;
                 Ok(FINE)
             }
             Request::Reload => {

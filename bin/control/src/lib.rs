@@ -14,6 +14,7 @@
 //! | `GET /v1/routes?rejected=true` | array of [`RouteView`] | refused by policy or loop check; may name a `peer` |
 //! | `GET /v1/routes?view=advertised&peer=NAME` | array of [`AdvertisedView`] | the Adj-RIB-Out, as sent |
 //! | `GET /v1/routes?kernel=true` | array of [`KernelRouteView`] | the forwarding table, as the kernel holds it |
+//! | `GET /v1/history` | [`HistoryView`] | what happened, and why; see [`HistoryQuery`] |
 //! | `POST /v1/reload` | [`ReloadView`] | reads the file again; status 422 when the file has mistakes |
 //! | `GET /v1/drain` | [`DrainStatusView`] | what is drained, and how far |
 //! | `POST /v1/drain/start` | [`DrainStatusView`] | leaves the peers named by `peer=NAME`, or all |
@@ -38,6 +39,7 @@
 
 mod bfd;
 mod drain;
+mod history;
 mod peer;
 mod reload;
 mod request;
@@ -49,6 +51,10 @@ mod tests;
 
 pub use bfd::{BfdRemoteView, BfdState, BfdSummaryView, BfdView, DiscardedView};
 pub use drain::{DrainCause, DrainStage, DrainStatusView, DrainView, PeerDrainView};
+pub use history::{
+    BestChangeView, BestFrom, HISTORY_LIMIT, HISTORY_LIMIT_MAX, HistoryEntryView, HistoryEvent, HistoryQuery,
+    HistoryView,
+};
 pub use peer::{
     CapabilitiesView, LastErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,
     PeerState, PeerView, RejectedView, TimersView,

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, ErrorView, Family};
+use crate::{ErrorCode, ErrorView, Family, HistoryQuery};
 
 /// The most octets of a shutdown message (RFC 9003 §2).
 pub const SHUTDOWN_MESSAGE_MAX: usize = 255;
@@ -28,6 +28,8 @@ pub enum Request {
     },
     /// Routes.
     Routes(RouteQuery),
+    /// What has happened.
+    History(HistoryQuery),
     /// Reads the configuration file again.
     Reload,
     /// Does something to a peer.
@@ -192,7 +194,12 @@ impl Request {
     #[must_use]
     pub fn method(&self) -> Method {
         match self {
-            Self::Status | Self::Peers | Self::Peer { .. } | Self::Routes(_) | Self::Drains => Method::Get,
+            Self::Status
+            | Self::Peers
+            | Self::Peer { .. }
+            | Self::Routes(_)
+            | Self::History(_)
+            | Self::Drains => Method::Get,
             Self::Reload
             | Self::PeerAction { .. }
             | Self::DrainStart { .. }
@@ -209,6 +216,7 @@ impl Request {
             Self::Peers => "/v1/peers".to_owned(),
             Self::Peer { name } => format!("/v1/peers/{}", escape(name)),
             Self::Routes(query) => query.target(),
+            Self::History(query) => query.target(),
             Self::Reload => "/v1/reload".to_owned(),
             Self::PeerAction { name, action, .. } => format!("/v1/peers/{}/{}", escape(name), action.name()),
             Self::Drains => "/v1/drain".to_owned(),
@@ -249,6 +257,7 @@ impl Request {
                 Self::PeerAction { name: name.to_owned(), action, message }
             }
             ["v1", "routes"] => Self::Routes(RouteQuery::from_query(query)?),
+            ["v1", "history"] => Self::History(HistoryQuery::from_query(query)?),
             ["v1", "reload"] => Self::Reload,
             ["v1", "drain"] => Self::Drains,
             ["v1", "drain", "start"] => {
@@ -265,7 +274,11 @@ impl Request {
         }
         let takes_query = matches!(
             request,
-            Self::Routes(_) | Self::DrainStart { .. } | Self::DrainCancel { .. } | Self::Shutdown { .. }
+            Self::Routes(_)
+                | Self::History(_)
+                | Self::DrainStart { .. }
+                | Self::DrainCancel { .. }
+                | Self::Shutdown { .. }
         );
         if !takes_query && !query.is_empty() {
             return Err(bad_request(format!("{path} takes no query, but there is `{query}`")));
@@ -299,14 +312,7 @@ impl RouteQuery {
         pairs.extend(self.family.map(|family| ("family", family.name().to_owned())));
         pairs.extend(self.after.map(|prefix| ("after", prefix.to_string())));
 
-        let mut target = "/v1/routes".to_owned();
-        for (index, (key, value)) in pairs.iter().enumerate() {
-            target.push(if index == 0 { '?' } else { '&' });
-            target.push_str(key);
-            target.push('=');
-            target.push_str(&escape(value));
-        }
-        target
+        query("/v1/routes", &pairs)
     }
 
     fn from_query(query: &str) -> Result<Self, ErrorView> {
@@ -377,8 +383,17 @@ impl Parameters {
     }
 }
 
+/// Writes a path with its query.
+pub(crate) fn query(path: &str, pairs: &[(&str, String)]) -> String {
+    let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}={}", escape(value))).collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
 /// Hands on each parameter of a query.
-fn pairs(query: &str, mut take: impl FnMut(&str, String) -> Result<(), ErrorView>) -> Result<(), ErrorView> {
+pub(crate) fn pairs(
+    query: &str,
+    mut take: impl FnMut(&str, String) -> Result<(), ErrorView>,
+) -> Result<(), ErrorView> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         take(key, unescape(value)?)?;
@@ -413,7 +428,7 @@ fn at_once(query: &str) -> Result<bool, ErrorView> {
     Ok(now.unwrap_or(false))
 }
 
-fn set<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<(), ErrorView> {
+pub(crate) fn set<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<(), ErrorView> {
     if slot.replace(value).is_some() {
         return Err(bad_request(format!("parameter `{key}` is there twice")));
     }
@@ -425,7 +440,7 @@ fn truth(key: &str, value: &str) -> Result<bool, ErrorView> {
 }
 
 /// Reads a prefix and clears its host bits, as routers do.
-fn prefix(key: &str, value: &str) -> Result<IpNet, ErrorView> {
+pub(crate) fn prefix(key: &str, value: &str) -> Result<IpNet, ErrorView> {
     Ok(parsed::<IpNet>(key, value, "10.1.2.0/24")?.trunc())
 }
 
@@ -434,7 +449,7 @@ fn family(value: &str) -> Result<Family, ErrorView> {
     family.ok_or_else(|| bad_request(format!("family: `{value}` is neither ipv4 nor ipv6")))
 }
 
-fn parsed<T: std::str::FromStr>(key: &str, value: &str, example: &str) -> Result<T, ErrorView> {
+pub(crate) fn parsed<T: std::str::FromStr>(key: &str, value: &str, example: &str) -> Result<T, ErrorView> {
     let wrong = |_| bad_request(format!("{key}: `{value}` is not understood"));
     value.parse().map_err(wrong).map_err(|error| error.with_hint(format!("write it like {key}={example}")))
 }
@@ -448,13 +463,13 @@ fn shutdown_message(body: &[u8]) -> Result<Option<String>, ErrorView> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-fn bad_request(error: impl Into<String>) -> ErrorView {
+pub(crate) fn bad_request(error: impl Into<String>) -> ErrorView {
     ErrorView::new(ErrorCode::BadRequest, error)
 }
 
 fn no_such_path(path: &str) -> ErrorView {
     ErrorView::new(ErrorCode::NotFound, format!("there is nothing at {path}")).with_hint(
-        "try /v1/status, /v1/peers, /v1/routes, /v1/reload, /v1/peers/NAME/{up,down,reset,refresh}, \
+        "try /v1/status, /v1/peers, /v1/routes, /v1/history, /v1/reload, /v1/peers/NAME/{up,down,reset,refresh}, \
          /v1/drain, /v1/drain/{start,cancel} or /v1/shutdown",
     )
 }

@@ -8,6 +8,7 @@ mod bfd;
 mod drain;
 mod facts;
 mod graceful;
+mod history;
 mod node;
 mod password;
 mod peer;
@@ -126,6 +127,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let bfd = bfd::timing(root.table("bfd"));
     let graceful_restart = graceful::read(root.table("graceful-restart"));
     let drain = drain::read(root.table("drain"));
+    let history = history::read(root.table("history"));
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
     let peers = peer::read(&mut root, &peer::Around { directory, node: &places, policies: &policies });
@@ -141,6 +143,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         bfd,
         graceful_restart,
         drain,
+        history,
         peers: peers?,
         control_socket: control_socket?,
         metrics,

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::control::{
-    ActionView, AdvertisedView, DrainStatusView, ErrorCode, ErrorView, KernelRouteView, Method, PeerView,
-    ReloadView, Request, RouteView, StatusView,
+    ActionView, AdvertisedView, DrainStatusView, ErrorCode, ErrorView, HistoryView, KernelRouteView, Method,
+    PeerView, ReloadView, Request, RouteView, StatusView,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Response as HttpResponse;
@@ -73,6 +73,8 @@ pub enum Response {
     Action(ActionView),
     /// To everything about drains.
     Drain(DrainStatusView),
+    /// To [`Request::History`].
+    History(HistoryView),
 }
 
 /// A part of a long list, small enough to be made within a few milliseconds.
@@ -182,6 +184,7 @@ impl ControlDoor {
             Response::Reload(view) => json(if view.applied { 200 } else { 422 }, &view),
             Response::Action(view) => json(200, &view),
             Response::Drain(view) => json(200, &view),
+            Response::History(view) => json(200, &view),
             Response::Routes(page) => stream::list(self.owner.clone(), request, page),
             Response::Advertised(page) => stream::list(self.owner.clone(), request, page),
             Response::KernelRoutes(page) => stream::list(self.owner.clone(), request, page),

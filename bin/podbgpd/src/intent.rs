@@ -50,6 +50,8 @@ pub struct Intent {
     pub graceful_restart: GracefulRestart,
     /// How peers are left.
     pub drain: Drain,
+    /// How much is remembered of what happened.
+    pub history: History,
     /// The peers by name.
     pub peers: BTreeMap<String, PeerIntent>,
     /// The path of the unix socket operators talk to.
@@ -97,6 +99,20 @@ pub struct Decision {
     pub multipath_relax: bool,
     /// Whether MED is compared between routes of different neighbouring ASes too.
     pub always_compare_med: bool,
+}
+
+/// How much is remembered of what happened; see [`crate::history`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The most changes of best paths kept in detail, 34 octets each; nothing is remembered at all if zero.
+    pub records: u32,
+}
+
+impl Default for History {
+    /// Half a mebioctet.
+    fn default() -> Self {
+        Self { records: 16_384 }
+    }
 }
 
 /// What one peer should be to us.

@@ -416,7 +416,11 @@ impl Node {
                     kernel.handle.lose(next_hops);
                 }
             }
-            Output::Notice(notice) => self.log.tell(&notice, Instant::now()),
+            Output::Notice(notice) => {
+                let now = Instant::now();
+                self.log.tell(&notice, now);
+                self.speaker.remember(&notice, now);
+            }
         }
     }
 

@@ -33,6 +33,7 @@ use rib::{PeerId, Rib};
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
 use crate::drain::Stage;
+use crate::history::History;
 use crate::intent::{Intent, Secret};
 use crate::transport::{Endpoint, Key};
 
@@ -73,6 +74,7 @@ pub struct Speaker {
     tracking: VecDeque<fib::Command>,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
+    history: History,
 }
 
 /// What happened.
@@ -255,8 +257,10 @@ impl Speaker {
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
             actions: Vec::new(),
+            history: History::new(intent.history.records as usize, now),
             intent,
         };
+        speaker.history.happened("started", None, "podbgpd started".to_owned(), now);
         speaker.originate(now);
         for peer in speaker.intent.peers.values().filter(|peer| peer.password.is_some()) {
             out.push(Output::Password(peer.address, peer.password.clone()));
@@ -319,14 +323,24 @@ impl Speaker {
         for (peer, family) in std::mem::take(&mut self.refreshes) {
             self.rib.refresh(peer, family);
         }
-        self.rib.settle();
+        self.decide(now);
         self.advertise(now, out);
         // A drain goes on when everything has been said, and then there is something else to say.
         while self.check_drains(now, out) {
-            self.rib.settle();
+            self.decide(now);
             self.advertise(now, out);
         }
         self.check_convergence(now, out);
+    }
+
+    /// Writes what people are told into the history. Whoever carries out the outputs calls this for each notice.
+    pub fn remember(&mut self, notice: &Notice, now: Instant) {
+        self.history.remember(notice, now);
+    }
+
+    fn decide(&mut self, now: Instant) {
+        let history = &mut self.history;
+        self.rib.settle_and_tell(|change| history.best_changed(&change, now));
     }
 
     /// Returns when [`Input::Tick`] is due at the latest.

@@ -4,6 +4,7 @@
 //! way every control character is taken out: peers can write into error texts, and nobody's terminal obeys them.
 
 mod drain;
+mod history;
 mod peers;
 mod restart;
 mod routes;
@@ -16,6 +17,7 @@ mod words;
 use clap::builder::styling::{AnsiColor, Style};
 
 pub(crate) use drain::drains;
+pub(crate) use history::history;
 pub(crate) use peers::{peer, peers};
 pub(crate) use routes::routes;
 pub(crate) use status::{action, reload, status};

@@ -177,6 +177,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("drain.prepend", Soft, drain.prepend),
     key!("drain.med", Soft, drain.med, optional),
     key!("drain.on-host-shutdown", Soft, drain.on_host_shutdown),
+    key!("history.records", None, history.records),
     key!("control.socket", Restart, control_socket, path),
     key!("metrics.listen", Soft, metrics, optional),
 ];
@@ -418,6 +419,28 @@ impl Change {
             | Self::ResetPeer { peer, .. }
             | Self::PeerPolicy { peer, .. }
             | Self::PeerSettings { peer, .. } => format!("peer {peer}"),
+        }
+    }
+
+    /// Returns the name of the peer the change is made to, if it is one.
+    #[must_use]
+    pub fn peer(&self) -> Option<&str> {
+        match self {
+            Self::RemovePeer { peer }
+            | Self::AddPeer { peer }
+            | Self::Password { peer, .. }
+            | Self::ResetPeer { peer, .. }
+            | Self::PeerPolicy { peer, .. }
+            | Self::PeerSettings { peer, .. } => Some(peer),
+            Self::Restart(_)
+            | Self::Setting(_)
+            | Self::Metrics(_)
+            | Self::Listen { .. }
+            | Self::Blocks { .. }
+            | Self::Decision { .. }
+            | Self::Bfd { .. }
+            | Self::GracefulRestart { .. }
+            | Self::Drain { .. } => None,
         }
     }
 

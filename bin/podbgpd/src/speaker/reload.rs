@@ -36,6 +36,15 @@ impl Speaker {
             self.change(change, now, out);
         }
         self.follow_passwords(&before, out);
+        self.history.resize(self.intent.history.records as usize);
+        for change in &changes {
+            self.history.happened(
+                "reload",
+                change.peer().map(str::to_owned),
+                format!("reload: {}", change.difference()),
+                now,
+            );
+        }
         Ok(changes)
     }
 
@@ -85,6 +94,7 @@ impl Speaker {
         let id = PeerId(self.next_id);
         self.next_id += 1;
         self.by_name.insert(intent.name.clone(), id);
+        self.history.name(id, intent.name.clone());
         self.by_address.insert(intent.address, id);
         let mut peering = Peering::new(intent, &self.intent, self.convergence.standing());
         peering.drained = self.drains.stage(&peering.intent.name);

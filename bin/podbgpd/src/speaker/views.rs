@@ -4,6 +4,7 @@
 
 mod bfd;
 mod drain;
+mod history;
 mod peers;
 mod restart;
 mod routes;

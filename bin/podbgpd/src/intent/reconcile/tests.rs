@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bgp::{Asn, BgpId};
 
 use super::*;
-use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, Import, Node, Secret};
+use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, History, Import, Node, Secret};
 
 fn intent(peers: &[&str]) -> Intent {
     let address = |index: usize| IpAddr::from([10, 0, 0, u8::try_from(index + 1).unwrap()]);
@@ -29,6 +29,7 @@ fn intent(peers: &[&str]) -> Intent {
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
         drain: Drain::default(),
+        history: History::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: peers.collect(),
         control_socket: "/run/podbgp/podbgpd.sock".into(),
@@ -191,6 +192,7 @@ fn every_field_of_a_node_has_a_row() {
         state_directory,
     });
     let drain = count_fields!(Drain { announce, withdraw, deadline, prepend, med, on_host_shutdown });
+    let history = count_fields!(History { records });
     let intent = count_fields!(Intent {
         node,
         fib,
@@ -198,10 +200,11 @@ fn every_field_of_a_node_has_a_row() {
         bfd,
         graceful_restart,
         drain,
+        history,
         peers,
         control_socket,
         metrics,
     });
-    // Six fields of the intent are the structs above, and the peers have their own rows.
-    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + restart + drain + intent - 7);
+    // Seven fields of the intent are the structs above, and the peers have their own rows.
+    assert_eq!(NODE_KEYS.len(), node + fib + decision + bfd + restart + drain + history + intent - 8);
 }

@@ -116,7 +116,7 @@ fn local_address(session: &Session, peer: IpAddr) -> Option<IpAddr> {
     }
 }
 
-fn state(state: State) -> PeerState {
+pub(super) fn state(state: State) -> PeerState {
     match state {
         State::Idle => PeerState::Idle,
         State::Connect => PeerState::Connect,
