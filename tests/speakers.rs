@@ -15,6 +15,8 @@ mod failover;
 mod flow;
 #[path = "speakers/graceful.rs"]
 mod graceful;
+#[path = "speakers/history.rs"]
+mod history;
 #[path = "speakers/operators.rs"]
 mod operators;
 #[path = "speakers/reload.rs"]
@@ -31,7 +33,9 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Intent, Node, PeerIntent};
+use podbgpd::intent::{
+    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, History, Intent, Node, PeerIntent,
+};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.

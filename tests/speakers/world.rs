@@ -407,7 +407,12 @@ impl World {
                 Output::Password(address, password) => {
                     self.node(number).passwords.push((address, password.is_some()));
                 }
-                Output::Notice(notice) => self.node(number).notices.push(notice),
+                Output::Notice(notice) => {
+                    let now = self.now;
+                    let node = self.node(number);
+                    node.speaker.remember(&notice, now);
+                    node.notices.push(notice);
+                }
                 Output::Bfd(sessions) => {
                     let node = self.node(number);
                     node.watched = sessions;

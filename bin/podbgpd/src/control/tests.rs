@@ -45,6 +45,10 @@ fn reply(request: &Request) -> Result<Response, ErrorView> {
             let next = (end < TABLE).then(|| prefix(end - 1));
             Ok(Response::Routes(Page { items: (start..end).map(route).collect(), next }))
         }
+        Request::History(_) => {
+            let history = include_str!("../../../control/golden/history.json");
+            Ok(Response::History(serde_json::from_str(history).expect(golden)))
+        }
         Request::Reload => {
             let refused = include_str!("../../../control/golden/reload_refused.json");
             Ok(Response::Reload(serde_json::from_str(refused).expect(golden)))
