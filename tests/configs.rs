@@ -158,6 +158,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("fib.table", "table = 254", "table = 100"),
     ("fib.max-paths", "max-paths = 16", "max-paths = 1"),
     ("fib.next-hop-groups", "next-hop-groups = \"auto\"", "next-hop-groups = \"never\""),
+    ("fib.weights", "weights = \"none\"", "weights = \"link-bandwidth\""),
     ("decision.multipath-relax", "multipath-relax = true", "multipath-relax = false"),
     ("decision.always-compare-med", "always-compare-med = false", "always-compare-med = true"),
     ("bfd.min-tx", "min-tx = 310", "min-tx = 50"),
@@ -201,6 +202,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.import", "import = \"safe\"", "import = \"all\""),
     ("peer.export", "export = \"originated\"", "export = \"none\""),
     ("peer.graceful-shutdown", "graceful-shutdown = true", "graceful-shutdown = false"),
+    ("peer.link-bandwidth", "link-bandwidth = \"25Gbit\"", "link-bandwidth = 1250000"),
     ("peer.shutdown", "shutdown = false", "shutdown = true"),
 ];
 

@@ -185,6 +185,7 @@ impl World {
             enforce_first_as: true,
             graceful_shutdown: true,
             drain: None,
+            link_bandwidth: None,
         };
         self.rib.peer_up(peer, info);
         Ok(())

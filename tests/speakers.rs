@@ -34,7 +34,7 @@ use std::time::Duration;
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
 use podbgpd::intent::{
-    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, History, Intent, Node, PeerIntent,
+    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, History, Intent, Node, PeerIntent, Weights,
 };
 use world::World;
 
@@ -58,6 +58,7 @@ fn node(number: u8) -> Intent {
             table: 254,
             max_paths: 16,
             next_hop_groups: fib::NextHopGroups::Auto,
+            weights: Weights::None,
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::Asn;
+
 /// A community (RFC 1997), written `asn:value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Community(pub u32);
@@ -46,6 +48,23 @@ impl ExtendedCommunity {
     pub fn is_transitive(self) -> bool {
         let Self([kind, ..]) = self;
         kind & 0x40 == 0
+    }
+
+    /// Says how many octets a second fit through a link of ours (draft-ietf-idr-link-bandwidth §2). The community
+    /// is not transitive, and has room for a 2-octet AS number only.
+    #[must_use]
+    pub fn of_link_bandwidth(asn: Asn, octets_per_second: f32) -> Self {
+        let [high, low] = u16::try_from(asn.0).unwrap_or(Asn::TRANS.0 as u16).to_be_bytes();
+        let [a, b, c, d] = octets_per_second.to_be_bytes();
+        Self([0x40, 0x04, high, low, a, b, c, d])
+    }
+
+    /// Returns how many octets a second fit through a link, where the community says so and it is more than none.
+    /// FRR says it with a transitive type, so both are understood.
+    #[must_use]
+    pub fn link_bandwidth(self) -> Option<f32> {
+        let Self([0x00 | 0x40, 0x04, _, _, a, b, c, d]) = self else { return None };
+        Some(f32::from_be_bytes([a, b, c, d])).filter(|bandwidth| bandwidth.is_finite() && *bandwidth > 0.0)
     }
 }
 
@@ -98,6 +117,9 @@ impl fmt::Display for ExtendedCommunity {
     /// Renders route target and route origin as the field writes them, the rest as octets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self([kind, subkind, a, b, c, d, e, g]) = *self;
+        if let Some(bandwidth) = self.link_bandwidth() {
+            return write!(f, "bandwidth:{}:{bandwidth}", u16::from_be_bytes([a, b]));
+        }
         let name = match subkind {
             0x02 => "rt",
             0x03 => "ro",
@@ -159,6 +181,20 @@ mod tests {
         assert!(error.to_string().contains("asn:value"), "{error}");
         assert!("1:2".parse::<LargeCommunity>().is_err());
         assert!("1:2:3:4".parse::<LargeCommunity>().is_err());
+    }
+
+    #[test]
+    fn a_link_bandwidth_is_a_number_above_zero_and_nothing_else() {
+        let ten_gigabit = ExtendedCommunity::of_link_bandwidth(Asn(65001), 1.25e9);
+        assert_eq!(ten_gigabit.0, [0x40, 0x04, 0xFD, 0xE9, 0x4E, 0x95, 0x02, 0xF9]);
+        assert_eq!(ten_gigabit.link_bandwidth(), Some(1.25e9));
+        assert_eq!(ten_gigabit.to_string(), "bandwidth:65001:1250000000");
+        assert!(!ten_gigabit.is_transitive());
+        assert_eq!(ExtendedCommunity::of_link_bandwidth(Asn(4_200_000_000), 1.0).0[2..4], [0x5B, 0xA0]);
+        for senseless in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(ExtendedCommunity::of_link_bandwidth(Asn(1), senseless).link_bandwidth(), None);
+        }
+        assert_eq!(ExtendedCommunity([0, 2, 0, 0, 0x4E, 0x95, 0x02, 0xF9]).link_bandwidth(), None);
     }
 
     #[test]

@@ -145,6 +145,7 @@ fn peer(id: u32) -> PeerInfo {
         enforce_first_as: true,
         graceful_shutdown: true,
         drain: None,
+        link_bandwidth: None,
     }
 }
 

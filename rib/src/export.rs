@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bgp::{Community, Family, NextHop, PathAttributes};
+use bgp::{Community, ExtendedCommunity, Family, NextHop, PathAttributes};
 use ipnet::IpNet;
 
 use crate::decision::DEFAULT_LOCAL_PREF;
@@ -189,6 +189,15 @@ pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttribu
     }
     if let Some(Drain::Announced(marks)) = peer.drain {
         marks.apply(peer, &mut attributes);
+    }
+    if originated && let Some(bandwidth) = peer.link_bandwidth {
+        // Not transitive, and yet said across the border: it is of the one link there is between us and the peer.
+        let community = ExtendedCommunity::of_link_bandwidth(peer.local_asn, bandwidth as f32);
+        attributes.rare.edit(|rare| {
+            rare.extended_communities.push(community);
+            rare.extended_communities.sort_unstable();
+            rare.extended_communities.dedup();
+        });
     }
     attributes.next_hop = next_hop(peer, family, originated, attributes.next_hop)?;
     Ok(attributes)

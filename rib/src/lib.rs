@@ -50,12 +50,13 @@ pub mod policy;
 mod pool;
 pub mod rib;
 pub mod view;
+mod weights;
 
 pub use adj_rib_out::{Advert, Adverts};
 pub use decision::Reason;
 pub use drain::{Drain, Lowered, Marks};
 pub use export::{Export, Withheld};
-pub use forwarding::{Forwarding, ForwardingChange, Gateway};
+pub use forwarding::{Forwarding, ForwardingChange, Gateway, Weighted};
 pub use history::{BestChange, Cause};
 pub use import::{Import, RejectReason, Safe};
 pub use next_hop::{NextHopChanges, Resolution};

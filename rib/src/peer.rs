@@ -67,6 +67,8 @@ pub struct PeerInfo {
     pub graceful_shutdown: bool,
     /// How far we are about to leave the session, if at all.
     pub drain: Option<Drain>,
+    /// The octets a second that what we originate is to say fit through our link.
+    pub link_bandwidth: Option<u64>,
 }
 
 impl PeerInfo {

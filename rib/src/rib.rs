@@ -47,13 +47,22 @@ pub struct RibSettings {
     pub always_compare_med: bool,
     /// Whether somebody resolves next hops. If not, all count as reachable: a route server has no kernel.
     pub resolve: bool,
+    /// Whether paths used together share by their link bandwidth, where all have one.
+    pub weigh: bool,
 }
 
 impl RibSettings {
-    /// The defaults: 16 paths, of any AS path of equal length, with next hops resolved.
+    /// The defaults: 16 paths, of any AS path of equal length, in equal shares, with next hops resolved.
     #[must_use]
     pub fn new(router_id: BgpId) -> Self {
-        Self { router_id, max_paths: 16, multipath_relax: true, always_compare_med: false, resolve: true }
+        Self {
+            router_id,
+            max_paths: 16,
+            multipath_relax: true,
+            always_compare_med: false,
+            resolve: true,
+            weigh: false,
+        }
     }
 }
 

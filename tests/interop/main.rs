@@ -10,6 +10,7 @@ mod drain;
 mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
+mod link_bandwidth;
 mod md5;
 mod pair;
 mod passive;
@@ -85,6 +86,22 @@ against! {
             the_peer_keeps_our_blocks_while_we_restart,
             a_long_lived_stale_route_is_the_last_resort,
         };
+    }
+}
+
+// Only FRR can be told to say a link bandwidth.
+against! {
+    frr_weighing = super::Kind::Frr;
+    => {
+        link_bandwidth::{ the_kernel_shares_after_the_bandwidth_peers_say };
+    }
+}
+
+against! {
+    bird_hearing = super::Kind::Bird;
+    frr_hearing = super::Kind::Frr;
+    => {
+        link_bandwidth::{ the_peer_hears_how_much_fits_through_our_link };
     }
 }
 

@@ -235,6 +235,15 @@ mod tests {
         assert_eq!(request("bgpctl drain status"), Request::Drains);
         assert_eq!(request("bgpctl drain cancel"), Request::DrainCancel { peers: vec![] });
         assert_eq!(request("bgpctl shutdown --now"), Request::Shutdown { now: true, message: None });
+        assert_eq!(
+            request("bgpctl history --peer tor-a --prefix 10.1.2.3/8 --since 2h --limit 7"),
+            Request::History(control::HistoryQuery {
+                peer: Some(tor()),
+                prefix: Some("10.0.0.0/8".parse().unwrap()),
+                since: Some(7200),
+                limit: Some(7),
+            })
+        );
         assert_eq!(request("bgpctl show routes"), routes(RouteTable::default(), Selection::All));
         assert_eq!(
             request("bgpctl show routes 10.1.2.3/8"),
@@ -266,6 +275,8 @@ mod tests {
             "bgpctl show routes 10.0.0.0/33",
             "bgpctl peer tor-a explode",
             "bgpctl show routes -4 -6",
+            "bgpctl history --since yesterday",
+            "bgpctl history --limit 0",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::request::{bad_request, pairs, parsed, prefix, query, set};
+use crate::query::{bad_request, pairs, parsed, prefix, query, set};
 use crate::{ErrorView, PeerState, ReasonView};
 
 /// How many entries an answer has unless asked for more or fewer.

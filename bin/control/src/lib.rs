@@ -41,6 +41,7 @@ mod bfd;
 mod drain;
 mod history;
 mod peer;
+mod query;
 mod reload;
 mod request;
 mod restart;

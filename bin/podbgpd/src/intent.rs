@@ -90,6 +90,26 @@ pub struct Fib {
     pub max_paths: u16,
     /// Whether routes that leave the same way share a nexthop group of the kernel.
     pub next_hop_groups: fib::NextHopGroups,
+    /// What the shares of a route's next hops go by.
+    pub weights: Weights,
+}
+
+/// What the shares of a route's next hops go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// Nothing: each has the same.
+    None,
+    /// The link bandwidth their paths say, where all of them do (draft-ietf-idr-link-bandwidth).
+    LinkBandwidth,
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::LinkBandwidth => "link-bandwidth",
+        })
+    }
 }
 
 /// How the best routes are chosen where RFC 4271 §9.1 leaves a choice.
@@ -167,6 +187,8 @@ pub struct PeerIntent {
     pub export: Export,
     /// Whether routes an external peer marks with GRACEFUL_SHUTDOWN are the last resort (RFC 8326).
     pub graceful_shutdown: bool,
+    /// The octets a second that what we originate says fit through our link to the peer.
+    pub link_bandwidth: Option<u64>,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -263,6 +285,7 @@ impl PeerIntent {
             import: Import::Safe,
             export: Export::Originated,
             graceful_shutdown: true,
+            link_bandwidth: None,
             shutdown: false,
         }
     }

@@ -14,6 +14,7 @@ mod convergence;
 mod drain;
 mod failover;
 mod graceful;
+mod history;
 mod peering;
 mod record;
 mod reload;
@@ -331,16 +332,6 @@ impl Speaker {
             self.advertise(now, out);
         }
         self.check_convergence(now, out);
-    }
-
-    /// Writes what people are told into the history. Whoever carries out the outputs calls this for each notice.
-    pub fn remember(&mut self, notice: &Notice, now: Instant) {
-        self.history.remember(notice, now);
-    }
-
-    fn decide(&mut self, now: Instant) {
-        let history = &mut self.history;
-        self.rib.settle_and_tell(|change| history.best_changed(&change, now));
     }
 
     /// Returns when [`Input::Tick`] is due at the latest.

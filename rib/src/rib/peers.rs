@@ -79,6 +79,15 @@ impl Rib {
         }
     }
 
+    /// Has what we originate say to a peer how much fits through our link, or no longer.
+    pub fn set_link_bandwidth(&mut self, id: PeerId, octets_per_second: Option<u64>) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let Some(peer) = self.peer_mut(slot) else { return };
+        if std::mem::replace(&mut peer.info.link_bandwidth, octets_per_second) != octets_per_second {
+            self.pend_all(slot);
+        }
+    }
+
     /// Takes a lost peer back in, with its stale paths.
     fn peer_back(&mut self, slot: Slot, info: PeerInfo) {
         let families = info.families;

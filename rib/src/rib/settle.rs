@@ -13,6 +13,7 @@ use crate::history::{BestChange, Cause, Dirty};
 use crate::next_hop::Resolution;
 use crate::path::{Path, Slot, Source, Standing};
 use crate::pool::AttrId;
+use crate::weights::{bandwidth, share};
 
 impl Rib {
     /// Decides on everything that changed since the last time.
@@ -151,12 +152,23 @@ impl Rib {
     pub(crate) fn wanted_forwarding(&self, id: u32) -> Option<Forwarding> {
         let destination = &self.destinations[id];
         let mut gateways = Vec::new();
+        let mut legs = self.settings.weigh.then(Vec::new);
         for path in destination.paths.iter().filter(|path| path.standing().forwards()) {
             if path.source == Slot::LOCAL {
                 let ours = self.originations.origination(&destination.prefix);
                 return ours.filter(|ours| ours.blackhole).map(|_| Forwarding::Blackhole);
             }
+            let before = gateways.len();
             self.add_gateways(path, &mut gateways);
+            let said = bandwidth(self.pool.attributes(path.accepted));
+            legs = legs.zip(said).map(|(mut legs, bandwidth)| {
+                let each = f64::from(bandwidth) / (gateways.len() - before) as f64;
+                legs.extend(gateways[before..].iter().map(|&gateway| (gateway, each)));
+                legs
+            });
+        }
+        if let Some(shared) = legs.and_then(share) {
+            return Some(shared);
         }
         gateways.sort_unstable();
         gateways.dedup();

@@ -25,6 +25,7 @@ mod history;
 mod model;
 mod order;
 mod staleness;
+mod weights;
 
 const OURS: Asn = Asn(65000);
 const TOR_A: PeerId = PeerId(1);
@@ -69,6 +70,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         enforce_first_as: true,
         graceful_shutdown: true,
         drain: None,
+        link_bandwidth: None,
     }
 }
 

@@ -160,6 +160,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("fib.table", Restart, fib.table),
     key!("fib.max-paths", Refresh, fib.max_paths),
     key!("fib.next-hop-groups", Restart, fib.next_hop_groups),
+    key!("fib.weights", Refresh, fib.weights),
     key!("decision.multipath-relax", Refresh, decision.multipath_relax),
     key!("decision.always-compare-med", Refresh, decision.always_compare_med),
     key!("bfd.min-tx", Soft, bfd.min_tx, millis),
@@ -210,6 +211,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.import", Refresh, import),
     key!("peer.export", Refresh, export),
     key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
+    key!("peer.link-bandwidth", Refresh, link_bandwidth, optional),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 
@@ -432,15 +434,7 @@ impl Change {
             | Self::ResetPeer { peer, .. }
             | Self::PeerPolicy { peer, .. }
             | Self::PeerSettings { peer, .. } => Some(peer),
-            Self::Restart(_)
-            | Self::Setting(_)
-            | Self::Metrics(_)
-            | Self::Listen { .. }
-            | Self::Blocks { .. }
-            | Self::Decision { .. }
-            | Self::Bfd { .. }
-            | Self::GracefulRestart { .. }
-            | Self::Drain { .. } => None,
+            _ => None,
         }
     }
 

@@ -13,7 +13,7 @@ use rib::{NextHopSelf, PeerInfo, RibSettings};
 use super::graceful::{Absence, Grace, Terms};
 use crate::addresses::LocalEnd;
 use crate::drain::Stage;
-use crate::intent::{Export, Import, Intent, PeerIntent, RestartRole};
+use crate::intent::{Export, Import, Intent, PeerIntent, RestartRole, Weights};
 use crate::transport::Endpoint;
 
 /// A configured peer.
@@ -133,6 +133,7 @@ impl Peering {
             enforce_first_as: true,
             graceful_shutdown: self.intent.graceful_shutdown,
             drain: None,
+            link_bandwidth: self.intent.link_bandwidth,
         }
     }
 }
@@ -159,6 +160,7 @@ pub(super) fn rib_settings(intent: &Intent) -> RibSettings {
         multipath_relax: intent.decision.multipath_relax,
         always_compare_med: intent.decision.always_compare_med,
         resolve: intent.fib.install,
+        weigh: intent.fib.weights == Weights::LinkBandwidth,
         ..RibSettings::new(intent.node.router_id)
     }
 }
@@ -208,6 +210,11 @@ pub(super) fn target(forwarding: rib::Forwarding) -> Option<fib::Target> {
         rib::Forwarding::Blackhole => Some(fib::Target::Blackhole),
         rib::Forwarding::Via(gateways) => {
             fib::NextHopSet::new(gateways.into_iter().map(next_hop)).map(fib::Target::Forward)
+        }
+        rib::Forwarding::Weighted(shares) => {
+            let share =
+                |share: rib::Weighted| fib::NextHop { weight: share.weight, ..next_hop(share.gateway) };
+            fib::NextHopSet::new(shares.into_iter().map(share)).map(fib::Target::Forward)
         }
     }
 }

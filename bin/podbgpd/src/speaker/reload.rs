@@ -154,6 +154,7 @@ impl Speaker {
             peering::export(&peering.intent).into(),
         );
         self.rib.set_graceful_shutdown(id, peering.intent.graceful_shutdown);
+        self.rib.set_link_bandwidth(id, peering.intent.link_bandwidth);
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
         for action in actions {
             self.act(id, action, now, out);

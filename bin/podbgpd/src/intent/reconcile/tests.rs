@@ -25,6 +25,7 @@ fn intent(peers: &[&str]) -> Intent {
             table: 254,
             max_paths: 16,
             next_hop_groups: fib::NextHopGroups::Auto,
+            weights: crate::intent::Weights::None,
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
@@ -172,6 +173,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
         import,
         export,
         graceful_shutdown,
+        link_bandwidth,
         shutdown,
     });
     assert_eq!(PEER_KEYS.len(), fields - 1);
@@ -180,7 +182,7 @@ fn every_field_of_a_peer_but_its_name_has_a_row() {
 #[test]
 fn every_field_of_a_node_has_a_row() {
     let node = count_fields!(Node { name, asn, router_id, listen, blocks });
-    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups });
+    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups, weights });
     let decision = count_fields!(Decision { multipath_relax, always_compare_med });
     let bfd = count_fields!(BfdTiming { min_tx, min_rx, multiplier });
     let restart = count_fields!(GracefulRestart {
