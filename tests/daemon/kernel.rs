@@ -9,7 +9,7 @@ use support::puppet::Puppet;
 use support::rack::{Transport, link, their_address};
 use support::{Podbgpd, Rack, SOON, eventually, kernel, requires, throughout};
 
-use crate::{OUR_BLOCK, attributes, connect, learned, net, prefixes, start};
+use crate::{OUR_BLOCK, attributes, configuration, connect, learned, net, prefixes, start};
 
 /// How soon somebody else's change must be undone.
 const SOON_REPAIRED: Duration = Duration::from_secs(1);
@@ -61,7 +61,11 @@ fn a_route_somebody_changed_is_changed_back() {
 #[test]
 fn routes_come_back_with_their_link() {
     requires!(&[]);
-    let (rack, _daemon, _peer, prefix) = one_route();
+    let (rack, daemon, _peer, prefix) = one_route();
+    // The session survives, so that only the kernel has something to mend.
+    let stays = configuration(1).replace("passive = true", "passive = true\nfast-failover = false");
+    daemon.configure(&stays);
+    assert!(daemon.reload().applied);
     rack.ours.set_down(&link(0)).expect("the link goes down");
     // The kernel takes the routes of a link that goes down.
     eventually(SOON, "the route to go", || kernel::no_route(&rack.ours, prefix));

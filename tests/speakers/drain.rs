@@ -76,7 +76,10 @@ fn a_node_leaves_in_stages_and_comes_back_as_it_was() {
     );
 
     world.run(SECOND * 2);
-    assert_eq!(farewell(&mut world, 2), "peer said: cease: administrative shutdown (\"rack 12 moves\")");
+    assert_eq!(
+        farewell(&mut world, 2),
+        "peer said: cease: hard reset: cease: administrative shutdown (\"rack 12 moves\")"
+    );
     world.run(SECOND * 60);
     assert_eq!((world.peer(1, 2).state, stage(&world, 2)), (PeerState::Idle, Some(DrainStage::Closed)));
     let up = world.act(1, |speaker, now, out| speaker.peer_up(&name(2), now, out));
@@ -200,7 +203,10 @@ fn a_node_that_is_to_leave_says_when_it_has() {
     assert!(!world.node(1).speaker.has_left());
     world.run(SECOND * 2);
     assert!(world.node(1).speaker.has_left());
-    assert_eq!(farewell(&mut world, 2), "peer said: cease: administrative shutdown (\"bye\")");
+    assert_eq!(
+        farewell(&mut world, 2),
+        "peer said: cease: hard reset: cease: administrative shutdown (\"bye\")"
+    );
 
     let mut world = fork(|_| ());
     world.act(1, |speaker, now, out| speaker.leave(None, true, now, out));

@@ -170,7 +170,7 @@ fn a_lost_session_takes_its_next_hop_along_before_its_routes() {
 fn only_the_next_hops_of_the_lost_peer_are_left() {
     let mut world = crate::chain();
     world.act(2, |speaker, now, out| speaker.peer_reset("node1", String::new(), now, out));
-    let lost: Vec<_> = world.node(2).lost.iter().map(|(next_hop, _)| next_hop.clone()).collect();
+    let lost: Vec<_> = world.node(2).lost.iter().map(|(next_hop, _)| *next_hop).collect();
     let of = |number| NextHop::via_interface(address(number), INTERFACE);
     assert!(lost.contains(&of(1)) && !lost.contains(&of(3)), "{lost:?}");
 }
