@@ -162,6 +162,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("fib.table", "table = 254", "table = 100"),
     ("fib.max-paths", "max-paths = 16", "max-paths = 1"),
     ("fib.next-hop-groups", "next-hop-groups = \"auto\"", "next-hop-groups = \"never\""),
+    ("fib.weights", "weights = \"none\"", "weights = \"link-bandwidth\""),
     ("decision.multipath-relax", "multipath-relax = true", "multipath-relax = false"),
     ("decision.always-compare-med", "always-compare-med = false", "always-compare-med = true"),
     ("bfd.min-tx", "min-tx = 310", "min-tx = 50"),
@@ -179,6 +180,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("drain.prepend", "prepend = 1", "prepend = 2"),
     ("drain.med", "med = 100", ""),
     ("drain.on-host-shutdown", "on-host-shutdown = true", "on-host-shutdown = false"),
+    ("history.records", "records = 1000", "records = 0"),
     ("control.socket", "/run/podbgp/podbgpd.sock", "/run/podbgpd.sock"),
     ("metrics.listen", "127.0.0.1:9179", "127.0.0.1:9180"),
     ("bmp.address", "address = \"192.0.2.1:11019\"", "address = \"192.0.2.2:11019\""),
@@ -227,6 +229,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ),
     ("peer.graceful-shutdown", "graceful-shutdown = true", "graceful-shutdown = false"),
     ("peer.blackhole", "blackhole = false", "blackhole = true"),
+    ("peer.link-bandwidth", "link-bandwidth = \"25Gbit\"", "link-bandwidth = 1250000"),
     ("peer.shutdown", "shutdown = false", "shutdown = true"),
 ];
 

@@ -150,6 +150,7 @@ fn peer(id: u32) -> PeerInfo {
         graceful_shutdown: true,
         drain: None,
         blackhole: false,
+        link_bandwidth: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod bfd;
 mod drain;
 mod facts;
 mod graceful;
+mod history;
 mod monitoring;
 mod node;
 mod password;
@@ -131,6 +132,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let bfd = bfd::timing(root.table("bfd"));
     let graceful_restart = graceful::read(root.table("graceful-restart"));
     let drain = drain::read(root.table("drain"));
+    let history = history::read(root.table("history"));
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
     let bmp = monitoring::stations(&mut root);
@@ -149,6 +151,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         bfd,
         graceful_restart,
         drain,
+        history,
         peers: peers?,
         control_socket: control_socket?,
         metrics,

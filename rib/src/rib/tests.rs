@@ -23,6 +23,7 @@ mod add_path;
 mod blackhole;
 mod borders;
 mod drain;
+mod history;
 mod model;
 mod monitors;
 mod order;
@@ -31,6 +32,7 @@ mod refresh;
 mod roles;
 mod staleness;
 mod trials;
+mod weights;
 
 const OURS: Asn = Asn(65000);
 const TOR_A: PeerId = PeerId(1);
@@ -80,6 +82,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         graceful_shutdown: true,
         drain: None,
         blackhole: false,
+        link_bandwidth: None,
     }
 }
 

@@ -188,6 +188,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("fib.table", Restart, fib.table),
     key!("fib.max-paths", Refresh, fib.max_paths),
     key!("fib.next-hop-groups", Restart, fib.next_hop_groups),
+    key!("fib.weights", Refresh, fib.weights),
     key!("decision.multipath-relax", Refresh, decision.multipath_relax),
     key!("decision.always-compare-med", Refresh, decision.always_compare_med),
     key!("bfd.min-tx", Soft, bfd.min_tx, millis),
@@ -205,6 +206,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("drain.prepend", Soft, drain.prepend),
     key!("drain.med", Soft, drain.med, optional),
     key!("drain.on-host-shutdown", Soft, drain.on_host_shutdown),
+    key!("history.records", None, history.records),
     key!("control.socket", Restart, control_socket, path),
     key!("metrics.listen", Soft, metrics, optional),
     Key {
@@ -269,6 +271,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.add-path", SessionReset, add_path),
     key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
     key!("peer.blackhole", Refresh, blackhole),
+    key!("peer.link-bandwidth", Refresh, link_bandwidth, optional),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 
@@ -502,6 +505,20 @@ impl Change {
             | Self::ResetPeer { peer, .. }
             | Self::PeerPolicy { peer, .. }
             | Self::PeerSettings { peer, .. } => format!("peer {peer}"),
+        }
+    }
+
+    /// Returns the name of the peer the change is made to, if it is one.
+    #[must_use]
+    pub fn peer(&self) -> Option<&str> {
+        match self {
+            Self::RemovePeer { peer }
+            | Self::AddPeer { peer }
+            | Self::Password { peer, .. }
+            | Self::ResetPeer { peer, .. }
+            | Self::PeerPolicy { peer, .. }
+            | Self::PeerSettings { peer, .. } => Some(peer),
+            _ => None,
         }
     }
 
