@@ -1,6 +1,7 @@
 //! Shares of traffic after link bandwidth, and saying ours (draft-ietf-idr-link-bandwidth).
 
 use anyhow::{Context, Result, ensure};
+use bgp::ExtendedCommunity;
 use lab::speakers::{Communities, Kind};
 use support::{Podbgpd, Rack, SOON, Session, config, eventually, kernel};
 
@@ -37,7 +38,9 @@ pub(crate) fn the_kernel_shares_after_the_bandwidth_peers_say(kind: Kind) {
     });
     let route = daemon.route(net(THEIR_V4)).expect("an answer");
     let said = &route.candidates[0].attributes.extended_communities;
-    assert!(said[0].starts_with("bandwidth:"), "{said:?}");
+    // FRR says it with a transitive type, which only the octets tell.
+    let bandwidth = said[0].parse::<ExtendedCommunity>().ok().and_then(ExtendedCommunity::link_bandwidth);
+    assert!(bandwidth.is_some(), "{said:?}");
 }
 
 pub(crate) fn the_peer_hears_how_much_fits_through_our_link(kind: Kind) {

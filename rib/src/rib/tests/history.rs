@@ -78,6 +78,27 @@ fn each_input_is_told_as_itself() {
 }
 
 #[test]
+fn what_a_refresh_leaves_unsaid_is_told_as_swept() {
+    let mut rib = settled();
+    rib.begin_refresh(TOR_B, Family::Ipv4);
+    assert_eq!(told(&mut rib), [], "an unrefreshed path is as good as before");
+    rib.end_refresh(TOR_B, Family::Ipv4);
+    assert_eq!(told(&mut rib), change(Cause::StaleSwept(TOR_B), Some(B), None, None));
+}
+
+#[test]
+fn a_blackhole_allowed_to_a_peer_is_told_as_its_import() {
+    let mut rib = settled();
+    let mut dropped = route_of(TOR_B);
+    dropped.communities.push(bgp::Community::BLACKHOLE);
+    rib.update(TOR_B, announce(dropped, &["10.0.0.1/32"]), 2);
+    rib.settle();
+    rib.set_blackhole(TOR_B, true);
+    let [told] = told(&mut rib)[..] else { panic!("one best path changes") };
+    assert_eq!((told.prefix, told.cause), (prefix("10.0.0.1/32"), Cause::Import(TOR_B)));
+}
+
+#[test]
 fn a_next_hop_that_goes_is_the_cause() {
     let mut rib = Rib::new(RibSettings::new(id(0x0A00_0001)));
     rib.peer_up(TOR_A, peer(TOR_A));
