@@ -191,6 +191,7 @@ impl World {
             graceful_shutdown: true,
             drain: None,
             blackhole: false,
+            link_bandwidth: None,
         };
         self.rib.peer_up(peer, info);
         Ok(())

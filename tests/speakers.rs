@@ -15,6 +15,8 @@ mod failover;
 mod flow;
 #[path = "speakers/graceful.rs"]
 mod graceful;
+#[path = "speakers/history.rs"]
+mod history;
 #[path = "speakers/inside.rs"]
 mod inside;
 #[path = "speakers/limits.rs"]
@@ -44,7 +46,9 @@ use std::time::Duration;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
-use podbgpd::intent::{BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Intent, Node, PeerIntent};
+use podbgpd::intent::{
+    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, History, Intent, Node, PeerIntent, Weights,
+};
 use world::World;
 
 /// Enough for a session, routes and the kernel, without failures.
@@ -71,10 +75,12 @@ fn node(number: u8) -> Intent {
             table: 254,
             max_paths: 16,
             next_hop_groups: fib::NextHopGroups::Auto,
+            weights: Weights::None,
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
         drain: Drain::default(),
+        history: History::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: [].into(),
         ranges: [].into(),

@@ -151,6 +151,7 @@ fn peer(id: u32) -> PeerInfo {
         graceful_shutdown: true,
         drain: None,
         blackhole: false,
+        link_bandwidth: None,
     }
 }
 

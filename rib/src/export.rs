@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use bgp::{BgpId, Community, Family, NextHop, PathAttributes};
+use bgp::{BgpId, Community, ExtendedCommunity, Family, NextHop, PathAttributes};
 use ipnet::IpNet;
 
 use crate::decision::DEFAULT_LOCAL_PREF;
@@ -250,6 +250,15 @@ pub(crate) fn export_watched(
     }
     if let Some(Drain::Announced(marks)) = peer.drain {
         marks.apply(peer, &mut attributes);
+    }
+    if originated && let Some(bandwidth) = peer.link_bandwidth {
+        // Not transitive, and yet said across the border: it is of the one link there is between us and the peer.
+        let community = ExtendedCommunity::of_link_bandwidth(peer.local_asn, bandwidth as f32);
+        attributes.rare.edit(|rare| {
+            rare.extended_communities.push(community);
+            rare.extended_communities.sort_unstable();
+            rare.extended_communities.dedup();
+        });
     }
     if let Some(originator) = originator {
         reflect(originator, route.cluster_id, &mut attributes);

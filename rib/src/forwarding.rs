@@ -2,6 +2,7 @@
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use ipnet::IpNet;
@@ -15,11 +16,22 @@ pub struct Gateway {
     pub interface: Option<u32>,
 }
 
+/// A router with its share of the packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Weighted {
+    /// The router.
+    pub gateway: Gateway,
+    /// How many parts of all weights together are its, at most 256.
+    pub weight: NonZeroU16,
+}
+
 /// What becomes of packets to a destination.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Forwarding {
     /// They go to one of these: ascending, without repetition, never empty.
     Via(Vec<Gateway>),
+    /// They go to one of these in unequal shares: ascending, each gateway once, the least weights that do.
+    Weighted(Vec<Weighted>),
     /// They are dropped, unless something more specific takes them: a prefix we originate, or one whose peer asks for
     /// it (RFC 7999).
     Blackhole,

@@ -24,6 +24,7 @@
 //! | [`drain`] | how a session is left before it ends |
 //! | [`peer`] | what the tables must know of a peer |
 //! | [`adj_rib_out`] | what was advertised, and what is pending |
+//! | [`history`] | what is told of best paths that changed |
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
 //! | [`monitor`] | whole tables and their changes, for those who only look on |
 //! | [`origination`] | the prefixes that are ours |
@@ -40,6 +41,7 @@ mod destinations;
 pub mod drain;
 pub mod export;
 pub mod forwarding;
+pub mod history;
 pub mod import;
 pub mod monitor;
 pub mod next_hop;
@@ -53,12 +55,14 @@ mod pool;
 pub mod rib;
 mod roles;
 pub mod view;
+mod weights;
 
 pub use adj_rib_out::{Advert, Adverts};
 pub use decision::Reason;
 pub use drain::{Drain, Lowered, Marks};
 pub use export::{Export, Withheld};
-pub use forwarding::{Forwarding, ForwardingChange, Gateway};
+pub use forwarding::{Forwarding, ForwardingChange, Gateway, Weighted};
+pub use history::{BestChange, Cause};
 pub use import::{Import, RejectReason, Safe};
 pub use monitor::{Monitor, Table};
 pub use next_hop::{NextHopChanges, Resolution};

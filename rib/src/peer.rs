@@ -124,6 +124,8 @@ pub struct PeerInfo {
     pub drain: Option<Drain>,
     /// Whether the peer may have us drop what goes to its prefixes, by BLACKHOLE (RFC 7999).
     pub blackhole: bool,
+    /// The octets a second that what we originate is to say fit through our link.
+    pub link_bandwidth: Option<u64>,
 }
 
 impl PeerInfo {

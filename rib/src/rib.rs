@@ -13,8 +13,8 @@ use ipnet::IpNet;
 use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
 use crate::forwarding::ForwardingPool;
+use crate::history::{Cause, Dirty};
 use crate::import::{Import, RejectReason, import};
-
 use crate::monitor::Monitors;
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
@@ -55,15 +55,24 @@ pub struct RibSettings {
     pub always_compare_med: bool,
     /// Whether somebody resolves next hops. If not, all count as reachable: a route server has no kernel.
     pub resolve: bool,
+    /// Whether paths used together share by their link bandwidth, where all have one.
+    pub weigh: bool,
 }
 
 impl RibSettings {
-    /// The defaults: a cluster of our own, 16 paths, of any AS path of equal length, with next hops resolved.
+    /// The defaults: a cluster of our own, 16 paths, of any AS path of equal length, in equal shares, with next hops
+    /// resolved.
     #[must_use]
     pub fn new(router_id: BgpId) -> Self {
-        let cluster_id = router_id.to_ipv4();
-        let (max_paths, multipath_relax) = (16, true);
-        Self { router_id, cluster_id, max_paths, multipath_relax, always_compare_med: false, resolve: true }
+        Self {
+            router_id,
+            cluster_id: router_id.to_ipv4(),
+            max_paths: 16,
+            multipath_relax: true,
+            always_compare_med: false,
+            resolve: true,
+            weigh: false,
+        }
     }
 }
 
@@ -110,7 +119,9 @@ pub struct Rib {
     pub(crate) forwarding: ForwardingPool,
     pub(crate) forwarding_pending: Pending,
     pub(crate) monitors: Monitors,
-    dirty: Vec<u32>,
+    dirty: Vec<Dirty>,
+    /// The input that is being taken in.
+    cause: Cause,
     stats: Stats,
 }
 
@@ -129,6 +140,7 @@ impl Rib {
             forwarding_pending: Pending::default(),
             monitors: Monitors::default(),
             dirty: Vec::new(),
+            cause: Cause::Settings,
             stats: Stats::default(),
         }
     }
@@ -140,6 +152,7 @@ impl Rib {
         }
         let other_cluster = settings.cluster_id != self.settings.cluster_id;
         self.settings = settings;
+        self.cause = Cause::Settings;
         if other_cluster {
             self.pend_all_for_everybody();
         }
@@ -156,10 +169,12 @@ impl Rib {
         let mut received = Received { end_of_rib: update.end_of_rib, ..Received::default() };
         let Some(slot) = self.slot_of_up(id) else { return received };
         self.stats.updates += 1;
+        self.cause = Cause::Withdrawn(id);
         for nlri in &update.withdrawn {
             self.stats.withdrawn += 1;
             self.withdraw(slot, nlri);
         }
+        self.cause = Cause::Announced(id);
         for announcement in update.announced {
             let attributes = self.pool.intern(announcement.attributes);
             let mut memo = Memo::default();
@@ -185,6 +200,7 @@ impl Rib {
     /// Originates exactly the wanted prefixes: what is new is announced, what is missing withdrawn.
     pub fn originate(&mut self, wanted: impl IntoIterator<Item = Origination>, now: u32) {
         let delta = self.originations.replace(wanted);
+        self.cause = Cause::Originated;
         for prefix in delta.withdraw {
             self.withdraw(Slot::LOCAL, &Nlri::from(prefix));
         }
@@ -241,6 +257,7 @@ impl Rib {
         if known.is_some_and(|place| self.refreshed(id, place, attributes)) {
             return true;
         }
+        self.mark_dirty(id);
         let verdict = self.judge(slot, nlri.prefix, attributes, memo);
         self.pool.retain(attributes);
         let path = Path::new(slot, nlri.path_id, attributes, now);
@@ -256,7 +273,6 @@ impl Rib {
             }
         };
         self.install_verdict(id, place, verdict);
-        self.mark_dirty(id);
         true
     }
 
@@ -274,9 +290,9 @@ impl Rib {
     }
 
     fn remove_path(&mut self, id: u32, place: usize) {
+        self.mark_dirty(id);
         self.retire(id, place);
         self.destinations[id].paths.swap_remove(place);
-        self.mark_dirty(id);
     }
 
     /// Takes back everything that is held or counted for a path; its place in the list is the caller's.
@@ -311,6 +327,7 @@ impl Rib {
                     self.pool.release(verdict.accepted);
                     continue;
                 }
+                self.mark_dirty(id);
                 self.destinations[id].touch(path.standing());
                 let family = self.destinations[id].family();
                 if let Some(peer) = self.peer_mut(path.source) {
@@ -318,7 +335,6 @@ impl Rib {
                 }
                 self.drop_accepted(path.source, path.accepted);
                 self.install_verdict(id, place, verdict);
-                self.mark_dirty(id);
             }
         }
         memo.release(&mut self.pool);
@@ -392,9 +408,11 @@ impl Rib {
         self.pool.release(accepted);
     }
 
+    /// Has a destination decided upon anew. To be called before its paths change: what is best is noted.
     pub(crate) fn mark_dirty(&mut self, id: u32) {
         if self.destinations[id].mark(Mark::Dirty) {
-            self.dirty.push(id);
+            let before = self.destinations[id].best().map(|best| self.source(best.source));
+            self.dirty.push(Dirty { id, cause: self.cause, before });
         }
     }
 

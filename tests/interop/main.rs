@@ -14,6 +14,7 @@ mod enhanced_refresh;
 mod extended_messages;
 mod graceful_restart;
 mod hold_timer;
+mod link_bandwidth;
 mod listen_range;
 mod md5;
 mod mrt;
@@ -136,6 +137,22 @@ against! {
             rfc_7911_we_hear_several_paths_and_the_loss_of_one,
             rfc_7911_the_best_so_many_go_out_and_one_where_several_are_not_agreed,
         };
+    }
+}
+
+// Only FRR can be told to say a link bandwidth.
+against! {
+    frr_weighing = super::Kind::Frr;
+    => {
+        link_bandwidth::{ the_kernel_shares_after_the_bandwidth_peers_say };
+    }
+}
+
+against! {
+    bird_hearing = super::Kind::Bird;
+    frr_hearing = super::Kind::Frr;
+    => {
+        link_bandwidth::{ the_peer_hears_how_much_fits_through_our_link };
     }
 }
 

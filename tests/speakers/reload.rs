@@ -7,6 +7,7 @@ use control::PeerState;
 use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS};
 use podbgpd::intent::{
     AddPath, AoAlgorithm, AoKey, Bfd, Effect, Export, Import, Intent, PeerIntent, RestartRole, Secret,
+    Weights,
 };
 
 use crate::world::World;
@@ -54,6 +55,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.client", |peer| peer.client = true),
     ("peer.next-hop", |peer| peer.next_hop = rib::NextHopMode::Keep),
     ("peer.add-path", |peer| peer.add_path.send = Some(AddPath::SEND)),
+    ("peer.link-bandwidth", |peer| peer.link_bandwidth = Some(1_250_000_000)),
     ("peer.shutdown", |peer| peer.shutdown = true),
 ];
 
@@ -74,6 +76,7 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("fib.table", |node| node.fib.table = 99),
     ("fib.max-paths", |node| node.fib.max_paths = 1),
     ("fib.next-hop-groups", |node| node.fib.next_hop_groups = fib::NextHopGroups::Never),
+    ("fib.weights", |node| node.fib.weights = Weights::LinkBandwidth),
     ("decision.multipath-relax", |node| node.decision.multipath_relax = false),
     ("decision.always-compare-med", |node| node.decision.always_compare_med = true),
     ("bfd.min-tx", |node| node.bfd.min_tx = Duration::from_millis(50)),
@@ -91,6 +94,7 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("drain.prepend", |node| node.drain.prepend = 3),
     ("drain.med", |node| node.drain.med = Some(100)),
     ("drain.on-host-shutdown", |node| node.drain.on_host_shutdown = false),
+    ("history.records", |node| node.history.records = 0),
     ("control.socket", |node| node.control_socket = "/run/elsewhere.sock".into()),
     ("metrics.listen", |node| node.metrics = Some("127.0.0.1:9179".parse().unwrap())),
 ];

@@ -377,7 +377,12 @@ impl World {
                     self.node(number).passwords.push((of.prefix.addr(), signing.is_some()));
                 }
                 Output::Seek(links) => self.node(number).sought = links,
-                Output::Notice(notice) => self.node(number).notices.push(notice),
+                Output::Notice(notice) => {
+                    let now = self.now;
+                    let node = self.node(number);
+                    node.speaker.remember(&notice, now);
+                    node.notices.push(notice);
+                }
                 Output::Bfd(sessions) => {
                     let node = self.node(number);
                     node.watched = sessions;

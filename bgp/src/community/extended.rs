@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use super::ParseCommunityError;
+use crate::Asn;
 
 /// An extended community (RFC 4360): eight octets of which the first one or two are its type.
 ///
@@ -18,7 +19,7 @@ pub struct ExtendedCommunity(pub [u8; 8]);
 const TWO_OCTET_AS: u8 = 0x00;
 const IPV4_ADDRESS: u8 = 0x01;
 const FOUR_OCTET_AS: u8 = 0x02;
-/// The second octet of a link bandwidth, the first being [`ExtendedCommunity::NON_TRANSITIVE`].
+/// The second octet of a link bandwidth, the first being [`ExtendedCommunity::NON_TRANSITIVE`] or, from FRR, zero.
 const LINK_BANDWIDTH: u8 = 0x04;
 /// Words for the second octet (RFC 4360 §4, §5).
 const NAMES: [(u8, &str); 2] = [(0x02, "rt"), (0x03, "ro")];
@@ -32,6 +33,23 @@ impl ExtendedCommunity {
     pub fn is_transitive(self) -> bool {
         let Self([kind, ..]) = self;
         kind & Self::NON_TRANSITIVE == 0
+    }
+
+    /// Says how many octets a second fit through a link of ours (draft-ietf-idr-link-bandwidth §2). The community
+    /// is not transitive, and has room for a 2-octet AS number only.
+    #[must_use]
+    pub fn of_link_bandwidth(asn: Asn, octets_per_second: f32) -> Self {
+        let [high, low] = u16::try_from(asn.0).unwrap_or(Asn::TRANS.0 as u16).to_be_bytes();
+        let [a, b, c, d] = octets_per_second.to_be_bytes();
+        Self([Self::NON_TRANSITIVE, LINK_BANDWIDTH, high, low, a, b, c, d])
+    }
+
+    /// Returns how many octets a second fit through a link, where the community says so and it is more than none.
+    /// FRR says it with a transitive type, so both are understood.
+    #[must_use]
+    pub fn link_bandwidth(self) -> Option<f32> {
+        let Self([0x00 | Self::NON_TRANSITIVE, LINK_BANDWIDTH, _, _, a, b, c, d]) = self else { return None };
+        Some(f32::from_be_bytes([a, b, c, d])).filter(|bandwidth| bandwidth.is_finite() && *bandwidth > 0.0)
     }
 
     /// Reads a short form without its last part, such as `rt:65000`: the octets all of its communities begin with,
@@ -142,6 +160,21 @@ mod tests {
             let community = ExtendedCommunity([0x40, 4, 0, 1, c, d, e, f]);
             assert_eq!(community.to_string().parse(), Ok(community), "{rate}");
         }
+    }
+
+    #[test]
+    fn a_link_bandwidth_is_a_number_above_zero_and_nothing_else() {
+        let ten_gigabit = ExtendedCommunity::of_link_bandwidth(Asn(65001), 1.25e9);
+        assert_eq!(ten_gigabit.0, [0x40, 0x04, 0xFD, 0xE9, 0x4E, 0x95, 0x02, 0xF9]);
+        assert_eq!(ten_gigabit.link_bandwidth(), Some(1.25e9));
+        assert_eq!(ten_gigabit.to_string(), "link-bandwidth:65001:1250000000");
+        assert!(!ten_gigabit.is_transitive());
+        assert_eq!(ExtendedCommunity::of_link_bandwidth(Asn(4_200_000_000), 1.0).0[2..4], [0x5B, 0xA0]);
+        for senseless in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(ExtendedCommunity::of_link_bandwidth(Asn(1), senseless).link_bandwidth(), None);
+        }
+        assert_eq!(ExtendedCommunity([0, 2, 0, 0, 0x4E, 0x95, 0x02, 0xF9]).link_bandwidth(), None);
+        assert_eq!(ExtendedCommunity([0, 4, 0, 0, 0x4E, 0x95, 0x02, 0xF9]).link_bandwidth(), Some(1.25e9));
     }
 
     #[test]

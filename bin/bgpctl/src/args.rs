@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+mod history;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use control::{
     Direction, Family, GivenAttributes, PeerAction, PolicyTest, Request, RouteQuery, RouteTable, Selection,
 };
 use ipnet::IpNet;
+
+use history::History;
 
 /// Ask podbgpd what it does, and tell it what to do.
 #[derive(Debug, Parser)]
@@ -55,6 +59,8 @@ pub(crate) enum Asking {
     /// Ask what a policy does
     #[command(subcommand)]
     Policy(Policy),
+    /// Show what happened and why: sessions, best paths, drains, reloads
+    History(History),
     /// Read the configuration file again and apply the difference
     Reload,
     /// Take a peer up or down, reset its session, or refresh its routes
@@ -245,6 +251,7 @@ impl Asking {
             Self::Show(Show::Peers { name: Some(name) }) => Request::Peer { name },
             Self::Show(Show::Routes(routes)) => Request::Routes(routes.query()),
             Self::Policy(Policy::Test(test)) => Request::PolicyTest(Box::new(test.request())),
+            Self::History(history) => Request::History(history.query()),
             Self::Reload => Request::Reload,
             Self::Drain(Drain::Start { peers, message }) => Request::DrainStart { peers, message },
             Self::Drain(Drain::Status) => Request::Drains,
@@ -358,6 +365,15 @@ mod tests {
         assert_eq!(request("bgpctl drain status"), Request::Drains);
         assert_eq!(request("bgpctl drain cancel"), Request::DrainCancel { peers: vec![] });
         assert_eq!(request("bgpctl shutdown --now"), Request::Shutdown { now: true, message: None });
+        assert_eq!(
+            request("bgpctl history --peer tor-a --prefix 10.1.2.3/8 --since 2h --limit 7"),
+            Request::History(control::HistoryQuery {
+                peer: Some(tor()),
+                prefix: Some("10.0.0.0/8".parse().unwrap()),
+                since: Some(7200),
+                limit: Some(7),
+            })
+        );
         assert_eq!(request("bgpctl show routes"), routes(RouteTable::default(), Selection::All));
         assert_eq!(
             request("bgpctl show routes 10.1.2.3/8"),
@@ -409,6 +425,8 @@ mod tests {
             "bgpctl capture --peer tor-a --count many",
             "bgpctl dump",
             "bgpctl show routes -4 -6",
+            "bgpctl history --since yesterday",
+            "bgpctl history --limit 0",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

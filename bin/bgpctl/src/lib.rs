@@ -25,8 +25,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use control::{
-    ActionView, DrainStatusView, PeerState, PeerView, PolicyTestView, ReloadView, Request, StatusView,
-    Verdict,
+    ActionView, DrainStatusView, HistoryView, PeerState, PeerView, PolicyTestView, ReloadView, Request,
+    StatusView, Verdict,
 };
 
 use args::{Args, Command, Dump, Format};
@@ -143,6 +143,11 @@ impl Session {
             Request::PolicyTest(_) => {
                 let view: PolicyTestView = self.ask(request)?;
                 self.print(&view, text::policy_test)?;
+                Ok(FINE)
+            }
+            Request::History(_) => {
+                let view: HistoryView = self.ask(request)?;
+                self.print(&view, text::history)?;
                 Ok(FINE)
             }
             Request::Reload => {

@@ -17,6 +17,7 @@
 //! | `GET /v1/policy/test?peer=NAME&direction=import&prefix=PREFIX` | [`PolicyTestView`] | what would become of a route; see [`PolicyTest`] |
 //! | `GET /v1/peers/NAME/capture` | lines of [`CaptureView`] | messages as they pass by; empty lines while none does |
 //! | `GET /v1/dump` | octets | every path as received, as MRT (RFC 6396, TABLE_DUMP_V2) |
+//! | `GET /v1/history` | [`HistoryView`] | what happened, and why; see [`HistoryQuery`] |
 //! | `POST /v1/reload` | [`ReloadView`] | reads the file again; status 422 when the file has mistakes |
 //! | `GET /v1/drain` | [`DrainStatusView`] | what is drained, and how far |
 //! | `POST /v1/drain/start` | [`DrainStatusView`] | leaves the peers named by `peer=NAME`, or all |
@@ -42,9 +43,11 @@
 mod bfd;
 mod capture;
 mod drain;
+mod history;
 mod monitoring;
 mod peer;
 mod policy;
+mod query;
 mod reload;
 mod request;
 mod restart;
@@ -56,6 +59,10 @@ mod tests;
 pub use bfd::{BfdRemoteView, BfdState, BfdSummaryView, BfdView, DiscardedView};
 pub use capture::{CaptureDirection, CaptureView};
 pub use drain::{DrainCause, DrainStage, DrainStatusView, DrainView, PeerDrainView};
+pub use history::{
+    BestChangeView, BestFrom, HISTORY_LIMIT, HISTORY_LIMIT_MAX, HistoryEntryView, HistoryEvent, HistoryQuery,
+    HistoryView,
+};
 pub use monitoring::{MrtView, StationView};
 pub use peer::{
     CapabilitiesView, LastErrorView, MalformedView, MessageCountsView, MessagesView, PeerFamilyView,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::request::{bad_request, escape, parsed, set, unescape};
+use crate::query::{bad_request, escape, parsed, set, unescape};
 use crate::{AttributesView, ErrorView, ReasonView};
 
 /// Which way a route goes.

@@ -3,13 +3,14 @@
 //! The client writes with [`Request::to_http`], the server reads with [`Request::from_http`]; whatever the first
 //! writes, the second reads back.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, ErrorView, Family, PolicyTest};
+use crate::query::{bad_request, escape, pairs, parsed, prefix, query, set, truth, unescape};
+use crate::{ErrorCode, ErrorView, Family, HistoryQuery, PolicyTest};
 
 /// The most octets of a shutdown message (RFC 9003 §2).
 pub const SHUTDOWN_MESSAGE_MAX: usize = 255;
@@ -40,6 +41,8 @@ pub enum Request {
         /// Where to go on: behind this prefix, in the order of the answer.
         after: Option<IpNet>,
     },
+    /// What has happened.
+    History(HistoryQuery),
     /// Reads the configuration file again.
     Reload,
     /// Does something to a peer.
@@ -208,6 +211,7 @@ impl Request {
             | Self::Peers
             | Self::Peer { .. }
             | Self::Routes(_)
+            | Self::History(_)
             | Self::PolicyTest(_)
             | Self::Capture { .. }
             | Self::Dump { .. }
@@ -232,6 +236,7 @@ impl Request {
             Self::Capture { peer } => format!("/v1/peers/{}/capture", escape(peer)),
             Self::Dump { after: None } => "/v1/dump".to_owned(),
             Self::Dump { after: Some(prefix) } => format!("/v1/dump?after={}", escape(&prefix.to_string())),
+            Self::History(query) => query.target(),
             Self::Reload => "/v1/reload".to_owned(),
             Self::PeerAction { name, action, .. } => format!("/v1/peers/{}/{}", escape(name), action.name()),
             Self::Drains => "/v1/drain".to_owned(),
@@ -275,6 +280,7 @@ impl Request {
             }
             ["v1", "routes"] => Self::Routes(RouteQuery::from_query(query)?),
             ["v1", "policy", "test"] => Self::PolicyTest(Box::new(PolicyTest::from_query(query)?)),
+            ["v1", "history"] => Self::History(HistoryQuery::from_query(query)?),
             ["v1", "reload"] => Self::Reload,
             ["v1", "drain"] => Self::Drains,
             ["v1", "drain", "start"] => {
@@ -292,6 +298,7 @@ impl Request {
         let takes_query = matches!(
             request,
             Self::Routes(_)
+                | Self::History(_)
                 | Self::PolicyTest(_)
                 | Self::Dump { .. }
                 | Self::DrainStart { .. }
@@ -330,14 +337,7 @@ impl RouteQuery {
         pairs.extend(self.family.map(|family| ("family", family.name().to_owned())));
         pairs.extend(self.after.map(|prefix| ("after", prefix.to_string())));
 
-        let mut target = "/v1/routes".to_owned();
-        for (index, (key, value)) in pairs.iter().enumerate() {
-            target.push(if index == 0 { '?' } else { '&' });
-            target.push_str(key);
-            target.push('=');
-            target.push_str(&escape(value));
-        }
-        target
+        query("/v1/routes", &pairs)
     }
 
     fn from_query(query: &str) -> Result<Self, ErrorView> {
@@ -408,15 +408,6 @@ impl Parameters {
     }
 }
 
-/// Hands on each parameter of a query.
-fn pairs(query: &str, mut take: impl FnMut(&str, String) -> Result<(), ErrorView>) -> Result<(), ErrorView> {
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        take(key, unescape(value)?)?;
-    }
-    Ok(())
-}
-
 /// Writes the peers a request is about as a query.
 fn naming(peers: &[String]) -> String {
     let pairs: Vec<_> = peers.iter().map(|peer| format!("peer={}", escape(peer))).collect();
@@ -453,30 +444,9 @@ fn at_once(query: &str) -> Result<bool, ErrorView> {
     Ok(now.unwrap_or(false))
 }
 
-pub(crate) fn set<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<(), ErrorView> {
-    if slot.replace(value).is_some() {
-        return Err(bad_request(format!("parameter `{key}` is there twice")));
-    }
-    Ok(())
-}
-
-fn truth(key: &str, value: &str) -> Result<bool, ErrorView> {
-    parsed(key, value, "true")
-}
-
-/// Reads a prefix and clears its host bits, as routers do.
-fn prefix(key: &str, value: &str) -> Result<IpNet, ErrorView> {
-    Ok(parsed::<IpNet>(key, value, "10.1.2.0/24")?.trunc())
-}
-
 fn family(value: &str) -> Result<Family, ErrorView> {
     let family = [Family::Ipv4, Family::Ipv6].into_iter().find(|family| family.name() == value);
     family.ok_or_else(|| bad_request(format!("family: `{value}` is neither ipv4 nor ipv6")))
-}
-
-pub(crate) fn parsed<T: std::str::FromStr>(key: &str, value: &str, example: &str) -> Result<T, ErrorView> {
-    let wrong = |_| bad_request(format!("{key}: `{value}` is not understood"));
-    value.parse().map_err(wrong).map_err(|error| error.with_hint(format!("write it like {key}={example}")))
 }
 
 fn shutdown_message(body: &[u8]) -> Result<Option<String>, ErrorView> {
@@ -488,44 +458,9 @@ fn shutdown_message(body: &[u8]) -> Result<Option<String>, ErrorView> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-pub(crate) fn bad_request(error: impl Into<String>) -> ErrorView {
-    ErrorView::new(ErrorCode::BadRequest, error)
-}
-
 fn no_such_path(path: &str) -> ErrorView {
     ErrorView::new(ErrorCode::NotFound, format!("there is nothing at {path}")).with_hint(
-        "try /v1/status, /v1/peers, /v1/routes, /v1/policy/test, /v1/reload, \
+        "try /v1/status, /v1/peers, /v1/routes, /v1/policy/test, /v1/history, /v1/reload, \
          /v1/peers/NAME/{up,down,reset,refresh,capture}, /v1/drain, /v1/drain/{start,cancel}, /v1/dump or /v1/shutdown",
     )
-}
-
-/// Percent-encodes what has a meaning of its own in a path or a query (RFC 3986 §2.1)..
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        match octet {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
-                escaped.push(octet as char)
-            }
-            _ => write!(escaped, "%{octet:02X}").expect("a String takes everything"),
-        }
-    }
-    escaped
-}
-
-pub(crate) fn unescape(text: &str) -> Result<String, ErrorView> {
-    let wrong = || bad_request(format!("`{text}` is not percent-encoded UTF-8"));
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        if octet != b'%' {
-            octets.push(octet);
-            continue;
-        }
-        let digits = [rest.next().ok_or_else(wrong)?, rest.next().ok_or_else(wrong)?];
-        let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-        let value = high.zip(low).ok_or_else(wrong)?;
-        octets.push((value.0 * 16 + value.1) as u8);
-    }
-    String::from_utf8(octets).map_err(|_| wrong())
 }

@@ -42,6 +42,11 @@ fn the_json_of_a_trial_stays() {
 }
 
 #[test]
+fn the_json_of_history_stays() {
+    keeps::<HistoryView>(include_str!("../golden/history.json"));
+}
+
+#[test]
 fn the_json_of_actions_stays() {
     keeps::<ReloadView>(include_str!("../golden/reload.json"));
     keeps::<ReloadView>(include_str!("../golden/reload_degraded.json"));
@@ -119,6 +124,11 @@ fn every_request_reads_back_as_written() {
     let mut requests = vec![Request::Status, Request::Peers, Request::Reload, Request::Drains];
     requests.push(Request::Dump { after: None });
     requests.push(Request::Dump { after: Some("fd00::/8".parse().unwrap()) });
+    let prefix = Some("10.1.0.0/16".parse().unwrap());
+    for peer in [None, Some("a b/c?d&e=f%g".to_owned())] {
+        let history = HistoryQuery { peer, prefix, since: Some(600), limit: Some(7) };
+        requests.extend([Request::History(history), Request::History(HistoryQuery::default())]);
+    }
     let message = Some("rewiring rack 30".to_owned());
     for peers in [vec![], vec![peer()], vec![peer(), "a b/c?d&e=f%g".to_owned()]] {
         requests.push(Request::DrainStart { peers: peers.clone(), message: message.clone() });

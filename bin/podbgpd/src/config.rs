@@ -9,6 +9,7 @@ mod bfd;
 mod drain;
 mod facts;
 mod graceful;
+mod history;
 mod monitoring;
 mod node;
 mod password;
@@ -134,6 +135,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let bfd = bfd::timing(root.table("bfd"));
     let graceful_restart = graceful::read(root.table("graceful-restart"));
     let drain = drain::read(root.table("drain"));
+    let history = history::read(root.table("history"));
     let control_socket = node::control_socket(root.table("control"));
     let metrics = node::metrics(root.table("metrics"), &places);
     let bmp = monitoring::stations(&mut root);
@@ -157,6 +159,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         bfd,
         graceful_restart,
         drain,
+        history,
         peers: peers?,
         ranges: ranges?,
         control_socket: control_socket?,

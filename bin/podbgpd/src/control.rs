@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::control::{
-    ActionView, AdvertisedView, DrainStatusView, ErrorCode, ErrorView, KernelRouteView, Method, PeerView,
-    PolicyTestView, ReloadView, Request, RouteView, StatusView,
+    ActionView, AdvertisedView, DrainStatusView, ErrorCode, ErrorView, HistoryView, KernelRouteView, Method,
+    PeerView, PolicyTestView, ReloadView, Request, RouteView, StatusView,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Response as HttpResponse;
@@ -83,6 +83,8 @@ pub enum Response {
     Capture(mpsc::Receiver<Captured>),
     /// To [`Request::Dump`].
     Dump(Box<DumpPage>),
+    /// To [`Request::History`].
+    History(HistoryView),
 }
 
 /// A part of a long list, small enough to be made within a few milliseconds.
@@ -195,6 +197,7 @@ impl ControlDoor {
             Response::Drain(view) => json(200, &view),
             Response::Capture(captured) => capture::lines(captured),
             Response::Dump(page) => dump::stream(self.owner.clone(), *page),
+            Response::History(view) => json(200, &view),
             Response::Routes(page) => stream::list(self.owner.clone(), request, page),
             Response::Advertised(page) => stream::list(self.owner.clone(), request, page),
             Response::KernelRoutes(page) => stream::list(self.owner.clone(), request, page),

@@ -61,6 +61,8 @@ pub struct Intent {
     pub graceful_restart: GracefulRestart,
     /// How peers are left.
     pub drain: Drain,
+    /// How much is remembered of what happened.
+    pub history: History,
     /// The peers by name.
     pub peers: BTreeMap<String, PeerIntent>,
     /// The ranges of peers nobody lists, by name.
@@ -114,6 +116,26 @@ pub struct Fib {
     pub max_paths: u16,
     /// Whether routes that leave the same way share a nexthop group of the kernel.
     pub next_hop_groups: fib::NextHopGroups,
+    /// What the shares of a route's next hops go by.
+    pub weights: Weights,
+}
+
+/// What the shares of a route's next hops go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// Nothing: each has the same.
+    None,
+    /// The link bandwidth their paths say, where all of them do (draft-ietf-idr-link-bandwidth).
+    LinkBandwidth,
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::LinkBandwidth => "link-bandwidth",
+        })
+    }
 }
 
 /// How the best routes are chosen where RFC 4271 §9.1 leaves a choice.
@@ -123,6 +145,20 @@ pub struct Decision {
     pub multipath_relax: bool,
     /// Whether MED is compared between routes of different neighbouring ASes too.
     pub always_compare_med: bool,
+}
+
+/// How much is remembered of what happened; see [`crate::history`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The most changes of best paths kept in detail, 34 octets each; nothing is remembered at all if zero.
+    pub records: u32,
+}
+
+impl Default for History {
+    /// Half a mebioctet.
+    fn default() -> Self {
+        Self { records: 16_384 }
+    }
 }
 
 /// What one peer should be to us.
@@ -203,6 +239,8 @@ pub struct PeerIntent {
     pub graceful_shutdown: bool,
     /// Whether the peer may have us drop what goes to its prefixes (RFC 7999).
     pub blackhole: bool,
+    /// The octets a second that what we originate says fit through our link to the peer.
+    pub link_bandwidth: Option<u64>,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -314,6 +352,7 @@ impl PeerIntent {
             add_path: AddPath::OFF,
             graceful_shutdown: true,
             blackhole: false,
+            link_bandwidth: None,
             shutdown: false,
         }
     }

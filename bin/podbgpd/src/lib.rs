@@ -27,6 +27,7 @@ pub mod config;
 pub mod control;
 pub mod drain;
 pub mod hands;
+pub mod history;
 mod http;
 pub mod intent;
 mod kernel_views;

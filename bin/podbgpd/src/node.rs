@@ -444,8 +444,10 @@ impl Node {
                 }
             }
             Output::Notice(notice) => {
+                let now = Instant::now();
                 self.note_state(&notice);
-                self.log.tell(&notice, Instant::now());
+                self.log.tell(&notice, now);
+                self.speaker.remember(&notice, now);
             }
         }
     }

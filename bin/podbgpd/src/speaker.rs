@@ -15,6 +15,7 @@ mod drain;
 mod dump;
 mod failover;
 mod graceful;
+mod history;
 mod keys;
 mod limits;
 mod monitored;
@@ -41,6 +42,7 @@ use rib::{PeerId, Rib};
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
 use crate::drain::Stage;
+use crate::history::History;
 use crate::intent::Intent;
 use crate::transport::{Endpoint, Key, Place, Signing, Stretch};
 
@@ -86,6 +88,7 @@ pub struct Speaker {
     tracking: VecDeque<fib::Command>,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
+    history: History,
 }
 
 /// What happened.
@@ -325,8 +328,10 @@ impl Speaker {
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
             actions: Vec::new(),
+            history: History::new(intent.history.records as usize, now),
             intent,
         };
+        speaker.history.happened("started", None, "podbgpd started".to_owned(), now);
         speaker.originate(now);
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
@@ -393,11 +398,11 @@ impl Speaker {
         for (peer, family) in std::mem::take(&mut self.refreshes) {
             self.rib.refresh(peer, family);
         }
-        self.rib.settle();
+        self.decide(now);
         self.advertise(now, out);
         // A drain goes on when everything has been said, and then there is something else to say.
         while self.check_drains(now, out) {
-            self.rib.settle();
+            self.decide(now);
             self.advertise(now, out);
         }
         self.check_convergence(now, out);

@@ -4,6 +4,7 @@
 //! carries BLACKHOLE. So a policy says who may ask for what, by removing the community or refusing the route.
 
 use super::Rib;
+use crate::history::Cause;
 use crate::import::is_blackhole;
 use crate::path::{Path, PeerId};
 
@@ -15,6 +16,7 @@ impl Rib {
         if std::mem::replace(&mut peer.info.blackhole, blackhole) == blackhole {
             return;
         }
+        self.cause = Cause::Import(id);
         let all: Vec<_> = self.destinations.ids().collect();
         self.judge_again(&all, |other| other == slot);
         let of_peer = |id: &u32| self.destinations[*id].paths.iter().any(|path| path.source == slot);

@@ -2,6 +2,7 @@
 
 use super::Rib;
 use crate::drain::Drain;
+use crate::history::Cause;
 use crate::path::PeerId;
 
 impl Rib {
@@ -12,6 +13,7 @@ impl Rib {
         let Some(peer) = self.peer_mut(slot) else { return };
         let before = std::mem::replace(&mut peer.info.drain, drain);
         if before.is_some() != drain.is_some() {
+            self.cause = Cause::Drained(id);
             self.judge_all_again(slot);
         }
         if before != drain {
@@ -24,6 +26,7 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return };
         let Some(peer) = self.peer_mut(slot) else { return };
         if std::mem::replace(&mut peer.info.graceful_shutdown, heed) != heed {
+            self.cause = Cause::Import(id);
             self.judge_all_again(slot);
         }
     }

@@ -7,6 +7,7 @@ use bgp::FamilySet;
 use super::Rib;
 use crate::adj_rib_out::AdjRibOut;
 use crate::export::Export;
+use crate::history::Cause;
 use crate::import::Import;
 use crate::path::{PeerId, Slot};
 use crate::peer::{NextHopMode, Peer, PeerInfo};
@@ -20,6 +21,7 @@ impl Rib {
     pub fn peer_up(&mut self, id: PeerId, info: PeerInfo) {
         let lost = self.slots.get(&id).and_then(|&slot| Some((slot, self.peer(slot)?)));
         if let Some((slot, _)) = lost.filter(|(_, peer)| peer.lost && peer.info.stays_itself(&info)) {
+            self.cause = Cause::SessionBack(id);
             return self.peer_back(slot, info);
         }
         self.peer_down(id);
@@ -48,6 +50,7 @@ impl Rib {
     /// Forgets a peer, up or lost, with everything it said and was told.
     pub fn peer_down(&mut self, id: PeerId) {
         let Some(slot) = self.slots.remove(&id) else { return };
+        self.cause = Cause::SessionLost(id);
         let all: Vec<_> = self.destinations.ids().collect();
         for &destination in &all {
             self.forget_paths(destination, slot, |_| true);
@@ -67,6 +70,7 @@ impl Rib {
         peer.info.import = import;
         peer.info.export = export;
         if import_changed {
+            self.cause = Cause::Import(id);
             self.judge_all_again(slot);
         }
         if export_changed {
@@ -88,6 +92,7 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return };
         let Some(peer) = self.peer_mut(slot) else { return };
         if std::mem::replace(&mut peer.info.client, client) != client {
+            self.cause = Cause::Settings;
             let all: Vec<_> = self.destinations.ids().collect();
             all.into_iter().for_each(|destination| self.touch_paths(destination, slot));
             self.pend_all(slot);
@@ -99,6 +104,15 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return };
         let Some(peer) = self.peer_mut(slot) else { return };
         if std::mem::replace(&mut peer.info.next_hop, next_hop) != next_hop {
+            self.pend_all(slot);
+        }
+    }
+
+    /// Has what we originate say to a peer how much fits through our link, or no longer.
+    pub fn set_link_bandwidth(&mut self, id: PeerId, octets_per_second: Option<u64>) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let Some(peer) = self.peer_mut(slot) else { return };
+        if std::mem::replace(&mut peer.info.link_bandwidth, octets_per_second) != octets_per_second {
             self.pend_all(slot);
         }
     }
@@ -139,8 +153,8 @@ impl Rib {
         for place in 0..self.destinations[id].paths.len() {
             let path = self.destinations[id].paths[place];
             if path.source == slot {
-                self.destinations[id].touch(path.standing());
                 self.mark_dirty(id);
+                self.destinations[id].touch(path.standing());
             }
         }
     }

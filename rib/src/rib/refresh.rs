@@ -7,6 +7,7 @@
 use bgp::{Family, FamilySet};
 
 use super::Rib;
+use crate::history::Cause;
 use crate::path::{PeerId, Slot, Staleness};
 
 impl Rib {
@@ -44,6 +45,7 @@ impl Rib {
     pub fn end_refresh(&mut self, id: PeerId, family: Family) -> usize {
         let Some(&slot) = self.slots.get(&id) else { return 0 };
         let mut forgotten = 0;
+        self.cause = Cause::StaleSwept(id);
         if self.peer(slot).is_some_and(|peer| peer.unrefreshed[family as usize] > 0) {
             for destination in self.destinations.ids().collect::<Vec<_>>() {
                 if self.destinations[destination].family() == family {

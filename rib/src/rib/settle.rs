@@ -9,19 +9,26 @@ use super::Rib;
 use crate::decision::{Candidate, Neighbor, Standings, decide};
 use crate::destinations::Mark;
 use crate::forwarding::{Forwarding, Gateway};
+use crate::history::{BestChange, Cause, Dirty};
 use crate::next_hop::Resolution;
-use crate::path::{Path, Slot, Standing};
+use crate::path::{Path, Slot, Source, Standing};
 use crate::peer::Peer;
 use crate::pool::AttrId;
+use crate::weights::{bandwidth, share};
 
 impl Rib {
     /// Decides on everything that changed since the last time.
     pub fn settle(&mut self) {
+        self.settle_and_tell(|_| ());
+    }
+
+    /// Does the same, and tells of each best path that changed.
+    pub fn settle_and_tell(&mut self, mut tell: impl FnMut(BestChange)) {
         self.follow_next_hops();
         let peers = self.peers.iter().flatten();
         let several = peers.flat_map(|peer| peer.info.add_path.send.iter()).collect();
-        for id in std::mem::take(&mut self.dirty) {
-            self.decide(id, several);
+        for dirty in std::mem::take(&mut self.dirty) {
+            self.decide(dirty, several).into_iter().for_each(&mut tell);
         }
     }
 
@@ -30,6 +37,7 @@ impl Rib {
         if !self.pool.next_hops.any_changed() {
             return;
         }
+        self.cause = Cause::NextHop;
         let (pool, destinations) = (&self.pool, &self.destinations);
         let changed = |path: &Path| {
             path.accepted.some().is_some_and(|accepted| pool.next_hops.has_changed(pool.next_hop(accepted)))
@@ -42,9 +50,10 @@ impl Rib {
         self.pool.next_hops.clear_changes();
     }
 
-    /// Decides on a destination. Some peers are told of all paths of `several` families, so that for them anything
-    /// is news.
-    fn decide(&mut self, id: u32, several: FamilySet) {
+    /// Decides on a destination, and says what became of its best path if that changed. Some peers are told of all
+    /// paths of `several` families, so that for them anything is news.
+    fn decide(&mut self, dirty: Dirty, several: FamilySet) -> Option<BestChange> {
+        let id = dirty.id;
         self.stats.decisions += 1;
         let standings = self.standings(id);
         let destination = &mut self.destinations[id];
@@ -83,7 +92,23 @@ impl Rib {
             self.forwarding_pending.insert(id);
         }
         self.monitors.note(id);
+        let change = best_changed.then(|| self.best_change(dirty)).flatten();
         self.forget_if_unused(id);
+        change
+    }
+
+    /// Says what became of the best path, if there was one or is one now.
+    fn best_change(&self, Dirty { id, cause, before }: Dirty) -> Option<BestChange> {
+        let destination = &self.destinations[id];
+        let after = destination.best().map(|best| self.source(best.source));
+        let slot = match before.filter(|_| before != after) {
+            Some(Source::Local) => Some(Slot::LOCAL),
+            Some(Source::Peer(peer)) => self.slots.get(&peer).copied(),
+            None => None,
+        };
+        let former = destination.paths.iter().find(|path| Some(path.source) == slot).map(Path::standing);
+        let prefix = destination.prefix;
+        (before.is_some() || after.is_some()).then_some(BestChange { prefix, cause, before, after, former })
     }
 
     /// Decides among the candidates of a destination, in their order.
@@ -139,6 +164,7 @@ impl Rib {
     pub(crate) fn wanted_forwarding(&self, id: u32) -> Option<Forwarding> {
         let destination = &self.destinations[id];
         let mut gateways = Vec::new();
+        let mut legs = self.settings.weigh.then(Vec::new);
         for path in destination.paths.iter().filter(|path| path.standing().forwards()) {
             if path.source == Slot::LOCAL {
                 let ours = self.originations.origination(&destination.prefix);
@@ -147,7 +173,17 @@ impl Rib {
             if self.blackhole(path) {
                 return Some(Forwarding::Blackhole);
             }
+            let before = gateways.len();
             self.add_gateways(path, &mut gateways);
+            let said = bandwidth(self.pool.attributes(path.accepted));
+            legs = legs.zip(said).map(|(mut legs, bandwidth)| {
+                let each = f64::from(bandwidth) / (gateways.len() - before) as f64;
+                legs.extend(gateways[before..].iter().map(|&gateway| (gateway, each)));
+                legs
+            });
+        }
+        if let Some(shared) = legs.and_then(share) {
+            return Some(shared);
         }
         gateways.sort_unstable();
         gateways.dedup();

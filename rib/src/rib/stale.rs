@@ -7,6 +7,7 @@
 use bgp::{Community, Family, FamilySet};
 
 use super::Rib;
+use crate::history::Cause;
 use crate::path::{Path, PeerId, Slot, Staleness};
 use crate::pool::AttrId;
 
@@ -23,6 +24,7 @@ impl Rib {
         let Some(peer) = self.peer_mut(slot) else { return };
         // Of a peer already lost nothing has come since that could be more stale than it was.
         let was_up = !std::mem::replace(&mut peer.lost, true);
+        self.cause = Cause::SessionLost(id);
         let all: Vec<_> = self.destinations.ids().collect();
         for &destination in &all {
             let keeps = kept.contains(self.destinations[destination].family());
@@ -43,6 +45,7 @@ impl Rib {
     pub fn sweep_stale(&mut self, id: PeerId, family: Family) -> usize {
         let Some(&slot) = self.slots.get(&id) else { return 0 };
         let mut swept = 0;
+        self.cause = Cause::StaleSwept(id);
         for destination in self.stale_destinations(slot, family) {
             swept +=
                 self.forget_paths(destination, slot, |path| path.staleness.is_some_and(Staleness::is_kept));
@@ -54,6 +57,7 @@ impl Rib {
     /// lose against everything else from now on and carry LLGR_STALE when advertised (RFC 9494 §4.2).
     pub fn begin_long_lived(&mut self, id: PeerId, family: Family) {
         let Some(&slot) = self.slots.get(&id) else { return };
+        self.cause = Cause::LongLived(id);
         for destination in self.stale_destinations(slot, family) {
             let pool = &self.pool;
             let carries = |handle: AttrId| {
@@ -78,13 +82,13 @@ impl Rib {
         self.slots.get(&id).and_then(|&slot| self.peer(slot)).map_or([0; 2], |peer| peer.stale)
     }
 
-    /// Hears a path again that has not changed: it is fresh. Tells whether that was all there was to do.
+    /// Hears a path again that has not changed: if it was stale, it is fresh. Tells whether that was all there was
+    /// to do.
     ///
     /// A long-lived path is another one when it is fresh, so that is not all.
     pub(super) fn refreshed(&mut self, id: u32, place: usize, received: AttrId) -> bool {
         let path = self.destinations[id].paths[place];
-        let as_good_as_fresh = matches!(path.staleness, Some(Staleness::Stale | Staleness::Unrefreshed));
-        if !as_good_as_fresh || path.received != received {
+        if path.is_long_lived() || path.received != received {
             return false;
         }
         self.set_staleness(id, place, None);
@@ -96,9 +100,9 @@ impl Rib {
         for place in 0..self.destinations[id].paths.len() {
             let path = self.destinations[id].paths[place];
             if path.source == slot && path.staleness == Some(Staleness::Stale) {
+                self.mark_dirty(id);
                 self.set_staleness(id, place, Some(Staleness::LongLived));
                 self.destinations[id].touch(path.standing());
-                self.mark_dirty(id);
             }
         }
     }

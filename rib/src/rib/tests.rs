@@ -24,6 +24,7 @@ mod add_path;
 mod blackhole;
 mod borders;
 mod drain;
+mod history;
 mod model;
 mod monitors;
 mod order;
@@ -33,6 +34,7 @@ mod refresh;
 mod roles;
 mod staleness;
 mod trials;
+mod weights;
 
 const OURS: Asn = Asn(65000);
 const TOR_A: PeerId = PeerId(1);
@@ -83,6 +85,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         graceful_shutdown: true,
         drain: None,
         blackhole: false,
+        link_bandwidth: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! way every control character is taken out: peers can write into error texts, and nobody's terminal obeys them.
 
 mod drain;
+mod history;
 mod peers;
 mod policy;
 mod restart;
@@ -17,6 +18,7 @@ mod words;
 use clap::builder::styling::{AnsiColor, Style};
 
 pub(crate) use drain::drains;
+pub(crate) use history::history;
 pub(crate) use peers::{peer, peers};
 pub(crate) use policy::policy_test;
 pub(crate) use routes::routes;

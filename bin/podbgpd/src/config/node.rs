@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::facts::Facts;
 use super::reader::{Table, Value};
-use crate::intent::{Decision, Fib, Node};
+use crate::intent::{Decision, Fib, Node, Weights};
 use fib::NextHopGroups;
 
 /// The longest path of a unix socket (`sun_path` less its final zero).
@@ -105,6 +105,7 @@ pub(super) fn fib(table: Option<Table<'_>>) -> Option<Fib> {
         table: 254,
         max_paths: 16,
         next_hop_groups: NextHopGroups::Auto,
+        weights: Weights::None,
     };
     let Some(mut table) = table else { return Some(defaults) };
     let fib = Fib {
@@ -118,9 +119,14 @@ pub(super) fn fib(table: Option<Table<'_>>) -> Option<Fib> {
         next_hop_groups: table
             .optional("next-hop-groups", next_hop_groups)
             .unwrap_or(defaults.next_hop_groups),
+        weights: table.optional("weights", weights).unwrap_or(defaults.weights),
     };
     table.finish();
     Some(fib)
+}
+
+fn weights(value: &Value<'_>) -> Option<Weights> {
+    value.choice(&[("none", Weights::None), ("link-bandwidth", Weights::LinkBandwidth)])
 }
 
 fn next_hop_groups(value: &Value<'_>) -> Option<NextHopGroups> {

@@ -155,6 +155,7 @@ pub(super) fn routes(
     }
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
     set(&mut peer.export, table.optional("export", |value| export(value, policies)));
+    peer.link_bandwidth = table.optional("link-bandwidth", link_bandwidth);
     set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
     set(&mut peer.blackhole, table.optional("blackhole", Value::flag));
     peer.max_prefixes = table.optional("max-prefixes", |value| value.number(1..=u32::MAX));
@@ -419,4 +420,20 @@ fn export(value: &Value<'_>, policies: &Policies<'_>) -> Option<Export> {
         &[("originated", Export::Originated), ("all", Export::All), ("none", Export::None)],
         Export::Policy,
     )
+}
+
+/// Reads a bandwidth as octets a second: a number of them, or of bits with their unit.
+fn link_bandwidth(value: &Value<'_>) -> Option<u64> {
+    if value.is_number() {
+        return value.number(1..=1_000_000_000_000_000);
+    }
+    let text = value.text()?;
+    let units = [("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("kbit", 1000)];
+    let read = |(unit, bits): (&str, u64)| {
+        let number: u32 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        Some(u64::from(number) * bits / 8).filter(|octets| *octets > 0)
+    };
+    units.into_iter().find_map(read).or_else(|| {
+        value.refuse("is no bandwidth", "write \"25Gbit\", \"500Mbit\", or a number of octets a second")
+    })
 }

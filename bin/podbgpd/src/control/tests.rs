@@ -51,6 +51,10 @@ fn reply(request: &Request) -> Result<Response, ErrorView> {
             let view = include_str!("../../../control/golden/policy_test.json");
             Ok(Response::PolicyTest(serde_json::from_str(view).expect(golden)))
         }
+        Request::History(_) => {
+            let history = include_str!("../../../control/golden/history.json");
+            Ok(Response::History(serde_json::from_str(history).expect(golden)))
+        }
         Request::Reload => {
             let refused = include_str!("../../../control/golden/reload_refused.json");
             Ok(Response::Reload(serde_json::from_str(refused).expect(golden)))

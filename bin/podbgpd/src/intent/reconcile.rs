@@ -201,6 +201,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("fib.table", Restart, fib.table),
     key!("fib.max-paths", Refresh, fib.max_paths),
     key!("fib.next-hop-groups", Restart, fib.next_hop_groups),
+    key!("fib.weights", Refresh, fib.weights),
     key!("decision.multipath-relax", Refresh, decision.multipath_relax),
     key!("decision.always-compare-med", Refresh, decision.always_compare_med),
     key!("bfd.min-tx", Soft, bfd.min_tx, millis),
@@ -218,6 +219,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("drain.prepend", Soft, drain.prepend),
     key!("drain.med", Soft, drain.med, optional),
     key!("drain.on-host-shutdown", Soft, drain.on_host_shutdown),
+    key!("history.records", None, history.records),
     key!("control.socket", Restart, control_socket, path),
     key!("metrics.listen", Soft, metrics, optional),
     Key {
@@ -290,6 +292,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.add-path", SessionReset, add_path),
     key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
     key!("peer.blackhole", Refresh, blackhole),
+    key!("peer.link-bandwidth", Refresh, link_bandwidth, optional),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 

@@ -17,6 +17,7 @@ const FIB: Fib = Fib {
     table: 254,
     max_paths: 16,
     next_hop_groups: fib::NextHopGroups::Auto,
+    weights: crate::intent::Weights::None,
 };
 /// The loopback interface, which every machine has.
 const LOOPBACK: u32 = 1;

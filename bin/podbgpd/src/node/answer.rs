@@ -89,6 +89,10 @@ impl Node {
             }
             Request::Reload => Ok(Response::Reload(self.reload())),
             Request::PeerAction { name, action, message } => self.act(name, action, message, now),
+            Request::History(query) => {
+                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                self.speaker.history_view(&query, now, wall).map(Response::History)
+            }
             Request::Drains => Ok(Response::Drain(self.speaker.drain_view(now))),
             Request::DrainStart { peers, message } => {
                 info!(target: "control", ?peers, text = message, "an operator drains");

@@ -15,7 +15,7 @@ use super::limits::Excess;
 use super::opening::capabilities;
 use crate::addresses::LocalEnd;
 use crate::drain::Stage;
-use crate::intent::{Export, Import, Intent, PeerIntent};
+use crate::intent::{Export, Import, Intent, PeerIntent, Weights};
 use crate::transport::{Endpoint, Place, Signing};
 
 /// A configured peer.
@@ -209,6 +209,7 @@ impl Peering {
             graceful_shutdown: peer.graceful_shutdown,
             drain: None,
             blackhole: peer.blackhole,
+            link_bandwidth: peer.link_bandwidth,
         }
     }
 }
@@ -237,6 +238,7 @@ pub(super) fn rib_settings(intent: &Intent) -> RibSettings {
         always_compare_med: intent.decision.always_compare_med,
         resolve: intent.fib.install,
         cluster_id: intent.node.cluster_id,
+        weigh: intent.fib.weights == Weights::LinkBandwidth,
         ..RibSettings::new(intent.node.router_id)
     }
 }
@@ -286,6 +288,11 @@ pub(super) fn target(forwarding: rib::Forwarding) -> Option<fib::Target> {
         rib::Forwarding::Blackhole => Some(fib::Target::Blackhole),
         rib::Forwarding::Via(gateways) => {
             fib::NextHopSet::new(gateways.into_iter().map(next_hop)).map(fib::Target::Forward)
+        }
+        rib::Forwarding::Weighted(shares) => {
+            let share =
+                |share: rib::Weighted| fib::NextHop { weight: share.weight, ..next_hop(share.gateway) };
+            fib::NextHopSet::new(shares.into_iter().map(share)).map(fib::Target::Forward)
         }
     }
 }

@@ -32,6 +32,15 @@ impl Speaker {
             self.change(change, now, out);
         }
         self.sign(out);
+        self.history.resize(self.intent.history.records as usize);
+        for change in &changes {
+            self.history.happened(
+                "reload",
+                change.peer().map(str::to_owned),
+                format!("reload: {}", change.difference()),
+                now,
+            );
+        }
         Ok(changes)
     }
 
@@ -69,6 +78,7 @@ impl Speaker {
         let id = PeerId(self.next_id);
         self.next_id += 1;
         self.by_name.insert(intent.name.clone(), id);
+        self.history.name(id, intent.name.clone());
         let mut peering = Peering::new(intent, &self.intent, self.convergence.standing());
         peering.drained = self.drains.stage(&peering.intent.name);
         let wanted = peering.is_wanted();
@@ -130,6 +140,7 @@ impl Speaker {
         self.rib.set_graceful_shutdown(id, peering.intent.graceful_shutdown);
         self.rib.set_blackhole(id, peering.intent.blackhole);
         self.rib.allow_own_as(id, peering.intent.allow_own_as);
+        self.rib.set_link_bandwidth(id, peering.intent.link_bandwidth);
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
         self.rib.set_client(id, peering.intent.client);
         self.rib.set_next_hop(id, peering.intent.next_hop);

@@ -5,6 +5,7 @@
 mod bfd;
 mod capabilities;
 mod drain;
+mod history;
 mod peers;
 mod policy_test;
 mod restart;

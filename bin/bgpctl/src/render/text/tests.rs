@@ -53,6 +53,11 @@ fn routes_of(name: &str, table: RouteTable, selection: Selection, screen: &Scree
 }
 
 #[test]
+fn history_is_in_the_order_of_time() {
+    at_every_width("history", |screen| history(&view("history"), screen));
+}
+
+#[test]
 fn peers_are_a_line_each() {
     at_every_width("peers", |screen| peers(&view::<Vec<_>>("peers"), screen));
     expect("peers-wide", &peers(&view::<Vec<_>>("peers"), &WIDE));

@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bgp::{Asn, BgpId};
 
 use super::*;
-use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, Import, Mrt, Node, Secret};
+use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, History, Import, Mrt, Node, Secret};
 
 fn intent(peers: &[&str]) -> Intent {
     let address = |index: usize| IpAddr::from([10, 0, 0, u8::try_from(index + 1).unwrap()]);
@@ -29,10 +29,12 @@ fn intent(peers: &[&str]) -> Intent {
             table: 254,
             max_paths: 16,
             next_hop_groups: fib::NextHopGroups::Auto,
+            weights: crate::intent::Weights::None,
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
         drain: Drain::default(),
+        history: History::default(),
         decision: Decision { multipath_relax: true, always_compare_med: false },
         peers: peers.collect(),
         ranges: BTreeMap::new(),
@@ -191,6 +193,7 @@ fn every_field_of_a_peer_but_its_identity_has_a_row() {
         add_path,
         graceful_shutdown,
         blackhole,
+        link_bandwidth,
         shutdown,
     });
     // The name and the range say which peer it is.
@@ -210,7 +213,7 @@ fn every_field_of_a_node_has_a_row() {
         announce_fqdn,
         announce_version,
     });
-    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups });
+    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups, weights });
     let decision = count_fields!(Decision { multipath_relax, always_compare_med });
     let bfd = count_fields!(BfdTiming { min_tx, min_rx, multiplier });
     let restart = count_fields!(GracefulRestart {
@@ -224,6 +227,7 @@ fn every_field_of_a_node_has_a_row() {
     let drain = count_fields!(Drain { announce, withdraw, deadline, prepend, med, on_host_shutdown });
     let station = count_fields!(Station { address, views, statistics_interval });
     let mrt = count_fields!(Mrt { directory, max_size, max_age, keep });
+    let history = count_fields!(History { records });
     let intent = count_fields!(Intent {
         node,
         fib,
@@ -231,6 +235,7 @@ fn every_field_of_a_node_has_a_row() {
         bfd,
         graceful_restart,
         drain,
+        history,
         peers,
         ranges,
         control_socket,
@@ -238,7 +243,7 @@ fn every_field_of_a_node_has_a_row() {
         bmp,
         mrt,
     });
-    // Eight fields of the intent are the structs above, and peers and ranges have their own rows.
-    let structs = node + fib + decision + bfd + restart + drain + station + mrt;
-    assert_eq!(NODE_KEYS.len(), structs + intent - 10);
+    // Nine fields of the intent are the structs above, and peers and ranges have their own rows.
+    let structs = node + fib + decision + bfd + restart + drain + history + station + mrt;
+    assert_eq!(NODE_KEYS.len(), structs + intent - 11);
 }

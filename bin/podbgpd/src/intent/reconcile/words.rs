@@ -50,6 +50,20 @@ impl Change {
         }
     }
 
+    /// Returns the name of the peer the change is made to, if it is one.
+    #[must_use]
+    pub fn peer(&self) -> Option<&str> {
+        match self {
+            Self::RemovePeer { peer }
+            | Self::AddPeer { peer }
+            | Self::Password { peer, .. }
+            | Self::ResetPeer { peer, .. }
+            | Self::PeerPolicy { peer, .. }
+            | Self::PeerSettings { peer, .. } => Some(peer),
+            _ => None,
+        }
+    }
+
     /// Returns what is different, without what it costs.
     #[must_use]
     pub fn difference(&self) -> String {

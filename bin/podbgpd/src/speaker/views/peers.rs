@@ -137,7 +137,7 @@ impl Speaker {
     }
 }
 
-fn state(state: State) -> PeerState {
+pub(super) fn state(state: State) -> PeerState {
     match state {
         State::Idle => PeerState::Idle,
         State::Connect => PeerState::Connect,

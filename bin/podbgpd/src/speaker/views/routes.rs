@@ -237,6 +237,14 @@ fn next_hops(forwarding: Option<&Forwarding>) -> Vec<NextHopView> {
             .iter()
             .map(|gateway| NextHopView { address: gateway.address, interface: None, weight: 1 })
             .collect(),
+        Some(Forwarding::Weighted(shares)) => shares
+            .iter()
+            .map(|share| NextHopView {
+                address: share.gateway.address,
+                interface: None,
+                weight: share.weight.get().into(),
+            })
+            .collect(),
         Some(Forwarding::Blackhole) | None => Vec::new(),
     }
 }
