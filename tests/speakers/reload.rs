@@ -6,8 +6,8 @@ use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use control::PeerState;
 use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS};
 use podbgpd::intent::{
-    AddPath, AoAlgorithm, AoKey, Bfd, Effect, Export, Import, Intent, PeerIntent, RestartRole, Secret,
-    Weights,
+    AddPath, AoAlgorithm, AoKey, Bfd, BmpView, Effect, Export, Import, Intent, Mrt, PeerIntent, RestartRole,
+    Secret, Station, Weights,
 };
 
 use crate::world::World;
@@ -97,7 +97,30 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("history.records", |node| node.history.records = 0),
     ("control.socket", |node| node.control_socket = "/run/elsewhere.sock".into()),
     ("metrics.listen", |node| node.metrics = Some("127.0.0.1:9179".parse().unwrap())),
+    ("bmp.address", |node| node.bmp.clear()),
+    ("bmp.views", |node| station(node).views = [BmpView::LocRib].into()),
+    ("bmp.statistics-interval", |node| station(node).statistics_interval = None),
+    ("mrt.directory", |node| mrt(node).directory = "/mrt/elsewhere".into()),
+    ("mrt.max-size", |node| mrt(node).max_size = 2 << 20),
+    ("mrt.max-age", |node| mrt(node).max_age = Duration::from_secs(60)),
+    ("mrt.keep", |node| mrt(node).keep = 2),
 ];
+
+/// Has a node monitored in every way there is.
+fn monitored(node: &mut Intent) {
+    let address = "192.0.2.9:11019".parse().unwrap();
+    let views = [BmpView::AdjRibInPrePolicy].into();
+    node.bmp.insert(address, Station { address, views, statistics_interval: Some(SOON) });
+    node.mrt = Some(Mrt { directory: "/mrt".into(), max_size: 1 << 20, max_age: SOON, keep: 1 });
+}
+
+fn station(node: &mut Intent) -> &mut Station {
+    node.bmp.values_mut().next().expect("the node is monitored")
+}
+
+fn mrt(node: &mut Intent) -> &mut Mrt {
+    node.mrt.as_mut().expect("the node is monitored")
+}
 
 /// A node between two others.
 fn middle() -> World {
@@ -146,8 +169,11 @@ fn a_setting_of_the_node_costs_what_its_row_says() {
     for (path, edit) in NODE_EDITS {
         let effect = NODE_KEYS.iter().find(|key| key.path == *path).unwrap().effect;
         let mut world = middle();
+        world.reload(1, monitored).unwrap();
         let before = world.node(1).speaker.intent().clone();
         let result = world.reload(1, edit);
+        let changes = result.as_ref().unwrap_or_else(|changes| changes);
+        assert!(!changes.is_empty(), "{path}");
         assert_eq!(result.is_err(), effect == Effect::Restart, "{path}");
         if effect == Effect::Restart {
             assert_eq!(*world.node(1).speaker.intent(), before, "{path}: nothing has changed");
