@@ -34,7 +34,7 @@ struct Links {
 impl Links {
     fn start(kind: Kind, switches: u8, peer: impl Fn(u8) -> String, lines: &str) -> Self {
         let rack = Rack::new(0);
-        give(&rack.ours, "lo", &OUR_PODS.map(|pod| host(pod))).expect("our pods' addresses");
+        give(&rack.ours, "lo", &OUR_PODS.map(host)).expect("our pods' addresses");
         let mut text = config::node(&format!("blocks = [\"{OUR_V4}\", \"{OUR_V6}\"]")) + lines;
         let mut theirs = Vec::new();
         for number in 0..switches {
@@ -43,7 +43,7 @@ impl Links {
             rack.ours.connect(&link, &namespace, UPLINK).expect("a cable");
             only_address(&rack.ours, &link, OURS).expect("our address");
             only_address(&namespace, UPLINK, THEIRS).expect("their address");
-            give(&namespace, "lo", &THEIR_PODS.map(|pod| host(pod))).expect("their pods' addresses");
+            give(&namespace, "lo", &THEIR_PODS.map(host)).expect("their pods' addresses");
             text += &format!(
                 "\n[[peer]]\nname = \"{link}\"\nasn = {}\n{}\nhold-time = 9\nconnect-retry = 1\nimport = \"all\"\n",
                 asn(number),
