@@ -75,9 +75,10 @@ fn a_capture_is_what_tcpdump_reads() {
     let mut watched = Watched::start("");
     let file = watched.rack.directory("ours").join("capture.pcap");
     let mut command = podbgp::bgpctl(&watched.rack.directory("ours")).expect("there is a bgpctl");
-    command.args(["capture", "--peer", "peer0", "--count", "1", "--seconds", "60", "-w"]).arg(&file);
+    command.args(["capture", "--peer", "peer0", "--count", "4", "--seconds", "60", "-w"]).arg(&file);
     let mut bgpctl = command.spawn().expect("bgpctl starts");
-    // The first message that is announced may be before the capture has begun.
+    // The first message that is announced may be before the capture has begun, and what is captured first may be of
+    // the beginning of the session.
     let mut third = 0;
     eventually(PATIENCE, "a message to be captured", || {
         third += 1;
@@ -97,7 +98,7 @@ fn a_capture_without_a_file_is_a_line_for_each_message() {
     requires!(&[]);
     let mut watched = Watched::start("");
     let mut command = podbgp::bgpctl(&watched.rack.directory("ours")).expect("there is a bgpctl");
-    command.args(["capture", "--peer", "peer0", "--count", "1", "--seconds", "60"]).stdout(Stdio::piped());
+    command.args(["capture", "--peer", "peer0", "--count", "4", "--seconds", "60"]).stdout(Stdio::piped());
     let mut bgpctl = command.spawn().expect("bgpctl starts");
     let mut third = 0;
     eventually(PATIENCE, "a message to be captured", || {
