@@ -47,7 +47,8 @@ use std::time::Duration;
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
 use podbgpd::intent::{
-    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, History, Intent, Node, PeerIntent, Weights,
+    BfdTiming, Decision, Drain, Export, Fib, GracefulRestart, Guard, History, Intent, NextHopGroups, Node,
+    Ownership, PeerIntent, Weights,
 };
 use world::World;
 
@@ -74,7 +75,7 @@ fn node(number: u8) -> Intent {
             metric: 20,
             table: 254,
             max_paths: 16,
-            next_hop_groups: fib::NextHopGroups::Auto,
+            next_hop_groups: NextHopGroups::Auto,
             weights: Weights::None,
         },
         bfd: BfdTiming::default(),
@@ -88,6 +89,11 @@ fn node(number: u8) -> Intent {
         metrics: None,
         bmp: BTreeMap::new(),
         mrt: None,
+        kubernetes: None,
+        originated: BTreeMap::new(),
+        ownership: Ownership::default(),
+        guard: Guard::default(),
+        leave: None,
     }
 }
 

@@ -79,16 +79,6 @@ impl NextHopGroups {
     pub const FEW: u32 = 8;
 }
 
-impl fmt::Display for NextHopGroups {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Never => "never",
-            Self::Auto => "auto",
-            Self::Always => "always",
-        })
-    }
-}
-
 /// One route to be in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FibRoute {

@@ -22,6 +22,7 @@ mod reader;
 mod tcp_ao;
 mod template;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ use problem::Problems;
 pub use problem::{ConfigError, Mistakes};
 use reader::Table;
 
-use crate::intent::Intent;
+use crate::intent::{Guard, Intent, Ownership};
 
 /// The most octets a file may have.
 pub const MAX_SIZE: u64 = 1 << 20;
@@ -166,6 +167,11 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         metrics,
         bmp: bmp?,
         mrt,
+        kubernetes: None,
+        originated: BTreeMap::new(),
+        ownership: Ownership::default(),
+        guard: Guard::default(),
+        leave: None,
     })
 }
 

@@ -29,7 +29,6 @@ pub mod drain;
 pub mod hands;
 pub mod history;
 mod http;
-pub mod intent;
 mod kernel_views;
 pub mod logging;
 pub mod logind;
@@ -42,6 +41,9 @@ pub mod stations;
 pub mod tap;
 pub mod transport;
 pub mod unnumbered;
+
+/// What this node should do; a crate of its own, since the cluster speaks it too.
+pub use intent;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};

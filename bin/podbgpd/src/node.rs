@@ -26,7 +26,7 @@ use tracing::{debug, error, info, warn};
 use crate::addresses::{self, LocalEnd};
 use crate::bfd;
 use crate::control::ControlRequest;
-use crate::intent::Intent;
+use crate::intent::{Intent, NextHopGroups};
 use crate::snapshot::{Identity, Recorder};
 use crate::speaker::{Input, Output, Past, Speaker};
 use crate::stations::Stations;
@@ -493,6 +493,11 @@ fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {
 
 fn fib_settings(intent: &Intent) -> fib::FibSettings {
     let crate::intent::Fib { install, protocol, metric, table, next_hop_groups, .. } = intent.fib;
+    let next_hop_groups = match next_hop_groups {
+        NextHopGroups::Never => fib::NextHopGroups::Never,
+        NextHopGroups::Auto => fib::NextHopGroups::Auto,
+        NextHopGroups::Always => fib::NextHopGroups::Always,
+    };
     fib::FibSettings { install, protocol, table, metric, next_hop_groups }
 }
 

@@ -9,8 +9,7 @@ use ipnet::IpNet;
 
 use super::facts::Facts;
 use super::reader::{Table, Value};
-use crate::intent::{Decision, Fib, Node, Weights};
-use fib::NextHopGroups;
+use crate::intent::{Decision, Fib, NextHopGroups, Node, Weights};
 
 /// The longest path of a unix socket (`sun_path` less its final zero).
 const MAX_SOCKET_PATH: usize = 107;

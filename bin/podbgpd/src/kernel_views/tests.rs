@@ -16,7 +16,7 @@ const FIB: Fib = Fib {
     metric: 20,
     table: 254,
     max_paths: 16,
-    next_hop_groups: fib::NextHopGroups::Auto,
+    next_hop_groups: crate::intent::NextHopGroups::Auto,
     weights: crate::intent::Weights::None,
 };
 /// The loopback interface, which every machine has.

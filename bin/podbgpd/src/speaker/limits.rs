@@ -24,15 +24,6 @@ impl Excess {
     }
 }
 
-impl PeerIntent {
-    /// Returns the number of prefixes that is worth a warning.
-    #[must_use]
-    pub fn warning_threshold(&self) -> Option<u32> {
-        let (limit, percent) = (u64::from(self.max_prefixes?), u64::from(self.max_prefixes_warning?));
-        u32::try_from((limit * percent).div_ceil(100)).ok()
-    }
-}
-
 impl Speaker {
     /// Warns of a peer that comes near its limit, once until it is away from it again.
     pub(super) fn watch_limit(&mut self, id: PeerId, out: &mut Vec<Output>) {

@@ -56,7 +56,7 @@ impl Speaker {
             Change::PeerPolicy { peer, .. }
             | Change::PeerSettings { peer, .. }
             | Change::Password { peer, .. } => self.adjust_peer(peer, now, out),
-            Change::Blocks { .. } => self.originate(now),
+            Change::Blocks { .. } | Change::Originated { .. } => self.originate(now),
             Change::Drain { .. } => self.mark_again(),
             Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
             // A node's name is part of its OPENs.
@@ -64,7 +64,8 @@ impl Speaker {
                 self.announce_restarts(now);
             }
             // The sockets are not ours, and the new value is in the intent.
-            Change::Bfd { .. }
+            Change::Leave(_)
+            | Change::Bfd { .. }
             | Change::Listen { .. }
             // Its peers have changes of their own.
             | Change::Range { .. }

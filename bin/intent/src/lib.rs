@@ -1,4 +1,4 @@
-//! What this node should do, as one value.
+//! What a node should do, as one value.
 //!
 //! The file of the operator and the objects of a cluster both end up here, and nothing else tells a running
 //! daemon what to do: [`reconcile()`] compares two intents and yields the list of changes between them. So
@@ -8,8 +8,13 @@ pub mod add_path;
 pub mod bfd;
 pub mod drain;
 pub mod graceful;
+pub mod guard;
+pub mod kubernetes;
 pub mod local_as;
 pub mod monitoring;
+pub mod next_hop_groups;
+pub mod origination;
+pub mod ownership;
 pub mod range;
 pub mod reconcile;
 pub mod secret;
@@ -32,7 +37,12 @@ pub use add_path::AddPath;
 pub use bfd::{Bfd, BfdTiming};
 pub use drain::Drain;
 pub use graceful::{GracefulRestart, RestartRole};
+pub use guard::{Guard, Guarded};
+pub use kubernetes::{BlockSource, Kubernetes, PeerSource, ServiceRanges, StatusReport};
 pub use monitoring::{BmpView, Mrt, Station};
+pub use next_hop_groups::NextHopGroups;
+pub use origination::{KernelRoute, Leftover, Originated};
+pub use ownership::{Hand, Ownership, RouteMetric};
 pub use range::ListenRange;
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
@@ -75,6 +85,16 @@ pub struct Intent {
     pub bmp: BTreeMap<SocketAddr, Station>,
     /// Where every message is written down, if anywhere.
     pub mrt: Option<Mrt>,
+    /// How this node takes part in a cluster, if it does.
+    pub kubernetes: Option<Kubernetes>,
+    /// What the cluster has us originate beside the blocks of the node.
+    pub originated: BTreeMap<IpNet, Originated>,
+    /// Who writes which learned routes to the kernel.
+    pub ownership: Ownership,
+    /// What the safe import refuses because of the cluster.
+    pub guard: Guard,
+    /// Why the cluster wants this node drained, if it does.
+    pub leave: Option<String>,
 }
 
 /// Who this node is and what it originates.
@@ -115,7 +135,7 @@ pub struct Fib {
     /// The most next hops of one route, 1 to 256.
     pub max_paths: u16,
     /// Whether routes that leave the same way share a nexthop group of the kernel.
-    pub next_hop_groups: fib::NextHopGroups,
+    pub next_hop_groups: NextHopGroups,
     /// What the shares of a route's next hops go by.
     pub weights: Weights,
 }
@@ -147,7 +167,7 @@ pub struct Decision {
     pub always_compare_med: bool,
 }
 
-/// How much is remembered of what happened; see [`crate::history`].
+/// How much is remembered of what happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
     /// The most changes of best paths kept in detail, 34 octets each; nothing is remembered at all if zero.
@@ -194,6 +214,8 @@ pub struct PeerIntent {
     pub passive: bool,
     /// The hold time we offer.
     pub hold_time: HoldTime,
+    /// The time between two KEEPALIVEs; `None` for a third of the hold time agreed on.
+    pub keepalive: Option<Duration>,
     /// How long to wait between attempts to connect, before jitter and back-off.
     pub connect_retry: Duration,
     /// How long a peer may refuse to read before the session ends (RFC 9687); `None` when forever.
@@ -208,6 +230,8 @@ pub struct PeerIntent {
     pub bfd: Option<Bfd>,
     /// Which side of a graceful restart we are.
     pub graceful_restart: RestartRole,
+    /// How many seconds this peer is asked to wait for us, 1 to 4095; `None` as everybody is.
+    pub restart_time: Option<u16>,
     /// Whether the session ends with its link, its address or its neighbour; `None` when that depends on where the
     /// peer is.
     pub fast_failover: Option<bool>,
@@ -330,6 +354,7 @@ impl PeerIntent {
             role_strict: false,
             passive: false,
             hold_time: HoldTime::default(),
+            keepalive: None,
             connect_retry: CONNECT_RETRY,
             send_hold: Self::default_send_hold(HoldTime::default()),
             families: FamilySet::ALL,
@@ -337,6 +362,7 @@ impl PeerIntent {
             multihop: 1,
             bfd: None,
             graceful_restart: RestartRole::default(),
+            restart_time: None,
             fast_failover: None,
             password: None,
             tcp_ao: Vec::new(),
@@ -373,6 +399,13 @@ impl PeerIntent {
     #[must_use]
     pub fn min_ttl(&self) -> Option<u8> {
         self.ttl_security.map(|hops| TTL_ANYWHERE.saturating_sub(hops).saturating_add(1))
+    }
+
+    /// Returns the number of prefixes that is worth a warning.
+    #[must_use]
+    pub fn warning_threshold(&self) -> Option<u32> {
+        let (limit, percent) = (u64::from(self.max_prefixes?), u64::from(self.max_prefixes_warning?));
+        u32::try_from((limit * percent).div_ceil(100)).ok()
     }
 }
 

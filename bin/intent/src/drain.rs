@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rib::Marks;
 
-/// How peers are left; see [`crate::drain`].
+/// How peers are left; what is done is in the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
     /// How long peers may choose other paths once they have heard that ours go.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{AoKey, Bfd, Intent, PeerIntent, Station, local_as};
+use super::{AoKey, Bfd, Guard, Intent, Kubernetes, Ownership, PeerIntent, Station, local_as};
 use ranges::range_changes;
 pub use ranges::{RANGE_KEYS, RangeChange};
 
@@ -65,6 +65,15 @@ pub enum Change {
         /// Those that are gone.
         removed: Vec<SocketAddr>,
     },
+    /// What the cluster has us originate: what is new or otherwise than before, and what is gone.
+    Originated {
+        /// Those to announce.
+        added: Vec<IpNet>,
+        /// Those to withdraw.
+        removed: Vec<IpNet>,
+    },
+    /// Whether the cluster wants this node drained.
+    Leave(KeyChange),
     /// Where metrics are served.
     Metrics(KeyChange),
     /// Peers that are gone; their routes go too.
@@ -247,6 +256,14 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     mrt_key!("mrt.max-size", max_size, |octets: &u64| (octets >> 20).to_string()),
     mrt_key!("mrt.max-age", max_age, seconds),
     mrt_key!("mrt.keep", keep, u16::to_string),
+    key!("kubernetes", Soft, kubernetes, |of: &Option<Kubernetes>| match of {
+        Some(of) => format!("as {}", of.node_name),
+        None => "none".to_owned(),
+    }),
+    key!("cluster.originated", Soft, originated, |of: &BTreeMap<IpNet, _>| list(of.keys())),
+    key!("cluster.ownership", Refresh, ownership, |of: &Ownership| format!("{} pools", of.pools.len())),
+    key!("cluster.guard", Refresh, guard, |of: &Guard| list(of.refused.keys())),
+    key!("cluster.leave", Soft, leave, optional),
 ];
 
 /// The settings of a peer, its name apart.
@@ -266,6 +283,10 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.password-file", Soft, password, optional),
     key!("peer.tcp-ao", Soft, tcp_ao, |keys: &Vec<AoKey>| list(keys)),
     key!("peer.hold-time", SessionReset, hold_time, |time: &bgp::HoldTime| time.seconds().to_string()),
+    key!("peer.keepalive", Soft, keepalive, |time: &Option<_>| match time {
+        Some(time) => seconds(time),
+        None => "a third of the hold time".to_owned(),
+    }),
     key!("peer.send-hold-time", Soft, send_hold, |time: &Option<_>| seconds(&time.unwrap_or_default())),
     key!("peer.connect-retry", Soft, connect_retry, seconds),
     key!("peer.families", SessionReset, families, |set: &bgp::FamilySet| list(set.iter())),
@@ -273,6 +294,7 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.multihop", SessionReset, multihop),
     key!("peer.bfd", Soft, bfd, |bfd: &Option<Bfd>| bfd.map_or("false".to_owned(), |bfd| bfd.to_string())),
     key!("peer.graceful-restart", Soft, graceful_restart),
+    key!("peer.restart-time", Soft, restart_time, optional),
     key!("peer.fast-failover", Soft, fast_failover, |fast: &Option<bool>| match fast {
         Some(fast) => fast.to_string(),
         None => "where the peer is on the link".to_owned(),
@@ -340,6 +362,8 @@ impl Change {
             | Self::Drain { .. }
             | Self::Monitoring { .. }
             | Self::Blocks { .. }
+            | Self::Originated { .. }
+            | Self::Leave(_)
             | Self::PeerSettings { .. }
             | Self::Password { .. }
             | Self::AddPeer { .. } => Effect::Soft,
@@ -373,6 +397,17 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
             (key, _) if key.starts_with("drain.") => drain.push(change),
             ("node.announce-fqdn" | "node.announce-version", _) => capabilities.push(change),
             (key, _) if key.starts_with("bmp.") || key.starts_with("mrt.") => monitoring.push(change),
+            ("cluster.originated", _) => changes.push(Change::Originated {
+                added: (new.originated.iter())
+                    .filter(|(prefix, one)| old.originated.get(prefix) != Some(one))
+                    .map(|(prefix, _)| *prefix)
+                    .collect(),
+                removed: (old.originated.keys())
+                    .filter(|prefix| !new.originated.contains_key(prefix))
+                    .copied()
+                    .collect(),
+            }),
+            ("cluster.leave", _) => changes.push(Change::Leave(change)),
             ("metrics.listen", _) => changes.push(Change::Metrics(change)),
             _ => changes.push(Change::Setting(change)),
         }

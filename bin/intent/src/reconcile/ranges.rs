@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Effect, Key, KeyChange, PEER_KEYS, changed, seconds, without};
-use crate::intent::ListenRange;
+use crate::ListenRange;
 
 /// What is different about a range.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A monitoring station (RFC 7854); see [`crate::stations`].
+/// A monitoring station (RFC 7854).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Station {
     /// Where it listens.
@@ -53,7 +53,7 @@ impl fmt::Display for BmpView {
     }
 }
 
-/// Where every message of every peer is written down (RFC 6396); see [`crate::mrt`].
+/// Where every message of every peer is written down (RFC 6396).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mrt {
     /// The folder of the files.

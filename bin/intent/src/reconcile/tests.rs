@@ -3,7 +3,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use bgp::{Asn, BgpId};
 
 use super::*;
-use crate::intent::{BfdTiming, Decision, Drain, Fib, GracefulRestart, History, Import, Mrt, Node, Secret};
+use crate::{
+    BfdTiming, Decision, Drain, Fib, GracefulRestart, History, Import, Mrt, NextHopGroups, Node, Secret,
+};
 
 fn intent(peers: &[&str]) -> Intent {
     let address = |index: usize| IpAddr::from([10, 0, 0, u8::try_from(index + 1).unwrap()]);
@@ -28,8 +30,8 @@ fn intent(peers: &[&str]) -> Intent {
             metric: 20,
             table: 254,
             max_paths: 16,
-            next_hop_groups: fib::NextHopGroups::Auto,
-            weights: crate::intent::Weights::None,
+            next_hop_groups: NextHopGroups::Auto,
+            weights: crate::Weights::None,
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
@@ -42,6 +44,11 @@ fn intent(peers: &[&str]) -> Intent {
         metrics: None,
         bmp: BTreeMap::new(),
         mrt: None,
+        kubernetes: None,
+        originated: BTreeMap::new(),
+        ownership: Ownership::default(),
+        guard: Guard::default(),
+        leave: None,
     }
 }
 
@@ -171,6 +178,7 @@ fn every_field_of_a_peer_but_its_identity_has_a_row() {
         role_strict,
         passive,
         hold_time,
+        keepalive,
         connect_retry,
         send_hold,
         families,
@@ -178,6 +186,7 @@ fn every_field_of_a_peer_but_its_identity_has_a_row() {
         multihop,
         bfd,
         graceful_restart,
+        restart_time,
         fast_failover,
         password,
         tcp_ao,
@@ -242,6 +251,11 @@ fn every_field_of_a_node_has_a_row() {
         metrics,
         bmp,
         mrt,
+        kubernetes,
+        originated,
+        ownership,
+        guard,
+        leave,
     });
     // Nine fields of the intent are the structs above, and peers and ranges have their own rows.
     let structs = node + fib + decision + bfd + restart + drain + history + station + mrt;

@@ -32,8 +32,11 @@ impl Change {
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
-            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => part(change).to_owned(),
+            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) | Self::Leave(change) => {
+                part(change).to_owned()
+            }
             Self::Listen { .. } | Self::Blocks { .. } => "node".to_owned(),
+            Self::Originated { .. } => "cluster".to_owned(),
             Self::Decision { why }
             | Self::Bfd { why }
             | Self::GracefulRestart { why }
@@ -68,7 +71,10 @@ impl Change {
     #[must_use]
     pub fn difference(&self) -> String {
         match self {
-            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) => change.to_string(),
+            Self::Restart(change) | Self::Setting(change) | Self::Metrics(change) | Self::Leave(change) => {
+                change.to_string()
+            }
+            Self::Originated { added, removed } => format!("originated{}", Delta { added, removed }),
             Self::Listen { added, removed } => format!("node.listen{}", Delta { added, removed }),
             Self::Blocks { added, removed } => format!("node.blocks{}", Delta { added, removed }),
             Self::RemovePeer { peer } => format!("remove peer {peer}"),

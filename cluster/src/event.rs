@@ -1,0 +1,37 @@
+//! How objects come: one by one, or as a list that replaces what was there.
+
+use crate::object::{Key, Object};
+
+/// A kind of object that may matter to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `v1 Node`.
+    Node,
+    /// `v1 Service`.
+    Service,
+    /// `discovery.k8s.io/v1 EndpointSlice`.
+    EndpointSlice,
+    /// `v1 Secret`: those that hold passwords, by name.
+    Secret,
+    /// Calico's `BlockAffinity`.
+    BlockAffinity,
+    /// Calico's `IPPool`.
+    IpPool,
+    /// `cilium.io/v2 CiliumNode`.
+    CiliumNode,
+}
+
+/// Something that happened to the objects of a kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A list begins. What was there stays in force until its [`End`](Self::End).
+    Begin(Kind),
+    /// An object is there, in a list that has begun or by itself.
+    Apply(Object),
+    /// An object is gone.
+    Delete(Kind, Key),
+    /// The list is complete: what was not in it is gone. For a list that never began, nothing.
+    End(Kind),
+    /// The server does not know the kind: a complete and empty list, remembered as such.
+    Absent(Kind),
+}

@@ -1,0 +1,33 @@
+//! What the objects of a cluster mean for one node: objects in, one [`Intent`](intent::Intent) out.
+//!
+//! ```text
+//!   watched objects ─► Event ─► Cluster ─► Plan: peers, originations, ownership, guard, drain, problems
+//!   the kernel's routes ─────────►   │
+//!   the time ────────────────────────┘     Plan::onto(the file's intent) ─► Intent ─► reconcile
+//! ```
+//!
+//! There is no socket and no clock here: watching is the daemon's, time is an argument, and the same objects in any order
+//! make the same plan. An object that is not understood is left out and named among the [`Problem`]s; it never takes
+//! anything else with it. A list that arrives anew takes the place of the old one at its end, in one step, so that
+//! neither a relist nor an outage of the API server withdraws anything.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`object`] | the fields of objects that are used, and nothing else of them |
+//! | [`watch`] | which of them this node needs |
+//! | [`event`], [`store`] | how they come, and which are there |
+//! | [`cluster`] | all that is known, as one value |
+//! | [`plan`] | what comes out |
+
+pub mod cluster;
+pub mod event;
+pub mod object;
+pub mod plan;
+pub mod store;
+pub mod watch;
+
+pub use cluster::{AlienRoute, Cluster};
+pub use event::{Event, Kind};
+pub use object::Object;
+pub use plan::{Plan, Problem};
+pub use watch::{Scope, Watch};
