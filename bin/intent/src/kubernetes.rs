@@ -21,6 +21,8 @@ pub struct Kubernetes {
     pub peers: PeerSource,
     /// The addresses of Services we answer for, where no object says so.
     pub services: ServiceRanges,
+    /// Where our identifier comes from, where the cluster knows Calico.
+    pub router_id: RouterId,
     /// Whether a default route from peers is accepted by the safe import.
     pub accept_default: bool,
     /// Taints of the node that mean that it is to be drained, as `key` or `key=value` or `key=value:effect`.
@@ -69,6 +71,18 @@ pub enum PeerSource {
     None,
 }
 
+/// Where our identifier comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouterId {
+    /// It is the IPv4 address Calico knows for our node; the file's where there is none.
+    #[default]
+    NodeAddress,
+    /// It is made of the name of our node, for nodes without IPv4.
+    Hash,
+    /// The file says it.
+    File,
+}
+
 /// The ranges of Service addresses this node answers for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceRanges {
@@ -103,6 +117,7 @@ impl Kubernetes {
             blocks: BlockSource::default(),
             peers: PeerSource::default(),
             services: ServiceRanges::default(),
+            router_id: RouterId::default(),
             accept_default: false,
             drain_taints: BTreeSet::new(),
             startup_taint: None,
