@@ -117,6 +117,7 @@ pub(super) fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Aro
     set(&mut peer.allow_own_as, table.optional("allow-own-as", |value| value.number(0..=10)));
     peer.local_address = table.optional("local-address", |value| local_address(value, peer));
     set(&mut peer.hold_time, table.optional("hold-time", hold_time));
+    peer.keepalive = table.optional("keepalive", |value| keepalive(value, peer.hold_time));
     peer.send_hold = PeerIntent::default_send_hold(peer.hold_time);
     set(&mut peer.send_hold, table.optional("send-hold-time", |value| send_hold(value, peer.hold_time)));
     set(&mut peer.families, table.optional("families", families));
@@ -129,6 +130,7 @@ pub(super) fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Aro
     set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, is_on_link, around.directory)));
     let restarts = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
     set(&mut peer.graceful_restart, restarts);
+    peer.restart_time = table.optional("restart-time", |value| restart_time(value, peer.graceful_restart));
     peer.fast_failover = table.optional("fast-failover", Value::flag);
     peer.role = table.optional("role", |value| role(value, is_internal));
     set(&mut peer.role_strict, table.optional("role-strict", |value| role_strict(value, peer.role)));
@@ -268,6 +270,30 @@ fn hold_time(value: &Value<'_>) -> Option<HoldTime> {
             "write 3 or more seconds, such as 9, or 0 for none",
         )
     })
+}
+
+fn keepalive(value: &Value<'_>, hold_time: HoldTime) -> Option<Duration> {
+    let longest = hold_time.seconds() / 3;
+    let seconds = value.number(1..=u16::MAX)?;
+    if hold_time == HoldTime::NEVER {
+        value.warn(
+            "has no effect without hold time",
+            "a session that is never lost for silence needs no KEEPALIVE",
+        );
+    } else if seconds > longest {
+        value.warn(
+            format!("is more than a third of the hold time, {longest} seconds, which is used instead"),
+            "write less, or leave it out",
+        );
+    }
+    Some(Duration::from_secs(seconds.into()))
+}
+
+fn restart_time(value: &Value<'_>, role: RestartRole) -> Option<u16> {
+    if role == RestartRole::Off {
+        value.warn("has no effect with graceful-restart = \"off\"", "leave one of them out");
+    }
+    value.number(1..=4095)
 }
 
 /// Reads the send hold time; the inner `None` is a peer that may refuse to read forever.
