@@ -35,7 +35,7 @@ pub use add_path::AddPath;
 pub use bfd::{Bfd, BfdTiming};
 pub use drain::Drain;
 pub use graceful::{GracefulRestart, RestartRole};
-pub use kubernetes::{BlockSource, Kubernetes, PeerSource, ServiceRanges, StatusReport};
+pub use kubernetes::{BlockSource, Kubernetes, PeerSource, RouterId, ServiceRanges, StatusReport};
 pub use monitoring::{BmpView, Mrt, Station};
 pub use next_hop_groups::NextHopGroups;
 pub use origination::{Leftover, Originated};
