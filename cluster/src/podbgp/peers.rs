@@ -90,7 +90,10 @@ fn make(peer: &Peer, objects: &Objects, settings: &Kubernetes, file: &Intent) ->
     if spec.families.is_empty() {
         made.families = Family::ALL.into_iter().collect();
     }
-    made.max_prefixes = spec.max_prefixes;
+    made.max_prefixes = match spec.max_prefixes {
+        Some(0) => return Err(("maxPrefixes", "no session has none; leave it out for no limit".to_owned())),
+        limit => limit,
+    };
     made.shutdown = spec.shutdown;
     timers(spec, &mut made)?;
     distance(spec, &mut made)?;
