@@ -1,6 +1,7 @@
 //! What is intended of Kubernetes: whether and how a cluster says what to advertise to whom.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,19 +16,19 @@ pub struct Kubernetes {
     pub node_name: String,
     /// The namespace passwords are read from.
     pub namespace: String,
+    /// What our identifier is, where an object names an address of this node.
+    pub router_id: RouterId,
     /// Where pod blocks come from.
     pub blocks: BlockSource,
     /// Whose objects say which peers there are and what they are told.
     pub peers: PeerSource,
     /// The addresses of Services we answer for, where no object says so.
     pub services: ServiceRanges,
-    /// Where our identifier comes from, where the cluster knows Calico.
-    pub router_id: RouterId,
     /// Whether a default route from peers is accepted by the safe import.
     pub accept_default: bool,
     /// Taints of the node that mean that it is to be drained, as `key` or `key=value` or `key=value:effect`.
     pub drain_taints: BTreeSet<String>,
-    /// The taint that is taken away once the node can serve, if any.
+    /// The taint that is taken away once the node can serve, if any; written as those above.
     pub startup_taint: Option<String>,
     /// The most of what is advertised that one change may withdraw, in percent; more is held until an operator
     /// approves or [`hold`](Self::hold) has passed. 100 holds nothing.
@@ -38,6 +39,18 @@ pub struct Kubernetes {
     pub damping: Duration,
     /// Whether and where the node says how it is.
     pub status: StatusReport,
+}
+
+/// What our identifier is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouterId {
+    /// The IPv4 address the node's object names, else that of the file.
+    #[default]
+    NodeAddress,
+    /// One made of the node's name: the first four octets of its SHA-256.
+    Hash,
+    /// That of the file, whatever the objects say.
+    File,
 }
 
 /// Where pod blocks come from.
@@ -57,6 +70,23 @@ pub enum BlockSource {
     None,
 }
 
+impl RouterId {
+    /// What each is called in the file.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("node-address", Self::NodeAddress), ("hash", Self::Hash), ("file", Self::File)];
+}
+
+impl BlockSource {
+    /// What each is called in the file.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("auto", Self::Auto),
+        ("node", Self::Node),
+        ("calico", Self::Calico),
+        ("cilium", Self::Cilium),
+        ("none", Self::None),
+    ];
+}
+
 /// Whose objects say which peers there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PeerSource {
@@ -71,16 +101,10 @@ pub enum PeerSource {
     None,
 }
 
-/// Where our identifier comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RouterId {
-    /// It is the IPv4 address Calico knows for our node; the file's where there is none.
-    #[default]
-    NodeAddress,
-    /// It is made of the name of our node, for nodes without IPv4.
-    Hash,
-    /// The file says it.
-    File,
+impl PeerSource {
+    /// What each is called in the file.
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("auto", Self::Auto), ("calico", Self::Calico), ("podbgp", Self::Podbgp), ("none", Self::None)];
 }
 
 /// The ranges of Service addresses this node answers for.
@@ -106,6 +130,41 @@ pub enum StatusReport {
     None,
 }
 
+impl StatusReport {
+    /// What each is called in the file.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("condition", Self::Condition), ("resource", Self::Resource), ("none", Self::None)];
+}
+
+impl fmt::Display for RouterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&Self::WORDS, self))
+    }
+}
+
+impl fmt::Display for BlockSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&Self::WORDS, self))
+    }
+}
+
+impl fmt::Display for PeerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&Self::WORDS, self))
+    }
+}
+
+impl fmt::Display for StatusReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&Self::WORDS, self))
+    }
+}
+
+/// Returns what a choice is called; the tables above have all of them.
+fn word<T: PartialEq>(words: &[(&'static str, T)], choice: &T) -> &'static str {
+    words.iter().find(|(_, named)| named == choice).map_or("none", |(word, _)| word)
+}
+
 impl Kubernetes {
     /// Makes the settings of a node of that name; everything else has its default.
     #[must_use]
@@ -114,10 +173,10 @@ impl Kubernetes {
             kubeconfig: None,
             node_name,
             namespace: "kube-system".to_owned(),
+            router_id: RouterId::default(),
             blocks: BlockSource::default(),
             peers: PeerSource::default(),
             services: ServiceRanges::default(),
-            router_id: RouterId::default(),
             accept_default: false,
             drain_taints: BTreeSet::new(),
             startup_taint: None,
