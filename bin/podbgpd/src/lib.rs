@@ -30,6 +30,7 @@ pub mod hands;
 pub mod history;
 mod http;
 mod kernel_views;
+pub mod kube;
 pub mod logging;
 pub mod logind;
 pub mod metrics;

@@ -1,0 +1,16 @@
+//! Following a cluster: against the API server of these tests, which can be given any fault, and what is not about
+//! faults against a real one too.
+
+mod faults;
+mod follower;
+mod following;
+
+use serde_json::{Value, json};
+
+/// A Node with these pod blocks.
+fn node(name: &str, blocks: &[&str]) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": { "pool": "a" } },
+        "spec": { "podCIDRs": blocks, "podCIDR": blocks.first() },
+    })
+}
