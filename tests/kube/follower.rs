@@ -90,13 +90,13 @@ impl Follower {
                 self.told.push(match &event {
                     Event::Begin(kind) => format!("begin {kind:?}"),
                     Event::Apply(object) => format!("apply {}", object.meta().key),
+                    Event::Unreadable(_, key, _) => format!("unreadable {key}"),
                     Event::Delete(_, key) => format!("delete {key}"),
                     Event::End(kind) => format!("end {kind:?}"),
                     Event::Absent(kind) => format!("absent {kind:?}"),
                 });
                 self.objects.handle(event);
             }
-            News::Unreadable(_, key, _) => self.told.push(format!("unreadable {key}")),
             News::InTouch(watch) => {
                 self.in_touch.insert(watch);
             }

@@ -25,8 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::object::Key;
-use cluster::{Event, Kind, Watch};
+use cluster::{Event, Watch};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -43,8 +42,6 @@ const NEWS: usize = 256;
 pub enum News {
     /// Something happened to objects.
     Event(Event),
-    /// An object cannot be read; it counts as if it had not been told of.
-    Unreadable(Kind, Key, String),
     /// A watch has heard everything and goes on hearing.
     InTouch(Watch),
     /// A watch hears nothing any more. Told for every attempt that fails.

@@ -22,6 +22,9 @@ pub enum Group {
     Calico,
 }
 
+/// The group of our own resources.
+const OURS: Group = Group::Named("podbgp.io", "v1alpha1");
+
 /// The group Calico's resources are in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum CalicoGroup {
@@ -42,6 +45,11 @@ pub fn resource(kind: Kind) -> Resource {
         Kind::EndpointSlice => (Group::Named("discovery.k8s.io", "v1"), "endpointslices"),
         Kind::BlockAffinity => (Group::Calico, "blockaffinities"),
         Kind::IpPool => (Group::Calico, "ippools"),
+        Kind::BgpConfiguration => (Group::Calico, "bgpconfigurations"),
+        Kind::CalicoPeer => (Group::Calico, "bgppeers"),
+        Kind::BgpFilter => (Group::Calico, "bgpfilters"),
+        Kind::Peer => (OURS, "bgppeers"),
+        Kind::Advertisement => (OURS, "bgpadvertisements"),
         Kind::CiliumNode => (Group::Named("cilium.io", "v2"), "ciliumnodes"),
     };
     Resource { group, plural }

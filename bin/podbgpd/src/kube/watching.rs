@@ -125,6 +125,12 @@ impl Watching {
             (self.listed, self.since) = (false, Since::Newest);
             return Ok(self.backoff.next());
         }
+        if let (403, false, Scope::In { namespace, name }) = (refusal.code, self.listed, &self.watch.scope) {
+            // One that may not be read is as good as none: everything else must not wait for it.
+            let key = Key { namespace: namespace.clone(), name: name.clone() };
+            self.tell(News::Event(Event::Delete(self.watch.kind, key))).await?;
+            self.tell(News::Event(Event::End(self.watch.kind))).await?;
+        }
         self.in_touch = false;
         self.tell(News::OutOfTouch(self.watch.clone(), failure)).await?;
         Ok(self.backoff.next().max(refusal.retry_after.unwrap_or_default()))
@@ -297,10 +303,10 @@ impl Watching {
     }
 
     async fn tell_object(&self, object: Read) -> Result<(), Over> {
-        self.tell(match object {
-            Ok(object) => News::Event(Event::Apply(object)),
-            Err((key, why)) => News::Unreadable(self.watch.kind, key, why),
-        })
+        self.tell(News::Event(match object {
+            Ok(object) => Event::Apply(object),
+            Err((key, why)) => Event::Unreadable(self.watch.kind, key, why),
+        }))
         .await
     }
 
