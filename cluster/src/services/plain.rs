@@ -33,8 +33,8 @@ fn is_announced(rule: &Rule, service: &Service, address: Address, endpoints: End
     if is_local(service, address.sort) {
         return answers_here(endpoints);
     }
-    let alone =
-        !rule.aggregate || ranges.iter().all(|range| is_single(range) || !range.contains(&address.prefix));
+    // Who names a single address asks for it, be it inside a wider range or not.
+    let alone = !rule.aggregate || ranges.contains(&address.prefix);
     alone && answers_anywhere(endpoints)
 }
 
