@@ -116,8 +116,7 @@ impl Source {
         self.tasks.retain(|watch, _| watches.contains(watch));
         for watch in watches {
             if !self.tasks.contains_key(watch) {
-                let watching =
-                    Watching::new(self.api.clone(), watch.clone(), self.pace, self.tell.clone());
+                let watching = Watching::new(self.api.clone(), watch.clone(), self.pace, self.tell.clone());
                 let task = tokio::spawn(watching.run()).abort_handle();
                 self.tasks.insert(watch.clone(), Task(task));
             }

@@ -274,7 +274,9 @@ impl Node {
                 }
             }
             // Only the file has settings that need a start.
-            Err(changes) => error!(target: "kubernetes", ?changes, causes, "the cluster asks for what cannot be"),
+            Err(changes) => {
+                error!(target: "kubernetes", ?changes, causes, "the cluster asks for what cannot be")
+            }
         }
     }
 
