@@ -13,6 +13,7 @@
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`drain`] | how peers are left without losing a packet |
+//! | [`blast`] | what stays although the cluster suddenly no longer wants it |
 //! | [`node`] | waits: the one task that owns the speaker |
 //! | [`hands`] | what on this machine fights with us |
 //! | [`snapshot`] | what one run remembers for the next |
@@ -22,6 +23,7 @@
 pub mod addresses;
 pub mod args;
 pub mod bfd;
+pub mod blast;
 pub mod check;
 pub mod config;
 pub mod control;
