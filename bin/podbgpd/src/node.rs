@@ -4,6 +4,7 @@
 //! Nothing else touches routing state, so there is no lock and no order of events but the one seen here.
 
 mod answer;
+mod cluster_view;
 mod doors;
 mod hands;
 mod host;

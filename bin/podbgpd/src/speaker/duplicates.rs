@@ -61,7 +61,7 @@ impl Speaker {
         if !self.duplicates.is_time(now) {
             return;
         }
-        (self.duplicates.searched, self.duplicates.is_due) = (Some(now), false);
+        self.duplicates.searched = Some(now);
         let mut found = self.find_duplicates(now);
         let before = std::mem::take(&mut self.duplicates.found);
         for ((prefix, id), gone) in before.iter().filter(|(key, _)| !found.contains_key(key)) {
@@ -80,6 +80,8 @@ impl Speaker {
                 })),
             }
         }
+        // While there is an alarm it is looked after: paths go in many ways.
+        self.duplicates.is_due = !found.is_empty();
         self.duplicates.found = found;
     }
 

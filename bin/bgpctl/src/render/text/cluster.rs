@@ -29,7 +29,7 @@ pub(crate) fn cluster(view: &ClusterView, screen: &Screen) -> String {
     reports(&mut text, &view.reports);
     blocks(&mut text, view, screen);
     watches(&mut text, view, screen);
-    problems(&mut text, view, screen);
+    problems(&mut text, view);
     finish(&text, screen)
 }
 
@@ -89,8 +89,8 @@ pub(crate) fn approved(view: &ApprovedView, screen: &Screen) -> String {
 
 fn held_lines(held: &HeldView) -> String {
     let ends = match held.remaining_seconds {
-        Some(left) => format!("it is made in {} unless the cluster changes its mind", moment(left)),
-        None => "it is made when approved".to_owned(),
+        Some(left) => format!("done in {} unless the cluster changes its mind, or at once", moment(left)),
+        None => "done when the cluster still wants it and an operator approves".to_owned(),
     };
     let age = duration(held.held_seconds);
     format!(
@@ -219,18 +219,16 @@ fn state(state: WatchState) -> String {
     }
 }
 
-fn problems(text: &mut String, view: &ClusterView, screen: &Screen) {
+fn problems(text: &mut String, view: &ClusterView) {
     if view.problems.is_empty() {
         return;
     }
-    let mut table = Table::new(vec![words("OBJECT"), texts("PROBLEM")]);
+    text.push_str("\n  PROBLEMS\n");
     for problem in &view.problems {
         let field = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
-        let object = format!("{} {}", problem.kind, one_line(&problem.object));
-        table.row(vec![object, one_line(&format!("{field}{}", problem.problem))]);
+        let what = format!("{} {}: {field}{}", problem.kind, problem.object, problem.problem);
+        text.push_str(&format!("  - {}\n", one_line(&what)));
     }
-    text.push('\n');
-    text.push_str(&table.render(screen, "  "));
     let unnamed = view.problem_count.saturating_sub(view.problems.len() as u64);
     if unnamed > 0 {
         text.push_str(&format!("  and {} more\n", count(unnamed, "problem")));
