@@ -13,7 +13,9 @@ const MOMENT: Duration = Duration::from_secs(2);
 fn alarms(world: &mut World, number: u8) -> Vec<String> {
     let notices = std::mem::take(&mut world.nodes.get_mut(&number).unwrap().notices);
     let words = |notice| match notice {
-        Notice::Duplicate { prefix, peer, as_path, .. } => Some(format!("{prefix} from {peer} by [{as_path}]")),
+        Notice::Duplicate { prefix, peer, as_path, .. } => {
+            Some(format!("{prefix} from {peer} by [{as_path}]"))
+        }
         Notice::DuplicateGone { prefix, peer } => Some(format!("{prefix} from {peer} no more")),
         _ => None,
     };
@@ -79,7 +81,10 @@ fn our_own_path_on_a_way_around_is_no_alarm() {
     let mut world = World::new(ring);
     world.run(SOON);
     let rejected = world.rejected(1, 2);
-    assert!(rejected.iter().any(|route| route.prefix == blocks(1)[0]), "node 2 does send it back: {rejected:?}");
+    assert!(
+        rejected.iter().any(|route| route.prefix == blocks(1)[0]),
+        "node 2 does send it back: {rejected:?}"
+    );
     assert!(alarms(&mut world, 1).is_empty());
     // Even where we let it in.
     world.reload(1, |intent| intent.peers.values_mut().for_each(|peer| peer.allow_own_as = 3)).unwrap();

@@ -35,11 +35,8 @@ fn a_node_is_ready_once_its_peers_and_it_have_said_everything() {
 
 #[test]
 fn one_of_two_tors_is_enough() {
-    let mut world = World::new([
-        node_with_peers(1, &[2, 3]),
-        node_with_peers(2, &[1]),
-        node_with_peers(3, &[1]),
-    ]);
+    let mut world =
+        World::new([node_with_peers(1, &[2, 3]), node_with_peers(2, &[1]), node_with_peers(3, &[1])]);
     world.unplug(3);
     world.run(Duration::from_secs(400));
     assert_eq!(codes(&world), [""; 0]);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use bgp::fsm::{Cause, State};
 use bytes::Bytes;
 use control::{
-    AdvertisedView, ClusterView, ConfigView, ErrorView, FibView, PeerView, RouteQuery, RouteView, Selection, StatusView,
+    AdvertisedView, ClusterView, ConfigView, ErrorView, FibView, PeerView, RouteQuery, RouteView, Selection,
+    StatusView,
 };
 use fib::Command;
 use ipnet::IpNet;

@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{BfdSummaryView, ClusterView, DrainView, DuplicateView, Family, LastErrorView, MrtView, RestartView, StationView};
+use crate::{
+    BfdSummaryView, ClusterView, DrainView, DuplicateView, Family, LastErrorView, MrtView, RestartView,
+    StationView,
+};
 
 /// The answer to `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

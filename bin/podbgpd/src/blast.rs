@@ -168,9 +168,8 @@ impl Blast {
 
     fn is_let_go(&self, losses: &Losses, now: Instant) -> bool {
         let approved = self.approved.as_ref().is_some_and(|approved| losses.are_within(approved));
-        let over = |held: &Held| {
-            held.until.is_some_and(|until| until <= now) && losses.are_within(&held.losses)
-        };
+        let over =
+            |held: &Held| held.until.is_some_and(|until| until <= now) && losses.are_within(&held.losses);
         approved || self.held.as_ref().is_some_and(over)
     }
 
@@ -195,7 +194,8 @@ impl Blast {
                 false => _ = lost.withdrawn.insert(*prefix, one.cause.clone()),
             }
         }
-        for (_, class, _) in guarded(wanted).filter(|(prefix, ..)| !in_force.originated.contains_key(prefix)) {
+        for (_, class, _) in guarded(wanted).filter(|(prefix, ..)| !in_force.originated.contains_key(prefix))
+        {
             prefixes.entry(class).or_default().left += 1;
         }
         for (prefix, (class, _)) in &self.recent {
@@ -305,7 +305,8 @@ impl fmt::Display for Losses {
         let mut parts = Vec::new();
         for (class, lost) in &self.prefixes {
             let (count, total) = (lost.withdrawn.len(), lost.withdrawn.len() + lost.left);
-            let named = lost.withdrawn.iter().take(NAMED).map(|(prefix, cause)| format!("{prefix} ({cause})"));
+            let named =
+                lost.withdrawn.iter().take(NAMED).map(|(prefix, cause)| format!("{prefix} ({cause})"));
             let named = named.collect::<Vec<_>>().join(", ");
             let more = if count > NAMED { ", …" } else { "" };
             let before = match lost.before {

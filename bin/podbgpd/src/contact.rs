@@ -134,7 +134,8 @@ mod tests {
         contact.out_of_touch(&services, "still refused".to_owned(), start + 3 * MINUTE);
         assert_eq!(contact.stale_since(), Some(start + MINUTE));
         let views = contact.views(start + 3 * MINUTE);
-        let of = |views: &[WatchView], kind: &str| views.iter().find(|view| view.kind == kind).unwrap().clone();
+        let of =
+            |views: &[WatchView], kind: &str| views.iter().find(|view| view.kind == kind).unwrap().clone();
         let services_view = of(&views, "Service");
         assert_eq!((services_view.losses, services_view.state_seconds), (1, 120));
         assert_eq!(services_view.last_error.as_deref(), Some("still refused"));

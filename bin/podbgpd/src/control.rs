@@ -21,8 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::control::{
-    ActionView, AdvertisedView, ApprovedView, ClusterView, DrainStatusView, ErrorCode, ErrorView, HistoryView, KernelRouteView, Method,
-    PeerView, PolicyTestView, ReloadView, Request, RouteView, StatusView,
+    ActionView, AdvertisedView, ApprovedView, ClusterView, DrainStatusView, ErrorCode, ErrorView,
+    HistoryView, KernelRouteView, Method, PeerView, PolicyTestView, ReloadView, Request, RouteView,
+    StatusView,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Response as HttpResponse;

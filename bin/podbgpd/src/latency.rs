@@ -48,7 +48,8 @@ impl Latency {
     /// Shows what has been measured.
     #[must_use]
     pub fn view(&self) -> LatencyView {
-        let bounds = BOUNDS.iter().map(|bound| Some(Duration::from_micros(*bound).as_secs_f64())).chain([None]);
+        let bounds =
+            BOUNDS.iter().map(|bound| Some(Duration::from_micros(*bound).as_secs_f64())).chain([None]);
         let bucket = |(up_to_seconds, count)| BucketView { up_to_seconds, count };
         LatencyView {
             count: self.buckets.iter().sum(),

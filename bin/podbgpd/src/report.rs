@@ -157,7 +157,11 @@ impl Report {
                 .and_then(|cluster| cluster.held.as_ref())
                 .map(|held| Held { change: cut(&held.text), since: rfc3339(held.since) }),
             stale_since: cluster.and_then(|cluster| cluster.stale_since).map(rfc3339),
-            duplicates: status.duplicates.iter().map(|one| format!("{} from {}", one.prefix, one.peer)).collect(),
+            duplicates: status
+                .duplicates
+                .iter()
+                .map(|one| format!("{} from {}", one.prefix, one.peer))
+                .collect(),
             tainted,
         }
     }

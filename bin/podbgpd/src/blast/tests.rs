@@ -8,7 +8,7 @@ use crate::config::{self, Facts};
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn file() -> Intent {
-    let facts = Facts { node_name: None, host_name: Some("node-a".to_owned()), addresses: Vec::new() };
+    let facts = Facts { host_name: Some("node-a".to_owned()), ..Facts::default() };
     let text = "[node]\nasn = 64512\nrouter-id = \"10.0.0.40\"\n\
                 [[peer]]\nname = \"tor-a\"\naddress = \"10.0.0.1\"\nasn = 65001\n";
     config::parse(text, Path::new("podbgpd.toml"), &facts).unwrap().intent
@@ -62,8 +62,18 @@ fn what_is_too_much_is_a_table() {
         (10, "10.1.0.0/26 10.2.0.0/26", "10.1.0.0/26", ""),
         // Half of it is as much as may go by default.
         (50, "10.1.0.0/26 10.2.0.0/26 10.3.0.0/26 10.4.0.0/26", "10.1.0.0/26 10.2.0.0/26", ""),
-        (50, "10.1.0.0/26 10.2.0.0/26 10.3.0.0/26 10.4.0.0/26", "10.1.0.0/26", "10.2.0.0/26 10.3.0.0/26 10.4.0.0/26"),
-        (49, "10.1.0.0/26 10.2.0.0/26 10.3.0.0/26 10.4.0.0/26", "10.1.0.0/26 10.2.0.0/26", "10.3.0.0/26 10.4.0.0/26"),
+        (
+            50,
+            "10.1.0.0/26 10.2.0.0/26 10.3.0.0/26 10.4.0.0/26",
+            "10.1.0.0/26",
+            "10.2.0.0/26 10.3.0.0/26 10.4.0.0/26",
+        ),
+        (
+            49,
+            "10.1.0.0/26 10.2.0.0/26 10.3.0.0/26 10.4.0.0/26",
+            "10.1.0.0/26 10.2.0.0/26",
+            "10.3.0.0/26 10.4.0.0/26",
+        ),
         (75, "10.1.0.0/26 10.2.0.0/26 10.3.0.0/26 10.4.0.0/26", "10.1.0.0/26", ""),
         // What comes at the same time is something left.
         (50, "10.1.0.0/26", "10.9.0.0/26", ""),
@@ -92,7 +102,10 @@ fn what_is_too_much_is_a_table() {
         let row = format!("{percent}%: {before} -> {wanted}");
         assert_eq!(kept.join(" "), stays, "{row}");
         assert_eq!(blast.held().is_some(), !stays.is_empty(), "{row}");
-        assert!(wanted_intent.originated.iter().all(|(prefix, one)| result.originated[prefix] == *one), "{row}");
+        assert!(
+            wanted_intent.originated.iter().all(|(prefix, one)| result.originated[prefix] == *one),
+            "{row}"
+        );
     }
 }
 
@@ -110,7 +123,8 @@ fn the_last_peers_of_the_cluster_stay_with_what_their_sessions_are_made_of() {
 
     // All but one, or all for others, is no such thing.
     for peers in [&["rr-b"], &["rr-c"]] {
-        let result = Blast::default().pass(&in_force, &file(), intent(&["10.1.0.0/26"], peers), Instant::now());
+        let result =
+            Blast::default().pass(&in_force, &file(), intent(&["10.1.0.0/26"], peers), Instant::now());
         assert_eq!(result.peers.len(), 2, "{peers:?}");
     }
 }
@@ -118,10 +132,13 @@ fn the_last_peers_of_the_cluster_stay_with_what_their_sessions_are_made_of() {
 #[test]
 fn peers_of_the_file_are_no_concern_of_the_guards() {
     let mut in_force = intent(&[], &[]);
-    in_force.peers.insert("member".to_owned(), PeerIntent {
-        range: Some("rack".to_owned()),
-        ..PeerIntent::new("member".to_owned(), [10, 9, 9, 9].into(), bgp::Asn(65_009))
-    });
+    in_force.peers.insert(
+        "member".to_owned(),
+        PeerIntent {
+            range: Some("rack".to_owned()),
+            ..PeerIntent::new("member".to_owned(), [10, 9, 9, 9].into(), bgp::Asn(65_009))
+        },
+    );
     let mut blast = Blast::default();
     let result = blast.pass(&in_force, &file(), intent(&[], &[]), Instant::now());
     assert_eq!((result.peers.len(), blast.held()), (1, None));

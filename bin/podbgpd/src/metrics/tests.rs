@@ -66,7 +66,9 @@ fn every_metric_of_the_table_is_there_and_no_other() {
         .keys()
         .map(|series| series.split('{').next().expect("a sample has a name"))
         .map(|name| name.strip_prefix("podbgp_").expect("our metrics have our name"))
-        .map(|name| ["_sum", "_count", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name))
+        .map(|name| {
+            ["_sum", "_count", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+        })
         .collect();
     assert_eq!(names, table);
 }

@@ -88,7 +88,9 @@ impl Node {
                 let wall = crate::mrt::since_epoch(SystemTime::now());
                 Ok(Response::Dump(Box::new(self.speaker.dump(after, now, wall))))
             }
-            Request::Cluster => self.cluster_view(now).ok_or_else(no_cluster).map(|view| Response::Cluster(Box::new(view))),
+            Request::Cluster => {
+                self.cluster_view(now).ok_or_else(no_cluster).map(|view| Response::Cluster(Box::new(view)))
+            }
             Request::Approve => self.approve(now).map(Response::Approved),
             Request::Reload => Ok(Response::Reload(self.reload())),
             Request::PeerAction { name, action, message } => self.act(name, action, message, now),

@@ -31,9 +31,12 @@ impl Happening {
             Notice::State { peer, to: State::Established, .. } => {
                 new(false, "SessionUp", "Establish", format!("the session with peer {peer} is up"))
             }
-            Notice::State { peer, from: State::Established, cause, .. } => {
-                new(true, "SessionDown", "Reconnect", format!("the session with peer {peer} is lost: {cause}"))
-            }
+            Notice::State { peer, from: State::Established, cause, .. } => new(
+                true,
+                "SessionDown",
+                "Reconnect",
+                format!("the session with peer {peer} is lost: {cause}"),
+            ),
             Notice::MaxPrefixes { peer, limit, .. } => {
                 let note = format!("peer {peer} announced more than the {limit} prefixes it may");
                 new(true, "TooManyPrefixes", "Close", note)
@@ -42,12 +45,18 @@ impl Happening {
                 new(false, "Drain", "Drain", format!("the node is drained: {stage}"))
             }
             Notice::Duplicate { prefix, peer, as_path, .. } => {
-                let by = if as_path.is_empty() { "from inside our AS".to_owned() } else { format!("by AS path {as_path}") };
-                let note = format!("our block {prefix} is announced by somebody else, too: peer {peer} has it {by}");
+                let by = if as_path.is_empty() {
+                    "from inside our AS".to_owned()
+                } else {
+                    format!("by AS path {as_path}")
+                };
+                let note =
+                    format!("our block {prefix} is announced by somebody else, too: peer {peer} has it {by}");
                 new(true, "DuplicateBlock", "Alarm", note)
             }
             Notice::DuplicateGone { prefix, peer } => {
-                let note = format!("our block {prefix} is no longer announced by somebody else (peer {peer})");
+                let note =
+                    format!("our block {prefix} is no longer announced by somebody else (peer {peer})");
                 new(false, "DuplicateBlockGone", "Clear", note)
             }
             _ => None,

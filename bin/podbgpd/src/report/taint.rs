@@ -118,7 +118,10 @@ mod tests {
         let wanted = Wanted::read("podbgp.io/starting");
         assert_eq!(wanted.removal(&json!({ "spec": {} })), None);
         assert_eq!(wanted.removal(&node(json!([]))), None);
-        assert_eq!(wanted.removal(&node(json!([{ "key": "podbgp.io/starting-up", "effect": "NoSchedule" }]))), None);
+        assert_eq!(
+            wanted.removal(&node(json!([{ "key": "podbgp.io/starting-up", "effect": "NoSchedule" }]))),
+            None
+        );
         assert_eq!(wanted.removal(&node(json!("hostile"))), None);
         assert_eq!(wanted.removal(&node(json!([7, null]))), None);
     }

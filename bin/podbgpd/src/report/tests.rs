@@ -65,7 +65,10 @@ fn a_report_is_the_same_while_nothing_happens() {
 fn a_status_says_what_is_held_stale_and_double_and_removes_what_is_over() {
     let patch = report("degraded").status_patch(NOW);
     let status = &patch["status"];
-    assert!(status["held"]["change"].as_str().unwrap().starts_with("withdraw 2 of 2 IPv4 pod blocks"), "{status}");
+    assert!(
+        status["held"]["change"].as_str().unwrap().starts_with("withdraw 2 of 2 IPv4 pod blocks"),
+        "{status}"
+    );
     assert_eq!(status["staleSince"], "2026-11-20T17:55:00Z");
     assert_eq!(status["duplicates"], json!(["10.20.30.64/26 from tor-a"]));
     assert_eq!(status["blocks"].as_array().unwrap().len(), 3, "a block is named once: {status}");

@@ -93,7 +93,9 @@ impl Speaker {
             let Some(destination) = self.rib.destination(block) else { continue };
             for path in destination.paths() {
                 let Source::Peer(id) = path.source() else { continue };
-                let Some(peering) = self.peerings.get(&id).filter(|_| !self.is_our_own(&path, id)) else { continue };
+                let Some(peering) = self.peerings.get(&id).filter(|_| !self.is_our_own(&path, id)) else {
+                    continue;
+                };
                 let received = path.received();
                 let duplicate = Duplicate {
                     peer: peering.name(),
@@ -111,7 +113,9 @@ impl Speaker {
     fn is_our_own(&self, path: &PathView<'_>, from: PeerId) -> bool {
         let ours = matches!(
             path.standing(),
-            Standing::Rejected(RejectReason::OwnAs | RejectReason::OwnOriginatorId | RejectReason::OwnClusterId)
+            Standing::Rejected(
+                RejectReason::OwnAs | RejectReason::OwnOriginatorId | RejectReason::OwnClusterId
+            )
         );
         let local = self.peerings.get(&from).map(|peering| self.intent.local_asn(&peering.intent));
         let path = &path.received().as_path;

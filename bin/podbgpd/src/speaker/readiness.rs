@@ -75,7 +75,8 @@ impl Speaker {
 
     /// Tells whether a peer has been sent all we originate in a family, as far as its policy lets it.
     fn has_been_told(&self, id: PeerId, peering: &Peering, family: Family) -> bool {
-        let end_of_rib = peering.session.as_ref().is_some_and(|session| session.end_of_rib_sent.contains(family));
+        let end_of_rib =
+            peering.session.as_ref().is_some_and(|session| session.end_of_rib_sent.contains(family));
         let pending = |prefix: &IpNet| self.rib.explain_export(id, prefix).err() == Some(Withheld::Pending);
         // Asking for each prefix is only worth it while something waits for the peer at all.
         end_of_rib && !(self.rib.has_pending(id) && self.own_prefixes(family).any(pending))

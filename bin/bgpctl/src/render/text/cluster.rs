@@ -188,7 +188,14 @@ fn watches(text: &mut String, view: &ClusterView, screen: &Screen) {
     if view.watches.is_empty() {
         return;
     }
-    let columns = vec![words("WATCH"), words("OF"), words("STATE"), numbers("FOR"), numbers("OBJECTS"), numbers("LOST")];
+    let columns = vec![
+        words("WATCH"),
+        words("OF"),
+        words("STATE"),
+        numbers("FOR"),
+        numbers("OBJECTS"),
+        numbers("LOST"),
+    ];
     let mut table = Table::new(columns);
     for watch in &view.watches {
         let objects = view.objects.iter().find(|objects| objects.kind == watch.kind);

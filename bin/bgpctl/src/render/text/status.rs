@@ -5,10 +5,10 @@ use control::{
 };
 
 use super::drain::drain;
-use super::{cluster, restart};
 use super::table::{Table, numbers, texts, words};
 use super::words::{count, duration, family, last_error};
 use super::{Screen, Tone, fact, finish, one_line, say};
+use super::{cluster, restart};
 
 /// Renders `show status`: the verdict in a line, then the facts.
 pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {

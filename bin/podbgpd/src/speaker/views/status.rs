@@ -5,8 +5,8 @@ use std::time::Instant;
 use bgp::Family;
 use bgp::fsm::State;
 use control::{
-    ClusterView, ConfigView, FibView, MrtView, NodeView, PeersView, ReasonView, RoutesView, StationView, StatusView,
-    Verdict, WrongHandView,
+    ClusterView, ConfigView, FibView, MrtView, NodeView, PeersView, ReasonView, RoutesView, StationView,
+    StatusView, Verdict, WrongHandView,
 };
 use rib::Standing;
 
@@ -123,7 +123,8 @@ impl Speaker {
 fn cluster_reasons(cluster: &ClusterView) -> Vec<ReasonView> {
     let mut reasons = Vec::new();
     if let Some(age) = cluster.stale_seconds.filter(|age| *age >= STALE) {
-        let text = format!("the API server has not been heard of for {age} s; what was known last is in force");
+        let text =
+            format!("the API server has not been heard of for {age} s; what was known last is in force");
         reasons.push(ReasonView::new("cluster_stale", text));
     }
     if let Some(held) = &cluster.held {
