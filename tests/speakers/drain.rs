@@ -246,3 +246,34 @@ fn what_cannot_be_drained_is_said() {
     assert_eq!(start(&mut world, "node2"), Ok(()));
     assert_eq!(start(&mut world, "node2").unwrap_err().code, ErrorCode::Conflict);
 }
+
+/// Lets the cluster want, or no longer, that node 1 is drained.
+fn wanted_by_the_cluster(world: &mut World, why: Option<&str>) {
+    world.reload(1, |intent| intent.leave = why.map(str::to_owned)).unwrap();
+}
+
+#[test]
+fn a_cluster_drains_a_node_and_gives_back_only_what_it_took() {
+    let mut world = fork(|_| ());
+    let cause = |world: &mut World| {
+        world.act(1, |speaker, now, _| speaker.drain_view(now)).node.map(|drain| drain.cause)
+    };
+    wanted_by_the_cluster(&mut world, Some("node is being deleted"));
+    assert_eq!(cause(&mut world), Some(DrainCause::Cluster));
+    wanted_by_the_cluster(&mut world, None);
+    assert_eq!(cause(&mut world), None);
+    // What an operator drains the cluster does not give back.
+    start(&mut world, &[]);
+    wanted_by_the_cluster(&mut world, Some("node is being deleted"));
+    wanted_by_the_cluster(&mut world, None);
+    assert_eq!(cause(&mut world), Some(DrainCause::Operator));
+    cancel(&mut world, &[]).unwrap();
+    // What an operator calls off stays so until the cluster has thought of something else.
+    wanted_by_the_cluster(&mut world, Some("taint"));
+    cancel(&mut world, &[]).unwrap();
+    wanted_by_the_cluster(&mut world, Some("two taints"));
+    assert_eq!(cause(&mut world), None);
+    wanted_by_the_cluster(&mut world, None);
+    wanted_by_the_cluster(&mut world, Some("taint"));
+    assert_eq!(cause(&mut world), Some(DrainCause::Cluster));
+}

@@ -36,6 +36,8 @@ pub enum Cause {
     Operator,
     /// The machine shuts down.
     Host,
+    /// The cluster wants the node drained.
+    Cluster,
     /// An operator wants the daemon to leave; it ends when nobody is left.
     Leave,
 }

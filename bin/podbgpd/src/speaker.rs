@@ -33,6 +33,7 @@ mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bgp::Family;
@@ -187,6 +188,7 @@ impl Speaker {
         };
         speaker.history.happened("started", None, "podbgpd started".to_owned(), now);
         speaker.originate(now);
+        speaker.rib.set_guard(&speaker.intent.guard);
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
@@ -194,6 +196,7 @@ impl Speaker {
         speaker.recall(&speaker.convergence.had_sessions(), now, out);
         speaker.want_bfd(out);
         speaker.heed_neighbours(out);
+        speaker.follow_cluster(now, out);
         speaker
     }
 
@@ -297,7 +300,10 @@ impl Speaker {
 
     fn originate(&mut self, now: Instant) {
         self.duplicates.touch();
-        let wanted = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
+        let blocks = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
+        let of_cluster = self.intent.originated.iter().map(|(&prefix, one)| one.of_tables(prefix));
+        // What the file names wins.
+        let wanted = of_cluster.chain(blocks);
         self.rib.originate(wanted, self.seconds(now));
     }
 
@@ -360,6 +366,8 @@ impl Speaker {
             }
             Action::Established(negotiated) => {
                 let mut info = peering.established(&negotiated, &self.intent);
+                let own = peering.session.as_ref().and_then(|session| session.end.towards(info.address));
+                info.link = self.ground.link_of(peering.whereabouts(), own).map(Arc::from);
                 info.drain = drain::of_tables(peering.drained, &self.intent.drain);
                 self.rib.peer_up(id, info);
                 self.session_returned(id, now, out);

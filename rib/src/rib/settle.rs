@@ -43,11 +43,13 @@ impl Rib {
             path.accepted.some().is_some_and(|accepted| pool.next_hops.has_changed(pool.next_hop(accepted)))
         };
         let concerned = destinations.ids().filter(|&id| destinations[id].paths.iter().any(changed));
-        for id in concerned.collect::<Vec<_>>() {
+        let concerned: Vec<_> = concerned.collect();
+        for &id in &concerned {
             self.mark_dirty(id);
             self.forwarding_pending.insert(id);
         }
         self.pool.next_hops.clear_changes();
+        self.pend_for_interfaces(&concerned);
     }
 
     /// Decides on a destination, and says what became of its best path if that changed. Some peers are told of all

@@ -22,6 +22,8 @@ pub(super) struct Drains {
     node: Option<Drain>,
     /// By the peer's name: a peer that is reset is the same peer.
     peers: BTreeMap<String, Drain>,
+    /// Whether an operator called off what the cluster wants, until it wants it anew.
+    overruled: bool,
     /// Whether the kernel keeps what it has, whatever the tables say.
     keeps_kernel: bool,
 }
@@ -124,6 +126,7 @@ impl Speaker {
         match peers {
             [] => {
                 self.drains.peers.clear();
+                self.drains.overruled = self.intent.leave.is_some();
                 self.undrain_node(now);
             }
             peers => peers.iter().for_each(|peer| self.drains.forget(peer)),
@@ -163,6 +166,22 @@ impl Speaker {
             self.undrain_node(now);
             self.follow_drains(now, out);
         }
+    }
+
+    /// Drains the node because the cluster wants it, or stops doing so. What others drain is theirs.
+    pub(super) fn follow_cluster(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let ours = self.drains.node.as_ref().is_some_and(|drain| drain.cause == Cause::Cluster);
+        self.drains.overruled &= self.intent.leave.is_some();
+        match (self.intent.leave.clone(), &mut self.drains.node) {
+            (Some(why), Some(drain)) if ours => drain.message = why,
+            (Some(why), None) if !self.drains.overruled => {
+                let drain = Drain::start(&self.intent.drain, Cause::Cluster, why, None, now);
+                self.drains.node = Some(drain);
+            }
+            (None, Some(_)) if ours => self.undrain_node(now),
+            (Some(_) | None, _) => return,
+        }
+        self.follow_drains(now, out);
     }
 
     /// Tells whether the node is being drained and there is still something to wait for.

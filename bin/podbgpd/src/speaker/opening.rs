@@ -67,7 +67,7 @@ fn restart_capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) ->
     let mut capabilities = vec![Capability::GracefulRestart(GracefulRestart {
         restarted,
         notification: true,
-        restart_time: restart.restart_time,
+        restart_time: peer.restart_time.unwrap_or(restart.restart_time),
         families: families.iter().map(|family| (family.code(), forwarding)).collect(),
     })];
     let stale_time = restart.long_lived_stale_time;
