@@ -34,8 +34,10 @@ impl World {
         let server = ApiServer::start_in(&rack.ours);
         fill(&server);
         let kubeconfig = server.kubeconfig(&rack.directory("server"));
-        let kubernetes =
-            format!("[kubernetes]\nnode-name = \"{NODE}\"\nkubeconfig = \"{}\"\n{lines}\n", kubeconfig.display());
+        let kubernetes = format!(
+            "[kubernetes]\nnode-name = \"{NODE}\"\nkubeconfig = \"{}\"\n{lines}\n",
+            kubeconfig.display()
+        );
         let configuration = config::node("") + &config::peer(&session(), "passive = true") + &kubernetes;
         let daemon = Podbgpd::start(&rack.ours, rack.directory("ours"), &configuration);
         let mut world = Self { rack, server, daemon: Some(daemon), peer: None };
@@ -126,7 +128,9 @@ fn an_outage_and_the_relist_after_it_send_nothing() {
         std::thread::sleep(Duration::from_secs(4));
         world.server.expire();
         world.server.restart();
-        let lists = || world.server.count(|seen| seen.path == "/api/v1/nodes" && seen.is_list() && seen.status == 200);
+        let lists = || {
+            world.server.count(|seen| seen.path == "/api/v1/nodes" && seen.is_list() && seen.status == 200)
+        };
         eventually(SOON, "another list", || {
             ensure!(lists() >= 2, "{} lists", lists());
             Ok(())
@@ -199,7 +203,12 @@ fn a_block_reaches_the_peer_within_fifty_milliseconds() {
         world.server.put(affinity(&block));
         let update = world.update().expect("an UPDATE");
         took.push(start.elapsed());
-        let announced: Vec<_> = update.announced.iter().flat_map(|announced| &announced.nlri).map(|nlri| nlri.prefix.to_string()).collect();
+        let announced: Vec<_> = update
+            .announced
+            .iter()
+            .flat_map(|announced| &announced.nlri)
+            .map(|nlri| nlri.prefix.to_string())
+            .collect();
         assert_eq!(announced, [block.clone()]);
         let name = format!("{NODE}-{}", block.replace(['.', '/'], "-"));
         world.server.delete(CALICO_GROUPS[0], "BlockAffinity", &name);

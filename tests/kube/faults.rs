@@ -32,7 +32,11 @@ fn streaming_lists_fall_back(test: &str, how: StreamingLists) {
     follower.until("all nodes", |f| f.has_told("end Node") && f.nodes().len() == 25);
     let pages = ours.server.count(|seen| lists(seen) && !seen.is_watch());
     assert_eq!(pages, 3, "25 nodes in pages of 10");
-    assert_eq!(ours.server.count(|seen| seen.query.contains("sendInitialEvents")), 1, "asked once, refused once");
+    assert_eq!(
+        ours.server.count(|seen| seen.query.contains("sendInitialEvents")),
+        1,
+        "asked once, refused once"
+    );
     ours.server.put(node("another", &[]));
     follower.until("what comes after", |f| f.nodes().contains(&"another".to_owned()));
     assert!(follower.failures.is_empty(), "{:?}", follower.failures);
@@ -72,7 +76,9 @@ fn a_version_that_is_forgotten_is_listed_anew_without_a_gap() {
     let mut follower = follow(&ours, pace());
     follower.until("the list", |f| f.has_told("end Node"));
     // While nobody is connected a node goes and everything about it is forgotten.
-    ours.server.fault(|faults| faults.instead.push(Instead { times: 2, ..Instead::always("/nodes", 500, "Internal") }));
+    ours.server.fault(|faults| {
+        faults.instead.push(Instead { times: 2, ..Instead::always("/nodes", 500, "Internal") })
+    });
     ours.server.disconnect();
     ours.server.delete("v1", "Node", "node-0001");
     ours.server.expire();
@@ -159,7 +165,8 @@ fn attempts_grow_rarer_while_the_server_only_fails() {
 #[test]
 fn a_server_that_names_a_time_is_left_alone_until_then() {
     let ours = with_nodes("busy", 1);
-    let busy = Instead { retry_after: Some(1), times: 1, ..Instead::always("/nodes", 429, "TooManyRequests") };
+    let busy =
+        Instead { retry_after: Some(1), times: 1, ..Instead::always("/nodes", 429, "TooManyRequests") };
     ours.server.fault(|faults| faults.instead.push(busy));
     let start = Instant::now();
     let mut follower = follow(&ours, pace());
@@ -188,7 +195,8 @@ fn a_watch_that_ends_in_its_time_is_begun_again_without_a_word() {
     let mut follower = follow(&ours, Pace { watch: Duration::from_secs(1), ..pace() });
     follower.until("the list", |f| f.has_told("end Node"));
     // What happens elsewhere moves the version on; bookmarks tell, so that a forgotten past costs no list.
-    ours.server.put(json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "x", "namespace": "y" } }));
+    ours.server
+        .put(json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "x", "namespace": "y" } }));
     follower.listen(Duration::from_millis(700));
     ours.server.expire();
     follower.listen(Duration::from_secs(3));
@@ -238,7 +246,8 @@ fn a_server_that_has_been_set_back_is_listed_anew() {
     let ours = with_nodes("set-back", 3);
     let mut follower = follow(&ours, pace());
     follower.until("the list", |f| f.has_told("end Node"));
-    let too_large = Instead { times: 1, ..Instead::always("/nodes", 504, "Timeout: Too large resource version") };
+    let too_large =
+        Instead { times: 1, ..Instead::always("/nodes", 504, "Timeout: Too large resource version") };
     ours.server.fault(|faults| faults.instead.push(too_large));
     ours.server.disconnect();
     follower.until("another list", |f| f.count("end Node") == 2);

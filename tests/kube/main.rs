@@ -6,6 +6,7 @@ mod faults;
 mod follower;
 mod following;
 mod memory;
+mod reports;
 
 use serde_json::{Value, json};
 

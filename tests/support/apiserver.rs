@@ -28,8 +28,7 @@ use store::Store;
 pub use store::{collection, location};
 
 /// The resources of Calico that matter here.
-pub const CALICO: &[&str] =
-    &["bgpconfigurations", "bgpfilters", "bgppeers", "blockaffinities", "ippools"];
+pub const CALICO: &[&str] = &["bgpconfigurations", "bgpfilters", "bgppeers", "blockaffinities", "ippools"];
 /// Calico's older group, and its newer one.
 pub const CALICO_GROUPS: [&str; 2] = ["crd.projectcalico.org/v1", "projectcalico.org/v3"];
 

@@ -66,6 +66,15 @@ pub struct Blast {
     recent: BTreeMap<IpNet, (Class, Instant)>,
 }
 
+/// What the cluster says, laid over the operator's file.
+#[derive(Clone, Copy, Debug)]
+pub struct Laid<'a, T> {
+    /// What the file says by itself.
+    pub over: &'a Intent,
+    /// What comes of both.
+    pub result: T,
+}
+
 /// A change that is not made for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -118,19 +127,20 @@ pub enum Guarded {
 impl Blast {
     /// Returns what may be done now of what the cluster wants: `wanted`, less what is held.
     ///
-    /// `file` is what the operator's file says by itself; peers that are in it are no concern of the cluster's.
+    /// Each comes with what the operator's file says by itself: peers that are in it are no concern of the cluster's.
     #[must_use]
-    pub fn pass(&mut self, in_force: &Intent, file: &Intent, wanted: Intent, now: Instant) -> Intent {
+    pub fn pass(&mut self, in_force: Laid<'_, &Intent>, wanted: Laid<'_, Intent>, now: Instant) -> Intent {
+        let Laid { over: file, result: wanted } = wanted;
         let Some(limits) = wanted.kubernetes.as_ref().filter(|limits| limits.max_withdraw < 100) else {
             *self = Self::default();
             return wanted;
         };
         let hold = limits.hold;
-        let losses = self.losses(in_force, file, &wanted, limits, now);
+        let losses = self.losses(in_force, Laid { over: file, result: &wanted }, limits, now);
         if losses.is_empty() || self.is_let_go(&losses, now) {
             let let_go = self.held.take().is_some() && !losses.is_empty();
             self.approved = None;
-            self.remember(in_force, &wanted, now);
+            self.remember(in_force.result, &wanted, now);
             if let_go {
                 // Somebody has said yes to it: it weighs on nothing that comes later.
                 self.recent.retain(|_, (class, _)| !losses.prefixes.contains_key(class));
@@ -141,8 +151,8 @@ impl Blast {
             Some(held) if losses.are_within(&held.losses) => held.since,
             _ => now,
         };
-        let result = without_losses(&losses, in_force, file, wanted);
-        self.remember(in_force, &result, now);
+        let result = without_losses(&losses, in_force, wanted);
+        self.remember(in_force.result, &result, now);
         self.held = Some(Held { losses, since, until: hold.map(|hold| since + hold) });
         result
     }
@@ -175,21 +185,22 @@ impl Blast {
 
     fn losses(
         &mut self,
-        in_force: &Intent,
-        file: &Intent,
-        wanted: &Intent,
+        in_force: Laid<'_, &Intent>,
+        wanted: Laid<'_, &Intent>,
         limits: &Kubernetes,
         now: Instant,
     ) -> Losses {
+        let gone = lost_peers(in_force, wanted);
+        let (in_force, wanted) = (in_force.result, wanted.result);
         // What is held stays weighed by what made it heavy.
         if self.held.is_none() {
             self.recent.retain(|_, (_, at)| now.saturating_duration_since(*at) < MEMORY);
         }
-        self.recent.retain(|prefix, _| !wanted.originated.contains_key(prefix));
+        self.recent.retain(|prefix, _| !announces(wanted, prefix));
         let mut prefixes: BTreeMap<Class, Lost> = BTreeMap::new();
         for (prefix, class, one) in guarded(in_force) {
             let lost = prefixes.entry(class).or_default();
-            match wanted.originated.contains_key(prefix) {
+            match announces(wanted, prefix) {
                 true => lost.left += 1,
                 false => _ = lost.withdrawn.insert(*prefix, one.cause.clone()),
             }
@@ -204,13 +215,11 @@ impl Blast {
             }
         }
         prefixes.retain(|_, lost| lost.is_too_much(limits.max_withdraw));
-        let peers: BTreeSet<String> = cluster_peers(in_force, file).map(|peer| peer.name.clone()).collect();
-        let any_left = cluster_peers(wanted, file).next().is_some();
-        Losses { prefixes, peers: if any_left { BTreeSet::new() } else { peers } }
+        Losses { prefixes, peers: gone }
     }
 
     fn remember(&mut self, in_force: &Intent, result: &Intent, now: Instant) {
-        let gone = guarded(in_force).filter(|(prefix, ..)| !result.originated.contains_key(prefix));
+        let gone = guarded(in_force).filter(|(prefix, ..)| !announces(result, prefix));
         self.recent.extend(gone.map(|(prefix, class, _)| (*prefix, (class, now))));
     }
 }
@@ -261,27 +270,48 @@ fn guarded(intent: &Intent) -> impl Iterator<Item = (&IpNet, Class, &Originated)
     intent.originated.iter().filter_map(|(prefix, one)| Some((prefix, Class::of(prefix, one)?, one)))
 }
 
+/// Tells whether a prefix is announced, be it by the cluster's word or by the file's.
+fn announces(intent: &Intent, prefix: &IpNet) -> bool {
+    intent.originated.contains_key(prefix) || intent.node.blocks.contains(prefix)
+}
+
 /// Lists the peers that are there by the cluster's word.
-fn cluster_peers<'a>(intent: &'a Intent, file: &'a Intent) -> impl Iterator<Item = &'a PeerIntent> {
-    let peers = intent.peers.values();
-    peers.filter(|peer| peer.range.is_none() && !file.peers.contains_key(&peer.name))
+fn cluster_peers<'a>(of: Laid<'a, &'a Intent>) -> impl Iterator<Item = &'a PeerIntent> {
+    let peers = of.result.peers.values();
+    peers.filter(move |peer| peer.range.is_none() && !of.over.peers.contains_key(&peer.name))
+}
+
+/// Names the peers the cluster would take away, if those are all it had. One that is there by another name, or that the
+/// file names now, is not taken away.
+fn lost_peers(in_force: Laid<'_, &Intent>, wanted: Laid<'_, &Intent>) -> BTreeSet<String> {
+    if cluster_peers(wanted).next().is_some() {
+        return BTreeSet::new();
+    }
+    let stays = |peer: &PeerIntent| wanted.result.peers.values().any(|other| is_at(peer, other));
+    cluster_peers(in_force).filter(|peer| !stays(peer)).map(|peer| peer.name.clone()).collect()
+}
+
+fn is_at(one: &PeerIntent, other: &PeerIntent) -> bool {
+    (one.address, &one.interface) == (other.address, &other.interface)
 }
 
 /// Puts back what is not to be lost.
-fn without_losses(losses: &Losses, in_force: &Intent, file: &Intent, mut wanted: Intent) -> Intent {
+fn without_losses(losses: &Losses, in_force: Laid<'_, &Intent>, mut wanted: Intent) -> Intent {
     for prefix in losses.withdrawn() {
-        if let Some(one) = in_force.originated.get(&prefix) {
+        if let Some(one) = in_force.result.originated.get(&prefix) {
             wanted.originated.insert(prefix, one.clone());
         }
     }
+    let kept = cluster_peers(in_force).filter(|peer| losses.peers.contains(&peer.name));
+    for peer in kept {
+        wanted.peers.entry(peer.name.clone()).or_insert_with(|| peer.clone());
+    }
     if !losses.peers.is_empty() {
-        let kept = cluster_peers(in_force, file).map(|peer| (peer.name.clone(), peer.clone()));
-        wanted.peers.extend(kept);
-        let (node, before) = (&mut wanted.node, &in_force.node);
+        let (node, before) = (&mut wanted.node, &in_force.result.node);
         (node.asn, node.router_id, node.cluster_id) = (before.asn, before.router_id, before.cluster_id);
         node.listen.clone_from(&before.listen);
-        wanted.ownership.clone_from(&in_force.ownership);
-        wanted.guard.clone_from(&in_force.guard);
+        wanted.ownership.clone_from(&in_force.result.ownership);
+        wanted.guard.clone_from(&in_force.result.guard);
     }
     wanted
 }

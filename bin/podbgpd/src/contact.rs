@@ -53,6 +53,12 @@ impl Contact {
         }
     }
 
+    /// Tells whether a watch hears nothing.
+    #[must_use]
+    pub fn is_lost(&self, watch: &Watch) -> bool {
+        self.watches.get(watch).is_some_and(|standing| standing.state == WatchState::Lost)
+    }
+
     /// Returns since when something is not heard of any more.
     #[must_use]
     pub fn stale_since(&self) -> Option<Instant> {

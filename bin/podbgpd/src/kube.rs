@@ -18,6 +18,7 @@ mod items;
 mod kinds;
 mod lines;
 mod list;
+mod report;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ use tokio::task::AbortHandle;
 pub use api::Api;
 pub use failure::Failure;
 pub use kinds::{Group, Resource, resource};
+pub use report::Reporter;
 use watching::Watching;
 
 /// How much news may wait. The tasks wait when there is more, and with them the server.
@@ -116,8 +118,7 @@ impl Source {
         self.tasks.retain(|watch, _| watches.contains(watch));
         for watch in watches {
             if !self.tasks.contains_key(watch) {
-                let watching =
-                    Watching::new(self.api.clone(), watch.clone(), self.pace, self.tell.clone());
+                let watching = Watching::new(self.api.clone(), watch.clone(), self.pace, self.tell.clone());
                 let task = tokio::spawn(watching.run()).abort_handle();
                 self.tasks.insert(watch.clone(), Task(task));
             }

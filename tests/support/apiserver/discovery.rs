@@ -43,7 +43,8 @@ fn groups(store: &Store) -> Value {
     let groups: Vec<_> = groups
         .into_iter()
         .map(|(group, versions)| {
-            let version = |version: &&str| json!({ "groupVersion": format!("{group}/{version}"), "version": version });
+            let version =
+                |version: &&str| json!({ "groupVersion": format!("{group}/{version}"), "version": version });
             let versions: Vec<_> = versions.iter().map(version).collect();
             json!({ "name": group, "versions": versions, "preferredVersion": versions[0] })
         })

@@ -61,7 +61,8 @@ impl Instead {
 impl Faults {
     /// Returns what to answer to a request for this path, if not the right thing.
     pub(super) fn instead(&mut self, path: &str) -> Option<Instead> {
-        let found = self.instead.iter_mut().find(|instead| instead.times > 0 && path.contains(&instead.path))?;
+        let found =
+            self.instead.iter_mut().find(|instead| instead.times > 0 && path.contains(&instead.path))?;
         found.times = found.times.saturating_sub(usize::from(found.times != usize::MAX));
         Some(found.clone())
     }

@@ -46,7 +46,9 @@ fn merge(object: &mut Value, patch: &Value, strategic: bool) {
         let key = MERGED.iter().find(|(list, _)| strategic && list == name).map(|(_, key)| *key);
         if value.is_null() {
             fields.remove(name);
-        } else if let (Some(key), Some(Value::Array(there)), Value::Array(new)) = (key, fields.get_mut(name), value) {
+        } else if let (Some(key), Some(Value::Array(there)), Value::Array(new)) =
+            (key, fields.get_mut(name), value)
+        {
             for entry in new {
                 match there.iter_mut().find(|other| other[key] == entry[key]) {
                     Some(other) => merge(other, entry, strategic),
@@ -123,10 +125,12 @@ mod tests {
     #[test]
     fn a_json_patch_is_done_whole_or_not_at_all() {
         let content_type = "application/json-patch+json";
-        let steps = json!([{ "op": "test", "path": "/list/0", "value": 1 }, { "op": "remove", "path": "/list/0" }]);
+        let steps =
+            json!([{ "op": "test", "path": "/list/0", "value": 1 }, { "op": "remove", "path": "/list/0" }]);
         assert_eq!(patched(content_type, steps)["list"], json!([2]));
         let mut object = json!({ "list": [1] });
-        let steps = json!([{ "op": "remove", "path": "/list/0" }, { "op": "test", "path": "/list", "value": 7 }]);
+        let steps =
+            json!([{ "op": "remove", "path": "/list/0" }, { "op": "test", "path": "/list", "value": 7 }]);
         assert_eq!(patch(&mut object, content_type, &steps), None);
         assert_eq!(object, json!({ "list": [1] }));
     }

@@ -35,7 +35,8 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: std::net::TcpListener) 
                 let shared = shared.clone();
                 async move { Ok::<_, Infallible>(answer(&shared, request).await) }
             });
-            let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service);
+            let served = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(connection), service);
             tokio::select! {
                 // Whoever asked may be gone.
                 _ = served => {}
@@ -75,7 +76,8 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or_default().to_owned());
-    let content_type = head.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        head.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let place = {
         let mut inside = shared.lock();
@@ -139,7 +141,13 @@ fn respond(
     list(&mut inside.store, &target, &selector, query, &faults)
 }
 
-fn list(store: &mut Store, target: &Target, selector: &Selector, query: &Query, faults: &Faults) -> Response<Body> {
+fn list(
+    store: &mut Store,
+    target: &Target,
+    selector: &Selector,
+    query: &Query,
+    faults: &Faults,
+) -> Response<Body> {
     let version: u64 = query.get("resourceVersion").parse().unwrap_or_default();
     if version > store.version() {
         return refuse(504, "Timeout", "Too large resource version");
@@ -156,7 +164,8 @@ fn list(store: &mut Store, target: &Target, selector: &Selector, query: &Query, 
         },
     };
     let metadata = json!({ "resourceVersion": page.version.to_string(), "continue": page.next });
-    let mut octets = format!(r#"{{"kind":"List","apiVersion":"v1","metadata":{metadata},"items":["#).into_bytes();
+    let mut octets =
+        format!(r#"{{"kind":"List","apiVersion":"v1","metadata":{metadata},"items":["#).into_bytes();
     for (number, item) in page.items.iter().enumerate() {
         if number > 0 {
             octets.push(b',');
@@ -170,9 +179,19 @@ fn list(store: &mut Store, target: &Target, selector: &Selector, query: &Query, 
     stream::paced(octets, faults)
 }
 
-fn write(store: &mut Store, method: &Method, target: &Target, content_type: &str, body: Value) -> Response<Body> {
+fn write(
+    store: &mut Store,
+    method: &Method,
+    target: &Target,
+    content_type: &str,
+    body: Value,
+) -> Response<Body> {
     let Some(name) = &target.name else {
-        return if *method == Method::POST { create(store, target, body) } else { refuse(405, "MethodNotAllowed", "") };
+        return if *method == Method::POST {
+            create(store, target, body)
+        } else {
+            refuse(405, "MethodNotAllowed", "")
+        };
     };
     let Some(before) = store.get(&target.collection, &target.namespace, name).cloned() else {
         return refuse(404, "NotFound", &format!("{name} not found"));
@@ -207,7 +226,9 @@ fn create(store: &mut Store, target: &Target, mut object: Value) -> Response<Bod
     if !target.namespace.is_empty() {
         object["metadata"]["namespace"] = json!(target.namespace);
     }
-    if let (None, Some(prefix)) = (object["metadata"]["name"].as_str(), object["metadata"]["generateName"].as_str()) {
+    if let (None, Some(prefix)) =
+        (object["metadata"]["name"].as_str(), object["metadata"]["generateName"].as_str())
+    {
         object["metadata"]["name"] = json!(format!("{prefix}{}", store.version()));
     }
     let Some(name) = object["metadata"]["name"].as_str().map(str::to_owned) else {

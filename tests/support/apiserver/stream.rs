@@ -56,7 +56,11 @@ pub(super) fn cut(mut octets: Vec<u8>, most: usize) -> Response<Body> {
 /// The client is gone.
 struct Left;
 
-async fn send(sender: &mut Sender<Bytes>, octets: Vec<u8>, slow: Option<(usize, Duration)>) -> Result<(), Left> {
+async fn send(
+    sender: &mut Sender<Bytes>,
+    octets: Vec<u8>,
+    slow: Option<(usize, Duration)>,
+) -> Result<(), Left> {
     let Some((size, pause)) = slow else {
         return sender.send_data(octets.into()).await.map_err(|_| Left);
     };
@@ -77,7 +81,11 @@ pub(super) fn watch(
 ) -> Response<Body> {
     let initial = query.is_set("sendInitialEvents");
     if query.get("resourceVersionMatch") != "" && !initial {
-        return refuse(422, "Invalid", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        return refuse(
+            422,
+            "Invalid",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        );
     }
     if initial && faults.streaming_lists == StreamingLists::Refused {
         return refuse(
@@ -121,7 +129,9 @@ pub(super) fn watch(
 enum First {
     Nothing,
     /// The objects that are there, and perhaps a bookmark at their end.
-    Everything { end: bool },
+    Everything {
+        end: bool,
+    },
     /// The server finds out too late that it cannot.
     BreakOff,
 }

@@ -46,6 +46,11 @@ fn after(hold: Duration, mut intent: Intent) -> Intent {
     intent
 }
 
+fn pass(blast: &mut Blast, in_force: &Intent, wanted: Intent, now: Instant) -> Intent {
+    let file = file();
+    blast.pass(Laid { over: &file, result: in_force }, Laid { over: &file, result: wanted }, now)
+}
+
 fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
@@ -94,7 +99,7 @@ fn what_is_too_much_is_a_table() {
         let in_force = at_most(percent, intent(&words(before), &["rr"]));
         let wanted_intent = at_most(percent, intent(&words(wanted), &["rr"]));
         let mut blast = Blast::default();
-        let result = blast.pass(&in_force, &file(), wanted_intent.clone(), Instant::now());
+        let result = pass(&mut blast, &in_force, wanted_intent.clone(), Instant::now());
         let kept: Vec<String> = (result.originated.keys())
             .filter(|prefix| !wanted_intent.originated.contains_key(prefix))
             .map(ToString::to_string)
@@ -115,7 +120,7 @@ fn the_last_peers_of_the_cluster_stay_with_what_their_sessions_are_made_of() {
     let mut wanted = intent(&["10.1.0.0/26", "10.2.0.0/26"], &[]);
     wanted.node.asn = bgp::Asn(64_999);
     let mut blast = Blast::default();
-    let result = blast.pass(&in_force, &file(), wanted, Instant::now());
+    let result = pass(&mut blast, &in_force, wanted, Instant::now());
     assert_eq!(result.peers.keys().collect::<Vec<_>>(), ["rr-a", "rr-b", "tor-a"]);
     assert_eq!(result.node.asn, in_force.node.asn);
     assert_eq!(result.originated.len(), 2, "what is added is added");
@@ -123,8 +128,7 @@ fn the_last_peers_of_the_cluster_stay_with_what_their_sessions_are_made_of() {
 
     // All but one, or all for others, is no such thing.
     for peers in [&["rr-b"], &["rr-c"]] {
-        let result =
-            Blast::default().pass(&in_force, &file(), intent(&["10.1.0.0/26"], peers), Instant::now());
+        let result = pass(&mut Blast::default(), &in_force, intent(&["10.1.0.0/26"], peers), Instant::now());
         assert_eq!(result.peers.len(), 2, "{peers:?}");
     }
 }
@@ -140,7 +144,7 @@ fn peers_of_the_file_are_no_concern_of_the_guards() {
         },
     );
     let mut blast = Blast::default();
-    let result = blast.pass(&in_force, &file(), intent(&[], &[]), Instant::now());
+    let result = pass(&mut blast, &in_force, intent(&[], &[]), Instant::now());
     assert_eq!((result.peers.len(), blast.held()), (1, None));
 }
 
@@ -150,22 +154,22 @@ fn what_goes_one_by_one_goes_all_the_same() {
     let (mut blast, start) = (Blast::default(), Instant::now());
     let mut in_force = intent(&all, &[]);
     for left in [3, 2] {
-        in_force = blast.pass(&in_force, &file(), intent(&all[..left], &[]), start);
+        in_force = pass(&mut blast, &in_force, intent(&all[..left], &[]), start);
         assert_eq!((in_force.originated.len(), blast.held()), (left, None));
     }
     let third = intent(&all[..1], &[]);
-    let result = blast.pass(&in_force, &file(), third.clone(), start + MINUTE);
+    let result = pass(&mut blast, &in_force, third.clone(), start + MINUTE);
     assert_eq!(result.originated.len(), 2);
     let text = "withdraw 1 of 2 IPv4 pod blocks, after 2 shortly before: 10.2.0.0/26 (Thing 10.2.0.0/26)";
     assert_eq!(blast.held().unwrap().losses.to_string(), text);
     // Waiting does not make it lighter.
-    let result = blast.pass(&in_force, &file(), third.clone(), start + MEMORY * 2);
+    let result = pass(&mut blast, &in_force, third.clone(), start + MEMORY * 2);
     assert_eq!(result.originated.len(), 2);
 
     // Had the first two been long ago, it would be one of two.
     let mut blast = Blast::default();
-    let two = blast.pass(&intent(&all, &[]), &file(), intent(&all[..2], &[]), start);
-    let one = blast.pass(&two, &file(), third, start + MEMORY);
+    let two = pass(&mut blast, &intent(&all, &[]), intent(&all[..2], &[]), start);
+    let one = pass(&mut blast, &two, third, start + MEMORY);
     assert_eq!((one.originated.len(), blast.held()), (1, None));
 }
 
@@ -175,8 +179,8 @@ fn what_comes_back_was_not_lost() {
     let (mut blast, now) = (Blast::default(), Instant::now());
     let mut in_force = intent(&all, &[]);
     for _ in 0..5 {
-        in_force = blast.pass(&in_force, &file(), intent(&all[..2], &[]), now);
-        in_force = blast.pass(&in_force, &file(), intent(&all, &[]), now);
+        in_force = pass(&mut blast, &in_force, intent(&all[..2], &[]), now);
+        in_force = pass(&mut blast, &in_force, intent(&all, &[]), now);
         assert_eq!((in_force.originated.len(), blast.held()), (3, None));
     }
 }
@@ -187,22 +191,22 @@ fn an_approved_change_is_made_and_a_greater_one_is_held_anew() {
     let (mut blast, now) = (Blast::default(), Instant::now());
     assert!(!blast.approve(), "there is nothing to approve");
     let only_ipv6 = intent(&["fd00::/122"], &["rr"]);
-    assert_eq!(blast.pass(&two, &file(), only_ipv6.clone(), now), two);
+    assert_eq!(pass(&mut blast, &two, only_ipv6.clone(), now), two);
     assert!(blast.approve());
     // Meanwhile the cluster wants even less.
-    let result = blast.pass(&two, &file(), none.clone(), now + MINUTE);
+    let result = pass(&mut blast, &two, none.clone(), now + MINUTE);
     assert_eq!(result, two);
     assert_eq!(blast.held().unwrap().since, now + MINUTE);
     assert!(blast.approve());
-    let result = blast.pass(&two, &file(), none.clone(), now + MINUTE);
+    let result = pass(&mut blast, &two, none.clone(), now + MINUTE);
     assert_eq!((result, blast.held()), (none.clone(), None));
 
     // What was approved weighs on nothing that comes after.
     let three = intent(&["10.5.0.0/26", "10.6.0.0/26", "10.7.0.0/26"], &["rr"]);
-    let result = blast.pass(&none, &file(), three.clone(), now + MINUTE);
+    let result = pass(&mut blast, &none, three.clone(), now + MINUTE);
     assert_eq!(result, three);
     let fewer = intent(&["10.5.0.0/26", "10.6.0.0/26"], &["rr"]);
-    assert_eq!(blast.pass(&three, &file(), fewer.clone(), now + MINUTE), fewer);
+    assert_eq!(pass(&mut blast, &three, fewer.clone(), now + MINUTE), fewer);
 }
 
 #[test]
@@ -210,10 +214,10 @@ fn a_change_wanted_for_long_enough_is_made() {
     let hold = 10 * MINUTE;
     let (one, none) = (after(hold, intent(&["10.1.0.0/26"], &[])), after(hold, intent(&[], &[])));
     let (mut blast, start) = (Blast::default(), Instant::now());
-    assert_eq!(blast.pass(&one, &file(), none.clone(), start), one);
+    assert_eq!(pass(&mut blast, &one, none.clone(), start), one);
     assert_eq!(blast.next_deadline(), Some(start + hold));
-    assert_eq!(blast.pass(&one, &file(), none.clone(), start + 9 * MINUTE), one);
-    assert_eq!(blast.pass(&one, &file(), none.clone(), start + hold), none);
+    assert_eq!(pass(&mut blast, &one, none.clone(), start + 9 * MINUTE), one);
+    assert_eq!(pass(&mut blast, &one, none.clone(), start + hold), none);
     assert_eq!((blast.held(), blast.next_deadline()), (None, None));
 }
 
@@ -224,10 +228,10 @@ fn the_time_of_a_change_that_grows_begins_anew_and_of_one_that_shrinks_goes_on()
     let both = with(&["10.1.0.0/26", "fd00::/122"]);
     let (mut blast, start) = (Blast::default(), Instant::now());
     let since = |blast: &Blast| blast.held().unwrap().since;
-    let _ = blast.pass(&both, &file(), with(&["10.1.0.0/26"]), start);
-    let _ = blast.pass(&both, &file(), with(&[]), start + MINUTE);
+    let _ = pass(&mut blast, &both, with(&["10.1.0.0/26"]), start);
+    let _ = pass(&mut blast, &both, with(&[]), start + MINUTE);
     assert_eq!(since(&blast), start + MINUTE);
-    let _ = blast.pass(&both, &file(), with(&["10.1.0.0/26"]), start + 2 * MINUTE);
+    let _ = pass(&mut blast, &both, with(&["10.1.0.0/26"]), start + 2 * MINUTE);
     assert_eq!(since(&blast), start + MINUTE);
 }
 
@@ -235,8 +239,8 @@ fn the_time_of_a_change_that_grows_begins_anew_and_of_one_that_shrinks_goes_on()
 fn a_cluster_that_changes_its_mind_is_forgiven() {
     let one = intent(&["10.1.0.0/26"], &["rr"]);
     let (mut blast, now) = (Blast::default(), Instant::now());
-    assert_eq!(blast.pass(&one, &file(), intent(&[], &[]), now), one);
-    assert_eq!(blast.pass(&one, &file(), one.clone(), now), one);
+    assert_eq!(pass(&mut blast, &one, intent(&[], &[]), now), one);
+    assert_eq!(pass(&mut blast, &one, one.clone(), now), one);
     assert_eq!(blast.held(), None);
     assert!(!blast.approve());
 }
@@ -245,7 +249,38 @@ fn a_cluster_that_changes_its_mind_is_forgiven() {
 fn the_first_plan_of_a_run_takes_nothing_away() {
     let (mut blast, now) = (Blast::default(), Instant::now());
     let first = intent(&["10.1.0.0/26"], &["rr"]);
-    assert_eq!(blast.pass(&file(), &file(), first.clone(), now), first);
+    assert_eq!(pass(&mut blast, &file(), first.clone(), now), first);
     // Had a snapshot made it, the first list that came is compared with that.
-    assert_eq!(blast.pass(&first, &file(), intent(&[], &[]), now), first);
+    assert_eq!(pass(&mut blast, &first, intent(&[], &[]), now), first);
+}
+
+#[test]
+fn what_the_file_takes_away_or_over_is_the_operators_wish() {
+    let (before, now) = (file(), Instant::now());
+    let mut after = before.clone();
+    after.peers.clear();
+    let settings = Some(Kubernetes::new("node-a".to_owned()));
+    let in_force = Intent { kubernetes: settings.clone(), ..before.clone() };
+    let wanted = Intent { kubernetes: settings, ..after.clone() };
+    let (mut blast, laid) = (Blast::default(), |over, result| Laid { over, result });
+    let result = blast.pass(laid(&before, &in_force), Laid { over: &after, result: wanted.clone() }, now);
+    assert_eq!((result, blast.held()), (wanted, None), "a peer of the file is gone from the file");
+
+    // The file names the cluster's only peer by a name of its own.
+    let in_force = intent(&[], &["rr"]);
+    let mut after = before.clone();
+    let peer = PeerIntent { name: "mine".to_owned(), ..in_force.peers["rr"].clone() };
+    after.peers.insert(peer.name.clone(), peer);
+    let wanted = Intent { kubernetes: in_force.kubernetes.clone(), ..after.clone() };
+    let result = blast.pass(laid(&before, &in_force), Laid { over: &after, result: wanted.clone() }, now);
+    assert_eq!((result, blast.held()), (wanted, None));
+}
+
+#[test]
+fn a_block_that_the_file_names_now_is_not_withdrawn() {
+    let in_force = intent(&["10.1.0.0/26"], &["rr"]);
+    let mut wanted = intent(&[], &["rr"]);
+    wanted.node.blocks.insert("10.1.0.0/26".parse().unwrap());
+    let mut blast = Blast::default();
+    assert_eq!(pass(&mut blast, &in_force, wanted.clone(), Instant::now()), wanted);
 }

@@ -149,11 +149,18 @@ async fn config(kubeconfig: Option<&Path>) -> Result<Config, Failure> {
     let Some(file) = kubeconfig else {
         let remedy = "outside of a pod, name a kubeconfig: kubernetes.kubeconfig";
         return Config::incluster().map_err(|error| {
-            Failure::Unconfigured(format!("no service account of a pod here: {}; {remedy}", lines::chain(&error)))
+            Failure::Unconfigured(format!(
+                "no service account of a pod here: {}; {remedy}",
+                lines::chain(&error)
+            ))
         });
     };
     let unusable = |error: &dyn std::error::Error| {
-        Failure::Unconfigured(format!("cannot use the kubeconfig {}: {}", file.display(), lines::chain(error)))
+        Failure::Unconfigured(format!(
+            "cannot use the kubeconfig {}: {}",
+            file.display(),
+            lines::chain(error)
+        ))
     };
     let read = Kubeconfig::read_from(file).map_err(|error| unusable(&error))?;
     let options = KubeConfigOptions::default();
@@ -232,6 +239,9 @@ mod tests {
     async fn a_kubeconfig_that_is_not_there_is_named() {
         let api = Api::new(Some("/nowhere/kubeconfig".into()), CONNECT);
         let failure = api.get("/version").await.unwrap_err();
-        assert!(matches!(&failure, Failure::Unconfigured(why) if why.contains("/nowhere/kubeconfig")), "{failure}");
+        assert!(
+            matches!(&failure, Failure::Unconfigured(why) if why.contains("/nowhere/kubeconfig")),
+            "{failure}"
+        );
     }
 }

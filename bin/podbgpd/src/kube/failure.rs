@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_read_from_a_status_or_from_whatever_a_proxy_says() {
-        let status = br#"{"kind":"Status","reason":"Expired","message":"too old resource version","code":410}"#;
+        let status =
+            br#"{"kind":"Status","reason":"Expired","message":"too old resource version","code":410}"#;
         let refusal = Refusal::read(410, None, status);
         assert!(refusal.is_expired());
         assert_eq!(refusal.to_string(), "410 Expired: too old resource version");

@@ -57,7 +57,8 @@ impl Items {
             self.within = Within::Element;
         } else if self.within == Within::Items && closes {
             self.within = Within::Shell;
-        } else if self.within == Within::Shell && self.depth == 1 && octet == b'[' && opens && self.key == KEY {
+        } else if self.within == Within::Shell && self.depth == 1 && octet == b'[' && opens && self.key == KEY
+        {
             self.within = Within::Items;
         }
         self.text(octet);

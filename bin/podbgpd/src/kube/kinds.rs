@@ -132,6 +132,8 @@ mod tests {
     fn a_name_cannot_leave_its_place_in_the_path() {
         let scope = Scope::In { namespace: "a/../b".into(), name: "c&watch=false".into() };
         let path = located(Kind::Secret, scope, CalicoGroup::Crd);
-        assert!(path.ends_with("namespaces/a%2F..%2Fb/secrets?fieldSelector=metadata.name%3Dc%26watch%3Dfalse"));
+        assert!(
+            path.ends_with("namespaces/a%2F..%2Fb/secrets?fieldSelector=metadata.name%3Dc%26watch%3Dfalse")
+        );
     }
 }

@@ -150,6 +150,8 @@ mod tests {
             assert!(Line::read(Kind::Node, line.as_bytes()).is_err(), "{line}");
         }
         let status = br#"{"kind":"Status","code":410,"reason":"Expired","message":"gone"}"#;
-        assert!(matches!(Line::read(Kind::Node, status), Err(Failure::Refused(refusal)) if refusal.is_expired()));
+        assert!(
+            matches!(Line::read(Kind::Node, status), Err(Failure::Refused(refusal)) if refusal.is_expired())
+        );
     }
 }

@@ -217,17 +217,26 @@ impl Watching {
             let line = match lines.next(by).await {
                 // A server that does not know what it was asked for says nothing when it has said everything.
                 Err(failure) if telling.is_some() && by <= Instant::now() => {
-                    return Ok(self.go_without_streams(&Refusal { message: failure.to_string(), ..Refusal::default() }));
+                    return Ok(self.go_without_streams(&Refusal {
+                        message: failure.to_string(),
+                        ..Refusal::default()
+                    }));
                 }
                 line => line?,
             };
             let Some(line) = line else {
                 // One that brought something or lasted a while ended well. Others would make us ask in a circle.
                 let well = heard || began.elapsed() >= BRIEF;
-                return if well { Ok(()) } else { Err(Failure::Away("the server ended the watch".to_owned()).into()) };
+                return if well {
+                    Ok(())
+                } else {
+                    Err(Failure::Away("the server ended the watch".to_owned()).into())
+                };
             };
             match Line::read(self.watch.kind, &line)? {
-                Line::Error(refusal) if telling.is_some() && !refusal.is_expired() && !refusal.is_too_new() => {
+                Line::Error(refusal)
+                    if telling.is_some() && !refusal.is_expired() && !refusal.is_too_new() =>
+                {
                     return Ok(self.go_without_streams(&refusal));
                 }
                 Line::Error(refusal) => return Err(Failure::Refused(refusal).into()),
@@ -274,9 +283,7 @@ impl Watching {
 
     async fn begin(&mut self) -> Result<Telling, Over> {
         let single = match &self.watch.scope {
-            Scope::In { namespace, name } => {
-                Some(Key { namespace: namespace.clone(), name: name.clone() })
-            }
+            Scope::In { namespace, name } => Some(Key { namespace: namespace.clone(), name: name.clone() }),
             _ => None,
         };
         if single.is_none() {

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use bgp::{Asn, BgpId, Family, FamilySet};
 use super::sealed::Seal;
 use super::{Identity, Moment, PeerRecord, Prefixes, Snapshot, Unusable};
+use bgp::{Asn, BgpId, Family, FamilySet};
 
 pub(super) const SEAL: Seal = Seal { name: "snapshot", mark: b"podbgp state", format: 1 };
 

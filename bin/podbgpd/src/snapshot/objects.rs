@@ -33,9 +33,10 @@ pub fn load(directory: &Path) -> Option<Saved> {
             return None;
         }
     };
-    let read = SEAL.contents(&octets).map_err(|why| why.to_string()).and_then(|contents| {
-        serde_json::from_slice(contents).map_err(|error| error.to_string())
-    });
+    let read = SEAL
+        .contents(&octets)
+        .map_err(|why| why.to_string())
+        .and_then(|contents| serde_json::from_slice(contents).map_err(|error| error.to_string()));
     read.inspect_err(|why| {
         warn!(target: "kubernetes", file = %file.display(), why, "the objects of the last run are of no use");
     })
