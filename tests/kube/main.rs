@@ -7,6 +7,7 @@ mod follower;
 mod following;
 mod memory;
 mod reports;
+mod safety;
 
 use serde_json::{Value, json};
 

@@ -21,20 +21,22 @@
 //!
 //! Each class in each family counts by itself, since IPv4 may be wiped out while IPv6 is not. *Lost* is what the change
 //! withdraws, with what has been withdrawn in the last ten minutes and not come back: what goes one by one
-//! goes all the same. *Total* is lost and left. A change is held that
-//!
-//! - leaves nothing, or
-//! - loses more than `max-withdraw` percent of the total, and more than one.
-//!
-//! With the default of 50 percent:
+//! goes all the same. (What had come and gone within ten minutes was never there.) *Total* is lost and left. A change is
+//! held that leaves nothing, or loses more than `max-withdraw` percent of the total. But one prefix alone is no mass:
+//! blocks are given back when their last pod goes. With the default of 50 percent:
 //!
 //! | total | lost | |
 //! |---|---|---|
-//! | 1 | 1 | held: nothing is left |
+//! | 1 | 1 | passes |
+//! | 1 and 1 in the other family | both | held: nothing is left |
 //! | 2 | 1 | passes |
+//! | 2 | 2 | held |
 //! | 4 | 2 | passes |
 //! | 4 | 3 | held |
 //! | 2 now, 2 withdrawn just before | 1 more | held: three of four |
+//!
+//! What the cluster gives as [`Evidence`] weighs more: where our Node object itself is gone, even one prefix is held; a block
+//! that another node has now is never held, since two nodes that announce it are worse than none.
 //!
 //! Peers are counted together: the cluster's last one is not taken away. While they are held, so is what their sessions
 //! are made of (our AS and identifiers, where we listen, whose routes are whose): an empty list of objects has
@@ -64,6 +66,17 @@ pub struct Blast {
     approved: Option<Losses>,
     /// What has been withdrawn lately, and when.
     recent: BTreeMap<IpNet, (Class, Instant)>,
+    /// What has not been announced for long, and since when.
+    young: BTreeMap<IpNet, Instant>,
+}
+
+/// What the cluster says of what it no longer wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// Whether our Node object itself is gone.
+    pub node_is_gone: bool,
+    /// The blocks that another node has now.
+    pub elsewhere: &'a BTreeSet<IpNet>,
 }
 
 /// What the cluster says, laid over the operator's file.
@@ -129,14 +142,25 @@ impl Blast {
     ///
     /// Each comes with what the operator's file says by itself: peers that are in it are no concern of the cluster's.
     #[must_use]
-    pub fn pass(&mut self, in_force: Laid<'_, &Intent>, wanted: Laid<'_, Intent>, now: Instant) -> Intent {
+    pub fn pass(
+        &mut self,
+        in_force: Laid<'_, &Intent>,
+        wanted: Laid<'_, Intent>,
+        evidence: Evidence<'_>,
+        now: Instant,
+    ) -> Intent {
         let Laid { over: file, result: wanted } = wanted;
         let Some(limits) = wanted.kubernetes.as_ref().filter(|limits| limits.max_withdraw < 100) else {
             *self = Self::default();
             return wanted;
         };
         let hold = limits.hold;
-        let losses = self.losses(in_force, Laid { over: file, result: &wanted }, limits, now);
+        let percent = limits.max_withdraw;
+        self.forget(&wanted, now);
+        let losses = Losses {
+            prefixes: self.lost_prefixes(in_force.result, &wanted, percent, evidence),
+            peers: lost_peers(in_force, Laid { over: file, result: &wanted }),
+        };
         if losses.is_empty() || self.is_let_go(&losses, now) {
             let let_go = self.held.take().is_some() && !losses.is_empty();
             self.approved = None;
@@ -183,22 +207,27 @@ impl Blast {
         approved || self.held.as_ref().is_some_and(over)
     }
 
-    fn losses(
-        &mut self,
-        in_force: Laid<'_, &Intent>,
-        wanted: Laid<'_, &Intent>,
-        limits: &Kubernetes,
-        now: Instant,
-    ) -> Losses {
-        let gone = lost_peers(in_force, wanted);
-        let (in_force, wanted) = (in_force.result, wanted.result);
+    fn forget(&mut self, wanted: &Intent, now: Instant) {
+        let is_fresh = |at: &Instant| now.saturating_duration_since(*at) < MEMORY;
         // What is held stays weighed by what made it heavy.
         if self.held.is_none() {
-            self.recent.retain(|_, (_, at)| now.saturating_duration_since(*at) < MEMORY);
+            self.recent.retain(|_, (_, at)| is_fresh(at));
         }
         self.recent.retain(|prefix, _| !announces(wanted, prefix));
+        self.young.retain(|_, at| is_fresh(at));
+    }
+
+    fn lost_prefixes(
+        &self,
+        in_force: &Intent,
+        wanted: &Intent,
+        percent: u8,
+        evidence: Evidence<'_>,
+    ) -> BTreeMap<Class, Lost> {
         let mut prefixes: BTreeMap<Class, Lost> = BTreeMap::new();
-        for (prefix, class, one) in guarded(in_force) {
+        for (prefix, class, one) in
+            guarded(in_force).filter(|(prefix, ..)| !evidence.elsewhere.contains(prefix))
+        {
             let lost = prefixes.entry(class).or_default();
             match announces(wanted, prefix) {
                 true => lost.left += 1,
@@ -214,22 +243,31 @@ impl Blast {
                 prefixes.entry(*class).or_default().before += 1;
             }
         }
-        prefixes.retain(|_, lost| lost.is_too_much(limits.max_withdraw));
-        Losses { prefixes, peers: gone }
+        let all: usize = prefixes.values().map(Lost::count).sum();
+        let few = all <= 1 && !evidence.node_is_gone;
+        prefixes.retain(|_, lost| !few && lost.is_too_much(percent));
+        prefixes
     }
 
     fn remember(&mut self, in_force: &Intent, result: &Intent, now: Instant) {
-        let gone = guarded(in_force).filter(|(prefix, ..)| !announces(result, prefix));
-        self.recent.extend(gone.map(|(prefix, class, _)| (*prefix, (class, now))));
+        for (prefix, class, _) in guarded(in_force).filter(|(prefix, ..)| !announces(result, prefix)) {
+            if self.young.remove(prefix).is_none() {
+                self.recent.insert(*prefix, (class, now));
+            }
+        }
+        let new = guarded(result).filter(|(prefix, ..)| !announces(in_force, prefix));
+        self.young.extend(new.map(|(prefix, ..)| (*prefix, now)));
     }
 }
 
 impl Lost {
+    fn count(&self) -> usize {
+        self.withdrawn.len() + self.before
+    }
+
     fn is_too_much(&self, percent: u8) -> bool {
-        let lost = self.withdrawn.len() + self.before;
-        let total = lost + self.left;
-        let many = lost > 1 && lost * 100 > total * usize::from(percent);
-        !self.withdrawn.is_empty() && (self.left == 0 || many)
+        let (lost, total) = (self.count(), self.count() + self.left);
+        !self.withdrawn.is_empty() && (self.left == 0 || lost * 100 > total * usize::from(percent))
     }
 }
 

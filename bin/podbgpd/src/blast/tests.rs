@@ -48,8 +48,10 @@ fn after(hold: Duration, mut intent: Intent) -> Intent {
 
 fn pass(blast: &mut Blast, in_force: &Intent, wanted: Intent, now: Instant) -> Intent {
     let file = file();
-    blast.pass(Laid { over: &file, result: in_force }, Laid { over: &file, result: wanted }, now)
+    blast.pass(Laid { over: &file, result: in_force }, Laid { over: &file, result: wanted }, NOTHING, now)
 }
+
+const NOTHING: Evidence<'static> = Evidence { node_is_gone: false, elsewhere: &BTreeSet::new() };
 
 fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
@@ -59,12 +61,13 @@ fn words(text: &str) -> Vec<&str> {
 fn what_is_too_much_is_a_table() {
     // percent, before, after, what stays although it is no longer wanted
     let table = [
-        // Nothing left is too much, however little there was.
-        (50, "10.1.0.0/26", "", "10.1.0.0/26"),
-        (99, "10.1.0.0/26", "", "10.1.0.0/26"),
-        // One of several never is.
-        (50, "10.1.0.0/26 10.2.0.0/26", "10.1.0.0/26", ""),
-        (10, "10.1.0.0/26 10.2.0.0/26", "10.1.0.0/26", ""),
+        // One alone is no mass.
+        (50, "10.1.0.0/26", "", ""),
+        (1, "10.1.0.0/26 10.2.0.0/26", "10.1.0.0/26", ""),
+        (50, "10.1.0.0/26 fd00::/122", "10.1.0.0/26", ""),
+        // Nothing left is too much, whatever the share.
+        (99, "10.1.0.0/26 10.2.0.0/26", "", "10.1.0.0/26 10.2.0.0/26"),
+        (50, "10.1.0.0/26 fd00::/122", "", "10.1.0.0/26 fd00::/122"),
         // Half of it is as much as may go by default.
         (50, "10.1.0.0/26 10.2.0.0/26 10.3.0.0/26 10.4.0.0/26", "10.1.0.0/26 10.2.0.0/26", ""),
         (
@@ -83,17 +86,18 @@ fn what_is_too_much_is_a_table() {
         // What comes at the same time is something left.
         (50, "10.1.0.0/26", "10.9.0.0/26", ""),
         (50, "10.1.0.0/26 10.2.0.0/26", "10.9.0.0/26", "10.1.0.0/26 10.2.0.0/26"),
+        (50, "10.1.0.0/26 10.2.0.0/26", "10.8.0.0/26 10.9.0.0/26", ""),
         // Families and classes do not make up for each other.
-        (50, "10.1.0.0/26 fd00::/122", "10.1.0.0/26", "fd00::/122"),
-        (50, "10.1.0.0/26 s:10.96.0.0/16", "s:10.96.0.0/16", "10.1.0.0/26"),
-        (50, "10.1.0.0/26 s:10.96.0.0/16", "10.1.0.0/26", "10.96.0.0/16"),
+        (50, "10.1.0.0/26 fd00::/122 fd01::/122", "10.1.0.0/26", "fd00::/122 fd01::/122"),
+        (50, "10.1.0.0/26 10.2.0.0/26 s:10.96.0.0/16", "s:10.96.0.0/16", "10.1.0.0/26 10.2.0.0/26"),
+        (50, "10.1.0.0/26 s:10.96.0.0/16 s:10.97.0.0/16", "10.1.0.0/26", "10.96.0.0/16 10.97.0.0/16"),
         // Addresses of Services and routes of pods go at once, all of them.
         (1, "s:192.0.2.1/32 s:192.0.2.2/32 s:2001:db8::1/128 k:10.1.0.5/32 k:10.1.0.6/32", "", ""),
-        (50, "s:192.0.2.0/24 s:192.0.2.1/32", "s:192.0.2.0/24", ""),
+        (50, "s:192.0.2.0/24 s:192.0.2.1/32 s:192.0.2.2/32", "s:192.0.2.0/24", ""),
         // A hundred percent is everything.
         (100, "10.1.0.0/26 fd00::/122", "", ""),
         // Another word about a prefix is no withdrawal.
-        (50, "10.1.0.0/26", "k:10.1.0.0/26", ""),
+        (50, "10.1.0.0/26 10.2.0.0/26", "k:10.1.0.0/26 k:10.2.0.0/26", ""),
     ];
     for (percent, before, wanted, stays) in table {
         let in_force = at_most(percent, intent(&words(before), &["rr"]));
@@ -187,7 +191,8 @@ fn what_comes_back_was_not_lost() {
 
 #[test]
 fn an_approved_change_is_made_and_a_greater_one_is_held_anew() {
-    let (two, none) = (intent(&["10.1.0.0/26", "fd00::/122"], &["rr"]), intent(&[], &["rr"]));
+    let two = intent(&["10.1.0.0/26", "10.2.0.0/26", "fd00::/122"], &["rr"]);
+    let none = intent(&[], &["rr"]);
     let (mut blast, now) = (Blast::default(), Instant::now());
     assert!(!blast.approve(), "there is nothing to approve");
     let only_ipv6 = intent(&["fd00::/122"], &["rr"]);
@@ -212,7 +217,8 @@ fn an_approved_change_is_made_and_a_greater_one_is_held_anew() {
 #[test]
 fn a_change_wanted_for_long_enough_is_made() {
     let hold = 10 * MINUTE;
-    let (one, none) = (after(hold, intent(&["10.1.0.0/26"], &[])), after(hold, intent(&[], &[])));
+    let (one, none) =
+        (after(hold, intent(&["10.1.0.0/26", "fd00::/122"], &[])), after(hold, intent(&[], &[])));
     let (mut blast, start) = (Blast::default(), Instant::now());
     assert_eq!(pass(&mut blast, &one, none.clone(), start), one);
     assert_eq!(blast.next_deadline(), Some(start + hold));
@@ -225,19 +231,19 @@ fn a_change_wanted_for_long_enough_is_made() {
 fn the_time_of_a_change_that_grows_begins_anew_and_of_one_that_shrinks_goes_on() {
     let hold = 10 * MINUTE;
     let with = |prefixes: &[&str]| after(hold, intent(prefixes, &[]));
-    let both = with(&["10.1.0.0/26", "fd00::/122"]);
+    let both = with(&["10.1.0.0/26", "10.2.0.0/26", "fd00::/122"]);
     let (mut blast, start) = (Blast::default(), Instant::now());
     let since = |blast: &Blast| blast.held().unwrap().since;
-    let _ = pass(&mut blast, &both, with(&["10.1.0.0/26"]), start);
+    let _ = pass(&mut blast, &both, with(&["fd00::/122"]), start);
     let _ = pass(&mut blast, &both, with(&[]), start + MINUTE);
     assert_eq!(since(&blast), start + MINUTE);
-    let _ = pass(&mut blast, &both, with(&["10.1.0.0/26"]), start + 2 * MINUTE);
+    let _ = pass(&mut blast, &both, with(&["fd00::/122"]), start + 2 * MINUTE);
     assert_eq!(since(&blast), start + MINUTE);
 }
 
 #[test]
 fn a_cluster_that_changes_its_mind_is_forgiven() {
-    let one = intent(&["10.1.0.0/26"], &["rr"]);
+    let one = intent(&["10.1.0.0/26", "fd00::/122"], &["rr"]);
     let (mut blast, now) = (Blast::default(), Instant::now());
     assert_eq!(pass(&mut blast, &one, intent(&[], &[]), now), one);
     assert_eq!(pass(&mut blast, &one, one.clone(), now), one);
@@ -248,7 +254,7 @@ fn a_cluster_that_changes_its_mind_is_forgiven() {
 #[test]
 fn the_first_plan_of_a_run_takes_nothing_away() {
     let (mut blast, now) = (Blast::default(), Instant::now());
-    let first = intent(&["10.1.0.0/26"], &["rr"]);
+    let first = intent(&["10.1.0.0/26", "fd00::/122"], &["rr"]);
     assert_eq!(pass(&mut blast, &file(), first.clone(), now), first);
     // Had a snapshot made it, the first list that came is compared with that.
     assert_eq!(pass(&mut blast, &first, intent(&[], &[]), now), first);
@@ -263,7 +269,8 @@ fn what_the_file_takes_away_or_over_is_the_operators_wish() {
     let in_force = Intent { kubernetes: settings.clone(), ..before.clone() };
     let wanted = Intent { kubernetes: settings, ..after.clone() };
     let (mut blast, laid) = (Blast::default(), |over, result| Laid { over, result });
-    let result = blast.pass(laid(&before, &in_force), Laid { over: &after, result: wanted.clone() }, now);
+    let result =
+        blast.pass(laid(&before, &in_force), Laid { over: &after, result: wanted.clone() }, NOTHING, now);
     assert_eq!((result, blast.held()), (wanted, None), "a peer of the file is gone from the file");
 
     // The file names the cluster's only peer by a name of its own.
@@ -272,7 +279,8 @@ fn what_the_file_takes_away_or_over_is_the_operators_wish() {
     let peer = PeerIntent { name: "mine".to_owned(), ..in_force.peers["rr"].clone() };
     after.peers.insert(peer.name.clone(), peer);
     let wanted = Intent { kubernetes: in_force.kubernetes.clone(), ..after.clone() };
-    let result = blast.pass(laid(&before, &in_force), Laid { over: &after, result: wanted.clone() }, now);
+    let result =
+        blast.pass(laid(&before, &in_force), Laid { over: &after, result: wanted.clone() }, NOTHING, now);
     assert_eq!((result, blast.held()), (wanted, None));
 }
 
@@ -283,4 +291,40 @@ fn a_block_that_the_file_names_now_is_not_withdrawn() {
     wanted.node.blocks.insert("10.1.0.0/26".parse().unwrap());
     let mut blast = Blast::default();
     assert_eq!(pass(&mut blast, &in_force, wanted.clone(), Instant::now()), wanted);
+}
+
+#[test]
+fn a_node_whose_node_object_is_gone_gives_up_nothing() {
+    let (file, in_force) = (file(), intent(&["10.1.0.0/26"], &["rr"]));
+    let evidence = Evidence { node_is_gone: true, ..NOTHING };
+    let wanted = Laid { over: &file, result: intent(&[], &["rr"]) };
+    let result =
+        Blast::default().pass(Laid { over: &file, result: &in_force }, wanted, evidence, Instant::now());
+    assert_eq!(result, in_force);
+}
+
+#[test]
+fn a_block_that_another_node_has_now_is_given_up() {
+    let (file, in_force) = (file(), intent(&["10.1.0.0/26", "10.2.0.0/26", "10.3.0.0/26"], &["rr"]));
+    let (mut blast, now) = (Blast::default(), Instant::now());
+    let none = || Laid { over: &file, result: intent(&[], &["rr"]) };
+    let in_force = Laid { over: &file, result: &in_force };
+    assert_eq!(blast.pass(in_force, none(), NOTHING, now).originated.len(), 3);
+    let elsewhere = BTreeSet::from(["10.1.0.0/26".parse().unwrap()]);
+    let result = blast.pass(in_force, none(), Evidence { elsewhere: &elsewhere, ..NOTHING }, now + MINUTE);
+    let left: Vec<String> = result.originated.keys().map(ToString::to_string).collect();
+    assert_eq!(left, ["10.2.0.0/26", "10.3.0.0/26"]);
+    assert_eq!(blast.held().unwrap().since, now, "what is held has been wanted since then");
+}
+
+#[test]
+fn what_came_and_went_was_never_there() {
+    let (mut blast, start) = (Blast::default(), Instant::now());
+    let mut in_force = intent(&[], &["rr"]);
+    for number in 0..20 {
+        let one = intent(&[&format!("10.{number}.0.0/26")], &["rr"]);
+        in_force = pass(&mut blast, &in_force, one, start);
+        in_force = pass(&mut blast, &in_force, intent(&[], &["rr"]), start + MINUTE);
+        assert_eq!((in_force.originated.len(), blast.held()), (0, None));
+    }
 }

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::cluster::{Cluster, Event, Kind, Plan, Problem, Watch};
+use ::cluster::{Cluster, Event, Kind, Object, Plan, Problem, Watch};
+use ipnet::IpNet;
 use tracing::{debug, error, info, warn};
 
 use super::Node;
-use crate::blast::{Blast, Held, Laid};
+use crate::blast::{Blast, Evidence, Held, Laid};
 use crate::contact::Contact;
 use crate::intent::{Change, Intent, Kubernetes};
 use crate::kube::{Api, Failure, News, Pace, Source};
@@ -53,6 +54,8 @@ pub(super) struct Follower {
     arrived: Option<Instant>,
     pub(super) contact: Contact,
     pub(super) blast: Blast,
+    /// Blocks of ours that other nodes say are theirs.
+    elsewhere: BTreeSet<IpNet>,
     pub(super) latency: Latency,
     recorder: ObjectRecorder,
 }
@@ -84,6 +87,7 @@ impl Follower {
             arrived: None,
             contact: Contact::default(),
             blast: Blast::default(),
+            elsewhere: BTreeSet::new(),
             latency: Latency::default(),
             recorder: ObjectRecorder::new(directory.clone()),
         };
@@ -184,11 +188,38 @@ impl Follower {
     fn take(&mut self, news: News) {
         match news {
             News::Event(event) => {
+                if let Event::Apply(object) = &event {
+                    self.note_owner(object);
+                }
                 self.note_event(&event);
                 self.cluster.handle(event);
             }
             News::InTouch(watch) => self.in_touch(&watch, Instant::now()),
             News::OutOfTouch(watch, failure) => self.out_of_touch(watch, &failure, Instant::now()),
+        }
+    }
+
+    /// Takes note of whose a block of ours is: another node that has it settles that it is not to be held.
+    fn note_owner(&mut self, object: &Object) {
+        let Some(settings) = &self.file.kubernetes else { return };
+        let (node, blocks): (_, Vec<&String>) = match object {
+            Object::BlockAffinity(of)
+                if matches!(of.spec.state.as_str(), "confirmed" | "") && !of.spec.deleted =>
+            {
+                (&of.spec.node, vec![&of.spec.cidr])
+            }
+            Object::Node(of) => (&of.metadata.key.name, of.spec.pod_cidrs.iter().collect()),
+            _ => return,
+        };
+        let is_ours = *node == settings.node_name;
+        for block in blocks.into_iter().filter_map(|block| block.parse::<IpNet>().ok()) {
+            let held =
+                || self.blast.held().is_some_and(|held| held.losses.withdrawn().any(|one| one == block));
+            if is_ours {
+                self.elsewhere.remove(&block);
+            } else if self.plan.as_ref().is_some_and(|plan| plan.originated.contains_key(&block)) || held() {
+                self.elsewhere.insert(block);
+            }
         }
     }
 
@@ -372,7 +403,11 @@ impl Node {
         let Some(follower) = &mut self.cluster else { return wanted };
         let before = follower.blast.held().cloned();
         let in_force = Laid { over: &follower.file, result: self.speaker.intent() };
-        let passed = follower.blast.pass(in_force, Laid { over: file, result: wanted }, now);
+        let evidence = Evidence {
+            node_is_gone: follower.cluster.objects().own_node().is_none(),
+            elsewhere: &follower.elsewhere,
+        };
+        let passed = follower.blast.pass(in_force, Laid { over: file, result: wanted }, evidence, now);
         let held = follower.blast.held().cloned();
         self.tell_held(before.as_ref(), held.as_ref(), now);
         passed
