@@ -91,7 +91,8 @@ mod scenario {
         let mut labelled = node("listed-a", &["10.1.0.0/24", "fd00:1::/64"]);
         labelled["metadata"]["labels"]["pool"] = json!("b");
         server.put(labelled);
-        follower.until("another label", |f| f.objects.nodes.get(&key).unwrap().metadata.labels["pool"] == "b");
+        follower
+            .until("another label", |f| f.objects.nodes.get(&key).unwrap().metadata.labels["pool"] == "b");
         for name in ["listed-a", "listed-b", "listed-c"] {
             server.delete("v1", "Node", name);
         }
@@ -144,7 +145,8 @@ mod scenario {
             kind: Kind::Secret,
             scope: Scope::In { namespace: "default".into(), name: name.into() },
         };
-        let names = |f: &Follower| f.objects.secrets.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>();
+        let names =
+            |f: &Follower| f.objects.secrets.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>();
         server.put(secret("secret-a"));
         server.put(secret("secret-b"));
         server.put(secret("secret-c"));
@@ -167,7 +169,8 @@ mod scenario {
     }
 
     pub(crate) fn a_watch_that_is_wanted_no_longer_falls_silent(server: &dyn Server) {
-        let mut follower = Follower::start(&server.kubeconfig(), pace(), &[all(Kind::Node), all(Kind::Service)]);
+        let mut follower =
+            Follower::start(&server.kubeconfig(), pace(), &[all(Kind::Node), all(Kind::Service)]);
         follower.until("both lists", |f| f.has_told("end Node") && f.has_told("end Service"));
         follower.follow(&[all(Kind::Service)]);
         server.put(node("unheard", &[]));
