@@ -66,7 +66,9 @@ impl Real {
 
     fn write(&self, method: Method, path: &str, body: &Value) {
         let (path, content_type) = match method {
-            Method::PATCH => (format!("{path}?fieldManager=tests&force=true"), "application/apply-patch+yaml"),
+            Method::PATCH => {
+                (format!("{path}?fieldManager=tests&force=true"), "application/apply-patch+yaml")
+            }
             _ => (path.to_owned(), "application/json"),
         };
         let written = self.api.write(method, &path, content_type, body.to_string().into_bytes());
@@ -128,11 +130,13 @@ fn all_of_it_holds_for_a_real_api_server() {
 fn start(assets: &Path) -> Real {
     let directory = std::env::temp_dir().join(format!("podbgp-apiserver-{}", std::process::id()));
     fs::create_dir_all(&directory).expect("a directory");
-    let port = || TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port =
+        || TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let (client, peer, secure) = (port(), port(), port());
     let file = |name: &str| directory.join(name).display().to_string();
     fs::write(file("tokens"), format!("{TOKEN},tests,tests,system:masters\n")).expect("a file");
-    let key = Command::new("openssl").args(["genrsa", "-out", &file("key"), "2048"]).stderr(Stdio::null()).status();
+    let key =
+        Command::new("openssl").args(["genrsa", "-out", &file("key"), "2048"]).stderr(Stdio::null()).status();
     assert!(key.is_ok_and(|status| status.success()), "openssl makes the key of service accounts");
     let run = |program: &str, arguments: &[String]| {
         let log = fs::File::create(directory.join(format!("{program}.log"))).expect("a log");
@@ -168,7 +172,8 @@ fn start(assets: &Path) -> Real {
         ],
     );
     let kubeconfig = directory.join("kubeconfig");
-    let cluster = json!({ "server": format!("https://127.0.0.1:{secure}"), "insecure-skip-tls-verify": true });
+    let cluster =
+        json!({ "server": format!("https://127.0.0.1:{secure}"), "insecure-skip-tls-verify": true });
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
         "clusters": [{ "name": "test", "cluster": cluster }],

@@ -54,8 +54,9 @@ pub(super) struct Follower {
     arrived: Option<Instant>,
     pub(super) contact: Contact,
     pub(super) blast: Blast,
-    /// Blocks of ours that other nodes say are theirs.
+    /// Blocks of ours that other nodes say are theirs, and whether what is held has to be looked at for that.
     elsewhere: BTreeSet<IpNet>,
+    claimed: bool,
     pub(super) latency: Latency,
     recorder: ObjectRecorder,
 }
@@ -88,6 +89,7 @@ impl Follower {
             contact: Contact::default(),
             blast: Blast::default(),
             elsewhere: BTreeSet::new(),
+            claimed: false,
             latency: Latency::default(),
             recorder: ObjectRecorder::new(directory.clone()),
         };
@@ -217,7 +219,9 @@ impl Follower {
                 || self.blast.held().is_some_and(|held| held.losses.withdrawn().any(|one| one == block));
             if is_ours {
                 self.elsewhere.remove(&block);
-            } else if self.plan.as_ref().is_some_and(|plan| plan.originated.contains_key(&block)) || held() {
+            } else if held() {
+                self.claimed |= self.elsewhere.insert(block);
+            } else if self.plan.as_ref().is_some_and(|plan| plan.originated.contains_key(&block)) {
                 self.elsewhere.insert(block);
             }
         }
@@ -339,9 +343,15 @@ impl Node {
         }
         // What is held may be so no longer, although nothing else has changed.
         let let_go = follower.blast.next_deadline().is_some_and(|deadline| deadline <= now);
-        if planned || let_go {
+        let claimed = std::mem::take(&mut follower.claimed);
+        if planned || let_go || claimed {
             let causes = std::mem::take(&mut follower.causes).join("; ");
-            self.go_over_to_cluster(now, if planned { &causes } else { "it was held for long enough" });
+            let why = match (planned, claimed) {
+                (true, _) => &causes,
+                (false, true) => "another node has it now",
+                (false, false) => "it was held for long enough",
+            };
+            self.go_over_to_cluster(now, why);
         }
     }
 
