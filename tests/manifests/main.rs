@@ -5,5 +5,6 @@
 
 mod objects;
 mod pod;
+mod schemas;
 mod status;
 mod tools;
