@@ -8,5 +8,6 @@ mod objects;
 mod pod;
 mod rights;
 mod schemas;
+mod status;
 mod template;
 mod tools;

@@ -15,6 +15,18 @@ use super::{Notice, Output, Speaker, refresh};
 const BATCH: usize = 2048;
 
 impl Speaker {
+    /// Tells whether there is somebody to say something to.
+    #[must_use]
+    pub fn has_listeners(&self) -> bool {
+        self.peerings.values().any(|peering| peering.session.is_some())
+    }
+
+    /// Tells whether every peer with a session has been told all there was to say.
+    #[must_use]
+    pub fn has_said_everything(&self) -> bool {
+        self.peerings.iter().all(|(&id, peering)| peering.session.is_none() || !self.rib.has_pending(id))
+    }
+
     /// Sends every peer what is pending for it and its connection has room for.
     pub(super) fn advertise(&mut self, now: Instant, out: &mut Vec<Output>) {
         let mut actions = std::mem::take(&mut self.actions);
