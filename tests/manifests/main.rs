@@ -7,5 +7,6 @@ mod chart;
 mod objects;
 mod pod;
 mod rights;
+mod roles;
 mod template;
 mod tools;
