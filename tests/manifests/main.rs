@@ -8,5 +8,6 @@ mod objects;
 mod pod;
 mod rights;
 mod roles;
+mod schemas;
 mod template;
 mod tools;
