@@ -14,22 +14,22 @@ use support::{Podbgpd, Rack, SOON, Session, config, eventually, kernel, requires
 use crate::{node, say};
 
 /// The name of the Node the daemon is.
-pub const NODE: &str = "ours";
+pub(crate) const NODE: &str = "ours";
 /// Blocks of the node, as its Node object says.
 const BLOCK: &str = "10.20.30.64/26";
 const OTHER: &str = "10.20.31.0/26";
 
 /// A daemon that follows a server in its own namespace, and its peer.
-pub struct World {
+pub(crate) struct World {
     rack: Rack,
-    pub server: ApiServer,
+    pub(crate) server: ApiServer,
     daemon: Option<Podbgpd>,
     peer: Option<Puppet>,
 }
 
 impl World {
     /// Starts it with these lines in `[kubernetes]`, after the server has been given its objects.
-    pub fn start(lines: &str, fill: impl FnOnce(&ApiServer)) -> Self {
+    pub(crate) fn start(lines: &str, fill: impl FnOnce(&ApiServer)) -> Self {
         let rack = Rack::new(1);
         let server = ApiServer::start_in(&rack.ours);
         fill(&server);
@@ -51,7 +51,7 @@ impl World {
         self.peer = Some(Puppet::connect(&self.rack.theirs[0], to, session().config.asn, 0));
     }
 
-    pub fn daemon(&self) -> &Podbgpd {
+    pub(crate) fn daemon(&self) -> &Podbgpd {
         self.daemon.as_ref().expect("a daemon")
     }
 

@@ -246,9 +246,7 @@ fn a_server_that_has_been_set_back_is_listed_anew() {
     let ours = with_nodes("set-back", 3);
     let mut follower = follow(&ours, pace());
     follower.until("the list", |f| f.has_told("end Node"));
-    let too_large =
-        Instead { times: 1, ..Instead::always("/nodes", 504, "Timeout: Too large resource version") };
-    ours.server.fault(|faults| faults.instead.push(too_large));
+    ours.server.set_back();
     ours.server.disconnect();
     follower.until("another list", |f| f.count("end Node") == 2);
     assert_eq!(follower.nodes().len(), 3);

@@ -11,19 +11,19 @@ use support::SOON;
 use tokio::runtime::Runtime;
 
 /// A source, and what has come from it.
-pub struct Follower {
+pub(crate) struct Follower {
     runtime: Runtime,
     source: Source,
-    pub objects: Objects,
+    pub(crate) objects: Objects,
     /// Every event, as a word.
-    pub told: Vec<String>,
+    pub(crate) told: Vec<String>,
     /// The watches that hear, and why others do not.
-    pub in_touch: BTreeSet<Watch>,
-    pub failures: Vec<String>,
+    pub(crate) in_touch: BTreeSet<Watch>,
+    pub(crate) failures: Vec<String>,
 }
 
 /// Waits no longer than a test may: everything else is as in the daemon.
-pub fn pace() -> Pace {
+pub(crate) fn pace() -> Pace {
     Pace {
         answer: Duration::from_secs(1),
         first_retry: Duration::from_millis(20),
@@ -33,12 +33,12 @@ pub fn pace() -> Pace {
     }
 }
 
-pub fn all(kind: Kind) -> Watch {
+pub(crate) fn all(kind: Kind) -> Watch {
     Watch { kind, scope: Scope::All }
 }
 
 impl Follower {
-    pub fn start(kubeconfig: &Path, pace: Pace, watches: &[Watch]) -> Self {
+    pub(crate) fn start(kubeconfig: &Path, pace: Pace, watches: &[Watch]) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut follower = Self {
             runtime,
@@ -52,13 +52,13 @@ impl Follower {
         follower
     }
 
-    pub fn follow(&mut self, watches: &[Watch]) {
+    pub(crate) fn follow(&mut self, watches: &[Watch]) {
         let _inside = self.runtime.enter();
         self.source.follow(&watches.iter().cloned().collect());
     }
 
     /// Listens until something is so.
-    pub fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !so(self) {
             assert!(start.elapsed() < SOON, "waited for {what}: {:?} {:?}", self.told, self.failures);
@@ -67,7 +67,7 @@ impl Follower {
     }
 
     /// Listens for so long.
-    pub fn listen(&mut self, span: Duration) {
+    pub(crate) fn listen(&mut self, span: Duration) {
         let (source, end) = (&mut self.source, Instant::now() + span);
         let mut heard = Vec::new();
         self.runtime.block_on(async {
@@ -109,15 +109,15 @@ impl Follower {
     }
 
     /// The names of the nodes there are.
-    pub fn nodes(&self) -> Vec<String> {
+    pub(crate) fn nodes(&self) -> Vec<String> {
         self.objects.nodes.iter().map(|(key, _)| key.to_string()).collect()
     }
 
-    pub fn has_told(&self, word: &str) -> bool {
+    pub(crate) fn has_told(&self, word: &str) -> bool {
         self.told.iter().any(|told| told == word)
     }
 
-    pub fn count(&self, word: &str) -> usize {
+    pub(crate) fn count(&self, word: &str) -> usize {
         self.told.iter().filter(|told| *told == word).count()
     }
 }

@@ -11,20 +11,20 @@ use crate::follower::{Follower, all, pace};
 use crate::node;
 
 /// A server that objects can be put into.
-pub trait Server {
+pub(crate) trait Server {
     fn kubeconfig(&self) -> PathBuf;
     fn put(&self, object: Value);
     fn delete(&self, api_version: &str, kind: &str, name: &str);
 }
 
 /// Ours, with a place for its kubeconfig.
-pub struct Ours {
-    pub server: ApiServer,
+pub(crate) struct Ours {
+    pub(crate) server: ApiServer,
     directory: PathBuf,
 }
 
 impl Ours {
-    pub fn start(test: &str) -> Self {
+    pub(crate) fn start(test: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("podbgp-kube-{}-{test}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory");
         Self { server: ApiServer::start(), directory }
@@ -55,7 +55,7 @@ impl Server for Ours {
 macro_rules! scenarios {
     ($($name:ident),* $(,)?) => {
         /// Everything that holds for any server.
-        pub const SCENARIOS: &[(&str, fn(&dyn Server))] = &[$((stringify!($name), scenario::$name)),*];
+        pub(crate) const SCENARIOS: &[(&str, fn(&dyn Server))] = &[$((stringify!($name), scenario::$name)),*];
         $(
             #[test]
             fn $name() {
@@ -77,7 +77,7 @@ scenarios!(
 mod scenario {
     use super::*;
 
-    pub fn what_is_there_is_listed_and_what_happens_is_followed(server: &dyn Server) {
+    pub(crate) fn what_is_there_is_listed_and_what_happens_is_followed(server: &dyn Server) {
         server.put(node("listed-a", &["10.1.0.0/24", "fd00:1::/64"]));
         server.put(node("listed-b", &["10.1.1.0/24"]));
         let mut follower = Follower::start(&server.kubeconfig(), pace(), &[all(Kind::Node)]);
@@ -101,7 +101,7 @@ mod scenario {
         assert!(follower.failures.is_empty(), "{:?}", follower.failures);
     }
 
-    pub fn a_node_is_found_by_its_name(server: &dyn Server) {
+    pub(crate) fn a_node_is_found_by_its_name(server: &dyn Server) {
         server.put(node("named-a", &[]));
         server.put(node("named-b", &[]));
         let watch = Watch { kind: Kind::Node, scope: Scope::Named("named-b".into()) };
@@ -115,7 +115,7 @@ mod scenario {
         server.delete("v1", "Node", "named-c");
     }
 
-    pub fn a_selector_of_labels_tells_comings_and_goings(server: &dyn Server) {
+    pub(crate) fn a_selector_of_labels_tells_comings_and_goings(server: &dyn Server) {
         let labelled = |name: &str, zone: &str| {
             let mut node = node(name, &[]);
             node["metadata"]["labels"]["zone"] = json!(zone);
@@ -134,7 +134,7 @@ mod scenario {
         server.delete("v1", "Node", "zoned-b");
     }
 
-    pub fn secrets_of_several_names_do_not_disturb_each_other(server: &dyn Server) {
+    pub(crate) fn secrets_of_several_names_do_not_disturb_each_other(server: &dyn Server) {
         let secret = |name: &str| {
             json!({
                 "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
@@ -162,13 +162,13 @@ mod scenario {
         follower.until("both to go", |f| names(f).is_empty());
     }
 
-    pub fn a_kind_that_is_not_known_is_absent(server: &dyn Server) {
+    pub(crate) fn a_kind_that_is_not_known_is_absent(server: &dyn Server) {
         let mut follower = Follower::start(&server.kubeconfig(), pace(), &[all(Kind::CiliumNode)]);
         follower.until("word of it", |f| f.has_told("absent CiliumNode"));
         assert!(follower.failures.is_empty(), "{:?}", follower.failures);
     }
 
-    pub fn a_watch_that_is_wanted_no_longer_falls_silent(server: &dyn Server) {
+    pub(crate) fn a_watch_that_is_wanted_no_longer_falls_silent(server: &dyn Server) {
         let mut follower =
             Follower::start(&server.kubeconfig(), pace(), &[all(Kind::Node), all(Kind::Service)]);
         follower.until("both lists", |f| f.has_told("end Node") && f.has_told("end Service"));

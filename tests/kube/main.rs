@@ -6,6 +6,7 @@ mod faults;
 mod follower;
 mod following;
 mod memory;
+mod real;
 
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 fn node(name: &str, blocks: &[&str]) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": { "pool": "a" } },
-        "spec": { "podCIDRs": blocks, "podCIDR": blocks.first() },
+        "spec": { "podCIDRs": blocks, "podCIDR": blocks.first().unwrap_or(&"") },
     })
 }
 

@@ -249,6 +249,11 @@ impl ApiServer {
         self.shared.change(Store::expire);
     }
 
+    /// Counts versions from the beginning again, as after a backup was restored.
+    pub fn set_back(&self) {
+        self.shared.change(Store::set_back);
+    }
+
     /// Changes the faults; open watches notice.
     pub fn fault(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.shared.lock().faults);

@@ -113,6 +113,15 @@ impl Store {
         self.pages.clear();
     }
 
+    /// Goes back to a first version, with what is there now.
+    pub(super) fn set_back(&mut self) {
+        self.expire();
+        (self.version, self.oldest) = (1, 1);
+        for object in self.objects.values_mut().flat_map(BTreeMap::values_mut) {
+            Arc::make_mut(object)["metadata"]["resourceVersion"] = json!("1");
+        }
+    }
+
     /// Returns the objects that are there now, in one namespace or (if empty) in all.
     pub(super) fn select(&self, collection: &str, namespace: &str, selector: &Selector) -> Vec<Arc<Value>> {
         let objects = self.objects.get(collection).into_iter().flatten();

@@ -89,7 +89,9 @@ pub(super) fn silent() -> Failure {
 
 /// An error with what caused it: the outermost alone says "client error".
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
+    let words = error.to_string();
+    // What `kube` puts in front of everything.
+    let mut words = words.trim_start_matches("ServiceError: ").to_owned();
     let mut cause = error.source();
     while let Some(error) = cause {
         let word = error.to_string();

@@ -65,10 +65,17 @@ struct Skeleton {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SkeletonMeta {
-    #[serde(flatten)]
-    key: Key,
+    namespace: String,
+    // A bookmark has none.
+    name: String,
     resource_version: String,
     annotations: std::collections::BTreeMap<String, String>,
+}
+
+impl SkeletonMeta {
+    fn key(self) -> Key {
+        Key { namespace: self.namespace, name: self.name }
+    }
 }
 
 impl Line {
@@ -90,7 +97,8 @@ impl Line {
             "ADDED" | "MODIFIED" => Self::Applied(object(kind, json), skeleton(json).resource_version),
             "DELETED" => {
                 let metadata = skeleton(json);
-                Self::Deleted(metadata.key, metadata.resource_version)
+                let version = metadata.resource_version.clone();
+                Self::Deleted(metadata.key(), version)
             }
             "BOOKMARK" => {
                 let metadata = skeleton(json);
@@ -105,7 +113,7 @@ impl Line {
 
 /// Reads an object; one that cannot be read costs nobody else.
 pub(super) fn object(kind: Kind, json: &str) -> Read {
-    Object::read(kind, json).map_err(|error| (skeleton(json).key, error.to_string()))
+    Object::read(kind, json).map_err(|error| (skeleton(json).key(), error.to_string()))
 }
 
 fn skeleton(json: &str) -> SkeletonMeta {

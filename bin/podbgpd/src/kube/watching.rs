@@ -18,7 +18,7 @@ use super::list::{Line, Read, Shell, object};
 use super::{Api, News, Pace};
 
 /// A watch that lasted no longer and brought nothing is a failure.
-const BRIEF: Duration = Duration::from_secs(2);
+const BRIEF: Duration = Duration::from_millis(500);
 
 /// Follows the objects of one watch.
 pub(super) struct Watching {

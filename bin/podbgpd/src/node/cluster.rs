@@ -85,7 +85,9 @@ impl Follower {
                 self.make_plan(Instant::now());
             }
         });
-        if heard.await.is_err() {
+        let heard = heard.await;
+        self.causes.clear();
+        if heard.is_err() {
             warn!(target: "kubernetes", missing = ?self.cluster.missing(),
                 "the API server has not told what to do; going by the file alone until it does");
         }
