@@ -7,6 +7,7 @@ mod chart;
 mod objects;
 mod pod;
 mod rights;
+mod roles;
 mod schemas;
 mod status;
 mod template;

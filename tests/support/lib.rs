@@ -19,6 +19,7 @@ pub mod podbgpd;
 pub mod puppet;
 pub mod rack;
 pub mod raw_netlink;
+pub mod rbac;
 pub mod requests;
 pub mod script;
 pub mod session;
