@@ -192,6 +192,7 @@ impl World {
             drain: None,
             blackhole: false,
             link_bandwidth: None,
+            codec: bgp::wire::CodecContext::before_open(),
         };
         self.rib.peer_up(peer, info);
         Ok(())

@@ -23,7 +23,8 @@
 //! | [`import`], [`export`], [`policy`] | what may come in and go out, and in which shape |
 //! | [`drain`] | how a session is left before it ends |
 //! | [`peer`] | what the tables must know of a peer |
-//! | [`adj_rib_out`] | what was advertised, and what is pending |
+//! | [`adj_rib_out`] | what was advertised |
+//! | `update_group`, `member` | who is told the same, and what only one of them is told |
 //! | [`history`] | what is told of best paths that changed |
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
 //! | [`monitor`] | whole tables and their changes, for those who only look on |
@@ -43,10 +44,12 @@ pub mod export;
 pub mod forwarding;
 pub mod history;
 pub mod import;
+mod member;
 pub mod monitor;
 pub mod next_hop;
 pub mod origination;
 pub mod own_as;
+mod pages;
 pub mod path;
 pub mod peer;
 mod pending;
@@ -54,6 +57,7 @@ pub mod policy;
 mod pool;
 pub mod rib;
 mod roles;
+mod update_group;
 pub mod view;
 mod weights;
 

@@ -12,7 +12,6 @@ use crate::forwarding::{Forwarding, Gateway};
 use crate::history::{BestChange, Cause, Dirty};
 use crate::next_hop::Resolution;
 use crate::path::{Path, Slot, Source, Standing};
-use crate::peer::Peer;
 use crate::pool::AttrId;
 use crate::weights::{bandwidth, share};
 
@@ -79,14 +78,7 @@ impl Rib {
             self.stats.best_changes += 1;
         }
         if best_changed || several.contains(family) {
-            let up = self.peers.iter_mut().flatten().filter(|peer| !peer.lost);
-            let concerned = |peer: &Peer| match best_changed {
-                true => peer.info.families.contains(family),
-                false => peer.info.add_path.send.contains(family),
-            };
-            for peer in up.filter(|peer| concerned(peer)) {
-                peer.out.pending.insert(id);
-            }
+            self.pend(id, best_changed);
         }
         if forwarding_changed || best_changed {
             self.forwarding_pending.insert(id);
@@ -219,7 +211,8 @@ impl Rib {
         let forwarded = destination.forwarding.is_some() || self.forwarding_pending.contains(id);
         if !forwarded
             && self.monitors.is_done_with(id)
-            && self.peers.iter().flatten().all(|peer| peer.out.is_done_with(id))
+            && self.groups.iter().flatten().all(|group| group.is_done_with(id))
+            && self.members().all(|(_, member)| member.is_done_with(id))
         {
             self.destinations.remove(id);
         }

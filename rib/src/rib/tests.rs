@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bgp::{
     Announcement, AsPath, Asn, BgpId, Community, Family, FamilySet, NextHop, Nlri, PathAttributes, Update,
 };
+use bgp::wire::CodecContext;
 use ipnet::IpNet;
 
 use super::{Rib, RibSettings};
@@ -86,6 +87,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         drain: None,
         blackhole: false,
         link_bandwidth: None,
+        codec: CodecContext::before_open(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::export::{Came, Outgoing, Withheld, export_watched};
 use crate::import::{RejectReason, import};
 use crate::path::PeerId;
 use crate::peer::PeerInfo;
+use crate::update_group::ExportView;
 
 /// What would become of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,8 @@ impl Rib {
             cluster_id: self.settings.cluster_id,
             attributes,
         };
-        Trial::of(|watch| export_watched(peer, route, watch))
+        // Of an identifier nothing depends that is tried here.
+        let view = ExportView::of(PeerId(0), peer);
+        Trial::of(|watch| export_watched(&view, route, watch))
     }
 }
