@@ -66,7 +66,8 @@ impl Pulled {
     #[must_use]
     pub fn all_for(self, id: PeerId) -> Adverts {
         let mut all = self.own;
-        let parts = self.shared.parts.into_iter().filter(|part| !part.not_for.contains(&id)).collect::<Vec<_>>();
+        let parts =
+            self.shared.parts.into_iter().filter(|part| !part.not_for.contains(&id)).collect::<Vec<_>>();
         // What is shared comes first.
         for part in parts.into_iter().rev() {
             all.announced.splice(0..0, part.adverts.announced);

@@ -320,7 +320,12 @@ fn cross_the_border(peer: &ExportView, attributes: &mut PathAttributes) {
 /// Returns the next hop to send: ourselves or as it came.
 ///
 /// A link-local next hop means nothing on another link, so it becomes ourselves whatever is wanted (RFC 2545 §3).
-fn next_hop(peer: &ExportView, family: Family, reflected: bool, current: NextHop) -> Result<NextHop, Withheld> {
+fn next_hop(
+    peer: &ExportView,
+    family: Family,
+    reflected: bool,
+    current: NextHop,
+) -> Result<NextHop, Withheld> {
     let here_only = matches!(current, NextHop::V6 { global, .. } if global.is_unicast_link_local());
     let ourselves = match peer.next_hop {
         NextHopMode::Auto => peer.external,

@@ -24,7 +24,8 @@ pub(crate) fn ingress(peer: &PeerInfo, attributes: &PathAttributes) -> Result<Op
 
 /// Tells whether a route may go out.
 pub(crate) fn may_go(peer: &ExportView, attributes: &PathAttributes) -> Result<(), Withheld> {
-    let upwards = peer.role
+    let upwards = peer
+        .role
         .is_some_and(|role| matches!(role.counterpart(), Role::Provider | Role::Peer | Role::RouteServer));
     if upwards && attributes.rare.only_to_customer.is_some() { Err(Withheld::OnlyToCustomer) } else { Ok(()) }
 }

@@ -28,7 +28,8 @@ impl Rib {
 
     /// Makes a peer whose session came up a member of the group that sees what it sees.
     pub(super) fn join(&mut self, slot: Slot) {
-        let Some((view, families)) = self.peer(slot).map(|peer| (self.view_of(peer), peer.info.families)) else {
+        let Some((view, families)) = self.peer(slot).map(|peer| (self.view_of(peer), peer.info.families))
+        else {
             return;
         };
         let id = match self.group_of(&view) {
@@ -228,7 +229,9 @@ impl Rib {
 
     fn count_advertised(&self, peer: &Peer, family: Family) -> u32 {
         let Some(member) = &peer.member else { return 0 };
-        let (Some(group), Some(&slot)) = (self.group(member.group), self.slots.get(&peer.id)) else { return 0 };
+        let (Some(group), Some(&slot)) = (self.group(member.group), self.slots.get(&peer.id)) else {
+            return 0;
+        };
         let (mut more, mut less) = (0, member.not_for[family as usize]);
         for id in member.behind().filter(|&id| self.destinations[id].family() == family) {
             more += u32::from(member.differs(id).and_then(AttrId::some).is_some());

@@ -26,14 +26,8 @@ impl Rib {
         let Some(slot) = u16::try_from(vacant).ok().map(Slot).filter(|&slot| slot != Slot::LOCAL) else {
             return;
         };
-        let peer = Peer {
-            id,
-            info,
-            member: None,
-            counts: Default::default(),
-            stale: [0; 2],
-            unrefreshed: [0; 2],
-        };
+        let peer =
+            Peer { id, info, member: None, counts: Default::default(), stale: [0; 2], unrefreshed: [0; 2] };
         if vacant == self.peers.len() {
             self.peers.push(None);
         }

@@ -44,9 +44,9 @@ impl Rib {
     pub fn has_pending(&self, id: PeerId) -> bool {
         let member = self.slots.get(&id).and_then(|&slot| self.member(slot));
         let group = member.and_then(|member| self.group(member.group));
-        member.zip(group).is_some_and(|(member, group)| {
-            !group.pending.is_empty() || member.has_pending(&group.pending)
-        })
+        member
+            .zip(group)
+            .is_some_and(|(member, group)| !group.pending.is_empty() || member.has_pending(&group.pending))
     }
 
     /// Looks at up to `limit` pending destinations and returns what a peer is to be told of them, alone.
@@ -107,7 +107,13 @@ impl Rib {
     }
 
     /// Returns what a group should know of a path, with a count for the caller.
-    pub(super) fn exported(&mut self, group: &Group, id: u32, path: &Path, memo: &mut Memo) -> Option<AttrId> {
+    pub(super) fn exported(
+        &mut self,
+        group: &Group,
+        id: u32,
+        path: &Path,
+        memo: &mut Memo,
+    ) -> Option<AttrId> {
         let view = &group.view;
         let route = self.outgoing(id, path);
         let key = Key {

@@ -126,9 +126,8 @@ impl Rib {
         let Some(member) = self.member(slot) else { return };
         let differs = member.differs(id);
         let is_for = |said| self.is_for(&group.view, slot, said);
-        let reached = telling.hearing.contains(&slot)
-            && turn.spoken().is_some_and(is_for)
-            && !self.knows(slot, turn);
+        let reached =
+            telling.hearing.contains(&slot) && turn.spoken().is_some_and(is_for) && !self.knows(slot, turn);
         let wanted = attributes(now, is_for(now));
         let heard = match reached {
             true => now.attributes,

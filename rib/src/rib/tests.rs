@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use bgp::wire::CodecContext;
 use bgp::{
     Announcement, AsPath, Asn, BgpId, Community, Family, FamilySet, NextHop, Nlri, PathAttributes, Update,
 };
-use bgp::wire::CodecContext;
 use ipnet::IpNet;
 
 use super::{Rib, RibSettings};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bgp::fsm::{ConnId, Peer, PeerSettings};
-use bgp::wire::{Disposition, Offence};
+use bgp::wire::{CodecContext, Disposition, Offence};
 use bgp::{Asn, Family, FamilySet, Negotiated, NextHop};
 use rib::{NextHopSelf, PeerInfo, RibSettings};
 
@@ -174,6 +174,7 @@ impl Peering {
                 .iter()
                 .filter_map(|entry| Family::from_code(entry.family))
                 .collect(),
+            codec: negotiated.into(),
             ..self.intended(node)
         }
     }
@@ -210,6 +211,7 @@ impl Peering {
             drain: None,
             blackhole: peer.blackhole,
             link_bandwidth: peer.link_bandwidth,
+            codec: CodecContext::before_open(),
         }
     }
 }

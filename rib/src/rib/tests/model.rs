@@ -11,11 +11,23 @@ use crate::update_group::ExportView;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Announce { peer: u32, prefixes: u16, variant: u8, path_id: u32 },
-    Withdraw { peer: u32, prefixes: u16, path_id: u32 },
+    Announce {
+        peer: u32,
+        prefixes: u16,
+        variant: u8,
+        path_id: u32,
+    },
+    Withdraw {
+        peer: u32,
+        prefixes: u16,
+        path_id: u32,
+    },
     Up(u32),
     Down(u32),
-    Lost { peer: u32, kept: u8 },
+    Lost {
+        peer: u32,
+        kept: u8,
+    },
     Sweep(u32, u8),
     LongLived(u32, u8),
     Import(u32, u8),
