@@ -30,6 +30,7 @@ fn toml_files(name: &str) -> Vec<PathBuf> {
 fn facts() -> Facts {
     Facts {
         node_name: None,
+        namespace: None,
         host_name: Some("host-a".to_owned()),
         addresses: vec!["10.203.30.40".parse().unwrap(), "fd00:20::40".parse().unwrap()],
     }
@@ -190,6 +191,22 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("mrt.max-size", "max-size = 64", "max-size = 65"),
     ("mrt.max-age", "max-age = 3600", "max-age = 3601"),
     ("mrt.keep", "keep = 24", "keep = 25"),
+    ("kubernetes.node-name", "node-a.example.net", "node-b.example.net"),
+    ("kubernetes.kubeconfig", "kubeconfig = \"kubeconfig\"", ""),
+    ("kubernetes.namespace", "namespace = \"podbgp\"", "namespace = \"kube-system\""),
+    ("kubernetes.router-id", "router-id = \"node-address\"", "router-id = \"hash\""),
+    ("kubernetes.blocks", "blocks = \"auto\"", "blocks = \"cilium\""),
+    ("kubernetes.peers", "peers = \"auto\"", "peers = \"podbgp\""),
+    ("kubernetes.service-cluster-ips", "\"10.96.0.0/16\"", "\"10.97.0.0/16\""),
+    ("kubernetes.service-external-ips", "\"192.0.2.64/27\"", ""),
+    ("kubernetes.service-load-balancer-ips", ", \"fd00:20::/112\"", ""),
+    ("kubernetes.accept-default", "accept-default = false", "accept-default = true"),
+    ("kubernetes.drain-taints", "\"podbgp.io/drain\", ", ""),
+    ("kubernetes.startup-taint", "podbgp.io/starting:NoSchedule", "podbgp.io/starting"),
+    ("kubernetes.max-withdraw", "max-withdraw = 50", "max-withdraw = 100"),
+    ("kubernetes.hold", "hold = 600", ""),
+    ("kubernetes.damping", "damping = 5", "damping = 0"),
+    ("kubernetes.status", "status = \"condition\"", "status = \"resource\""),
     ("peer.description", "description = \"left\"", "description = \"right\""),
     ("peer.address", "address = \"10.203.30.1\"", "address = \"10.203.30.2\""),
     // What a link leaves no choice about goes with the address.
@@ -210,6 +227,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.password-file", "a.password", "b.password"),
     ("peer.tcp-ao", "id = 1", "id = 2"),
     ("peer.hold-time", "hold-time = 9", "hold-time = 90"),
+    ("peer.keepalive", "keepalive = 2", "keepalive = 3"),
     ("peer.send-hold-time", "send-hold-time = 480", "send-hold-time = 500"),
     ("peer.connect-retry", "connect-retry = 5", "connect-retry = 6"),
     ("peer.families", "families = [\"ipv4\", \"ipv6\"]", "families = [\"ipv4\"]"),
@@ -218,6 +236,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.fast-failover", "fast-failover = true", "fast-failover = false"),
     ("peer.bfd", "bfd = true", "bfd = { interval = 50, multiplier = 3, multihop = true }"),
     ("peer.graceful-restart", "graceful-restart = \"both\"", "graceful-restart = \"helper\""),
+    ("peer.restart-time", "\nrestart-time = 30", "\nrestart-time = 31"),
     ("peer.max-prefixes", "max-prefixes = 1000", "max-prefixes = 2000"),
     ("peer.max-prefixes-warning", "max-prefixes-warning = 80", "max-prefixes-warning = 90"),
     ("peer.max-prefixes-restart", "max-prefixes-restart = 60", ""),
@@ -241,9 +260,10 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("listen-range.linger", "linger = 30", "linger = 31"),
 ];
 
-/// Returns every key with what changing it costs.
+/// Returns every key with what changing it costs. What the cluster says is no key of a file.
 fn documented_keys() -> Vec<(&'static str, Effect)> {
-    let node = NODE_KEYS.iter().map(|key| (key.path, key.effect));
+    let of_file = NODE_KEYS.iter().filter(|key| !key.path.starts_with("cluster."));
+    let node = of_file.map(|key| (key.path, key.effect));
     let ranges = RANGE_KEYS.iter().map(|key| (key.path, key.effect));
     node.chain(PEER_KEYS.iter().map(|key| (key.path, key.effect))).chain(ranges).collect()
 }

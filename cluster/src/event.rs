@@ -17,6 +17,12 @@ pub enum Kind {
     BlockAffinity,
     /// Calico's `IPPool`.
     IpPool,
+    /// Calico's `BGPConfiguration`.
+    BgpConfiguration,
+    /// Calico's `BGPPeer`.
+    CalicoPeer,
+    /// Calico's `BGPFilter`.
+    BgpFilter,
     /// `cilium.io/v2 CiliumNode`.
     CiliumNode,
 }

@@ -17,12 +17,14 @@
 //! | [`watch`] | which of them this node needs |
 //! | [`event`], [`store`] | how they come, and which are there |
 //! | [`cluster`] | all that is known, as one value |
+//! | [`selector`] | Calico's way to say which objects |
 //! | [`plan`] | what comes out |
 
 pub mod cluster;
 pub mod event;
 pub mod object;
 pub mod plan;
+pub mod selector;
 pub mod store;
 pub mod watch;
 

@@ -57,6 +57,12 @@ pub enum Object {
     BlockAffinity(calico::BlockAffinity),
     /// A pool of Calico's.
     IpPool(calico::IpPool),
+    /// A configuration of Calico's.
+    BgpConfiguration(Box<calico::BgpConfiguration>),
+    /// A peer of Calico's.
+    CalicoPeer(Box<calico::BgpPeer>),
+    /// A filter of Calico's.
+    BgpFilter(Box<calico::BgpFilter>),
     /// A node of Cilium's.
     CiliumNode(cilium::CiliumNode),
 }
@@ -74,6 +80,9 @@ impl Object {
             Kind::Secret => Self::Secret(serde_json::from_str(json)?),
             Kind::BlockAffinity => Self::BlockAffinity(serde_json::from_str(json)?),
             Kind::IpPool => Self::IpPool(serde_json::from_str(json)?),
+            Kind::BgpConfiguration => Self::BgpConfiguration(serde_json::from_str(json)?),
+            Kind::CalicoPeer => Self::CalicoPeer(serde_json::from_str(json)?),
+            Kind::BgpFilter => Self::BgpFilter(serde_json::from_str(json)?),
             Kind::CiliumNode => Self::CiliumNode(serde_json::from_str(json)?),
         })
     }
@@ -88,6 +97,9 @@ impl Object {
             Self::Secret(_) => Kind::Secret,
             Self::BlockAffinity(_) => Kind::BlockAffinity,
             Self::IpPool(_) => Kind::IpPool,
+            Self::BgpConfiguration(_) => Kind::BgpConfiguration,
+            Self::CalicoPeer(_) => Kind::CalicoPeer,
+            Self::BgpFilter(_) => Kind::BgpFilter,
             Self::CiliumNode(_) => Kind::CiliumNode,
         }
     }
@@ -102,6 +114,9 @@ impl Object {
             Self::Secret(object) => &object.metadata,
             Self::BlockAffinity(object) => &object.metadata,
             Self::IpPool(object) => &object.metadata,
+            Self::BgpConfiguration(object) => &object.metadata,
+            Self::CalicoPeer(object) => &object.metadata,
+            Self::BgpFilter(object) => &object.metadata,
             Self::CiliumNode(object) => &object.metadata,
         }
     }

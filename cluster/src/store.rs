@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{Event, Kind};
-use crate::object::calico::{BlockAffinity, IpPool};
+use crate::object::calico::{BgpConfiguration, BgpFilter, BgpPeer, BlockAffinity, IpPool};
 use crate::object::cilium::CiliumNode;
 use crate::object::endpoint_slice::EndpointSlice;
 use crate::object::node::Node;
@@ -26,6 +26,12 @@ pub struct Objects {
     pub block_affinities: Table<BlockAffinity>,
     /// Calico's pools.
     pub ip_pools: Table<IpPool>,
+    /// Calico's configurations.
+    pub bgp_configurations: Table<BgpConfiguration>,
+    /// Calico's peers.
+    pub calico_peers: Table<BgpPeer>,
+    /// Calico's filters.
+    pub bgp_filters: Table<BgpFilter>,
     /// Cilium's nodes.
     pub cilium_nodes: Table<CiliumNode>,
 }
@@ -63,6 +69,15 @@ impl Objects {
                 self.block_affinities.apply(object.metadata.key.clone(), object);
             }
             Event::Apply(Object::IpPool(object)) => self.ip_pools.apply(object.metadata.key.clone(), object),
+            Event::Apply(Object::BgpConfiguration(object)) => {
+                self.bgp_configurations.apply(object.metadata.key.clone(), *object);
+            }
+            Event::Apply(Object::CalicoPeer(object)) => {
+                self.calico_peers.apply(object.metadata.key.clone(), *object);
+            }
+            Event::Apply(Object::BgpFilter(object)) => {
+                self.bgp_filters.apply(object.metadata.key.clone(), *object);
+            }
             Event::Apply(Object::CiliumNode(object)) => {
                 self.cilium_nodes.apply(object.metadata.key.clone(), object);
             }
@@ -86,6 +101,9 @@ impl Objects {
             Kind::Secret => &mut self.secrets,
             Kind::BlockAffinity => &mut self.block_affinities,
             Kind::IpPool => &mut self.ip_pools,
+            Kind::BgpConfiguration => &mut self.bgp_configurations,
+            Kind::CalicoPeer => &mut self.calico_peers,
+            Kind::BgpFilter => &mut self.bgp_filters,
             Kind::CiliumNode => &mut self.cilium_nodes,
         }
     }

@@ -6,8 +6,9 @@ use bgp::{Asn, BgpId, Family, FamilySet, HoldTime};
 use control::PeerState;
 use podbgpd::intent::reconcile::{NODE_KEYS, PEER_KEYS};
 use podbgpd::intent::{
-    AddPath, AoAlgorithm, AoKey, Bfd, BmpView, Effect, Export, Import, Intent, Mrt, PeerIntent, RestartRole,
-    Secret, Station, Weights,
+    AddPath, AoAlgorithm, AoKey, Bfd, BlockSource, BmpView, Effect, Export, Hand, Import, Intent, Kubernetes,
+    Leftover, Mrt, Originated, PeerIntent, PeerSource, RestartRole, RouterId, Secret, Station, StatusReport,
+    Weights,
 };
 
 use crate::world::World;
@@ -35,11 +36,13 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
         peer.tcp_ao = vec![AoKey { id: 1, algorithm: AoAlgorithm::default(), secret }];
     }),
     ("peer.hold-time", |peer| peer.hold_time = HoldTime::new(30).unwrap()),
+    ("peer.keepalive", |peer| peer.keepalive = Some(SOON)),
     ("peer.send-hold-time", |peer| peer.send_hold = None),
     ("peer.connect-retry", |peer| peer.connect_retry = Duration::from_secs(60)),
     ("peer.families", |peer| peer.families = FamilySet::from_iter([Family::Ipv4])),
     ("peer.ttl-security", |peer| peer.ttl_security = Some(1)),
     ("peer.multihop", |peer| peer.multihop = 2),
+    ("peer.restart-time", |peer| peer.restart_time = Some(61)),
     ("peer.fast-failover", |peer| peer.fast_failover = Some(false)),
     ("peer.bfd", |peer| peer.bfd = Some(Bfd::default())),
     ("peer.graceful-restart", |peer| peer.graceful_restart = RestartRole::Off),
@@ -100,6 +103,39 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("bmp.address", |node| node.bmp.clear()),
     ("bmp.views", |node| station(node).views = [BmpView::LocRib].into()),
     ("bmp.statistics-interval", |node| station(node).statistics_interval = None),
+    ("kubernetes.node-name", |node| kubernetes(node).node_name = "node-b".to_owned()),
+    ("kubernetes.kubeconfig", |node| kubernetes(node).kubeconfig = Some("/etc/kubeconfig".into())),
+    ("kubernetes.namespace", |node| kubernetes(node).namespace = "podbgp".to_owned()),
+    ("kubernetes.router-id", |node| kubernetes(node).router_id = RouterId::Hash),
+    ("kubernetes.blocks", |node| kubernetes(node).blocks = BlockSource::Node),
+    ("kubernetes.peers", |node| kubernetes(node).peers = PeerSource::Podbgp),
+    ("kubernetes.service-cluster-ips", |node| {
+        kubernetes(node).services.cluster.insert(net("10.96.0.0/16"));
+    }),
+    ("kubernetes.service-external-ips", |node| {
+        kubernetes(node).services.external.insert(net("192.0.2.64/27"));
+    }),
+    ("kubernetes.service-load-balancer-ips", |node| {
+        kubernetes(node).services.load_balancer.insert(net("192.0.2.96/27"));
+    }),
+    ("kubernetes.accept-default", |node| kubernetes(node).accept_default = true),
+    ("kubernetes.drain-taints", |node| {
+        kubernetes(node).drain_taints.insert("podbgp.io/drain".to_owned());
+    }),
+    ("kubernetes.startup-taint", |node| {
+        kubernetes(node).startup_taint = Some("podbgp.io/starting".to_owned());
+    }),
+    ("kubernetes.max-withdraw", |node| kubernetes(node).max_withdraw = 100),
+    ("kubernetes.hold", |node| kubernetes(node).hold = Some(SOON)),
+    ("kubernetes.damping", |node| kubernetes(node).damping = SOON),
+    ("kubernetes.status", |node| kubernetes(node).status = StatusReport::None),
+    ("cluster.originated", |node| {
+        let originated = Originated::new("Node node-a".to_owned(), Leftover::Dropped);
+        node.originated.insert(net("10.99.0.0/24"), originated);
+    }),
+    ("cluster.ownership", |node| node.ownership.pools = vec![(net("10.96.0.0/12"), Hand::Theirs)]),
+    ("cluster.guard", |node| node.guard.refuse_default = true),
+    ("cluster.leave", |node| node.leave = Some("it is to be drained".to_owned())),
     ("mrt.directory", |node| mrt(node).directory = "/mrt/elsewhere".into()),
     ("mrt.max-size", |node| mrt(node).max_size = 2 << 20),
     ("mrt.max-age", |node| mrt(node).max_age = Duration::from_secs(60)),
@@ -118,14 +154,19 @@ fn station(node: &mut Intent) -> &mut Station {
     node.bmp.values_mut().next().expect("the node is monitored")
 }
 
+fn kubernetes(node: &mut Intent) -> &mut Kubernetes {
+    node.kubernetes.as_mut().expect("the node is in a cluster")
+}
+
 fn mrt(node: &mut Intent) -> &mut Mrt {
     node.mrt.as_mut().expect("the node is monitored")
 }
 
-/// A node between two others.
+/// A node of a cluster between two others.
 fn middle() -> World {
-    let mut world =
-        World::new([node_with_peers(1, &[2, 3]), node_with_peers(2, &[1]), node_with_peers(3, &[1])]);
+    let mut node = node_with_peers(1, &[2, 3]);
+    node.kubernetes = Some(Kubernetes::new("node-a".to_owned()));
+    let mut world = World::new([node, node_with_peers(2, &[1]), node_with_peers(3, &[1])]);
     world.run(SOON);
     for number in [2, 3] {
         assert_eq!(world.peer(1, number).state, PeerState::Established);

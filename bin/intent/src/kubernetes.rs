@@ -1,6 +1,7 @@
 //! What is intended of Kubernetes: whether and how a cluster says what to advertise to whom.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Kubernetes {
     pub node_name: String,
     /// The namespace passwords are read from.
     pub namespace: String,
+    /// What our identifier is, where an object names an address of this node.
+    pub router_id: RouterId,
     /// Where pod blocks come from.
     pub blocks: BlockSource,
     /// Whose objects say which peers there are and what they are told.
@@ -25,7 +28,7 @@ pub struct Kubernetes {
     pub accept_default: bool,
     /// Taints of the node that mean that it is to be drained, as `key` or `key=value` or `key=value:effect`.
     pub drain_taints: BTreeSet<String>,
-    /// The taint that is taken away once the node can serve, if any.
+    /// The taint that is taken away once the node can serve, if any; written as those above.
     pub startup_taint: Option<String>,
     /// The most of what is advertised that one change may withdraw, in percent; more is held until an operator
     /// approves or [`hold`](Self::hold) has passed. 100 holds nothing.
@@ -36,6 +39,18 @@ pub struct Kubernetes {
     pub damping: Duration,
     /// Whether and where the node says how it is.
     pub status: StatusReport,
+}
+
+/// What our identifier is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouterId {
+    /// The IPv4 address the node's object names, else that of the file.
+    #[default]
+    NodeAddress,
+    /// One made of the node's name: the first four octets of its SHA-256.
+    Hash,
+    /// That of the file, whatever the objects say.
+    File,
 }
 
 /// Where pod blocks come from.
@@ -55,6 +70,23 @@ pub enum BlockSource {
     None,
 }
 
+impl RouterId {
+    /// What each is called in the file.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("node-address", Self::NodeAddress), ("hash", Self::Hash), ("file", Self::File)];
+}
+
+impl BlockSource {
+    /// What each is called in the file.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("auto", Self::Auto),
+        ("node", Self::Node),
+        ("calico", Self::Calico),
+        ("cilium", Self::Cilium),
+        ("none", Self::None),
+    ];
+}
+
 /// Whose objects say which peers there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PeerSource {
@@ -67,6 +99,12 @@ pub enum PeerSource {
     Podbgp,
     /// Nobody's: the file alone.
     None,
+}
+
+impl PeerSource {
+    /// What each is called in the file.
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("auto", Self::Auto), ("calico", Self::Calico), ("podbgp", Self::Podbgp), ("none", Self::None)];
 }
 
 /// The ranges of Service addresses this node answers for.
@@ -92,6 +130,41 @@ pub enum StatusReport {
     None,
 }
 
+impl StatusReport {
+    /// What each is called in the file.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("condition", Self::Condition), ("resource", Self::Resource), ("none", Self::None)];
+}
+
+impl fmt::Display for RouterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&Self::WORDS, self))
+    }
+}
+
+impl fmt::Display for BlockSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&Self::WORDS, self))
+    }
+}
+
+impl fmt::Display for PeerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&Self::WORDS, self))
+    }
+}
+
+impl fmt::Display for StatusReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&Self::WORDS, self))
+    }
+}
+
+/// Returns what a choice is called; the tables above have all of them.
+fn word<T: PartialEq>(words: &[(&'static str, T)], choice: &T) -> &'static str {
+    words.iter().find(|(_, named)| named == choice).map_or("none", |(word, _)| word)
+}
+
 impl Kubernetes {
     /// Makes the settings of a node of that name; everything else has its default.
     #[must_use]
@@ -100,6 +173,7 @@ impl Kubernetes {
             kubeconfig: None,
             node_name,
             namespace: "kube-system".to_owned(),
+            router_id: RouterId::default(),
             blocks: BlockSource::default(),
             peers: PeerSource::default(),
             services: ServiceRanges::default(),

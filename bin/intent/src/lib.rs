@@ -38,7 +38,7 @@ pub use bfd::{Bfd, BfdTiming};
 pub use drain::Drain;
 pub use graceful::{GracefulRestart, RestartRole};
 pub use guard::{Guard, Guarded};
-pub use kubernetes::{BlockSource, Kubernetes, PeerSource, ServiceRanges, StatusReport};
+pub use kubernetes::{BlockSource, Kubernetes, PeerSource, RouterId, ServiceRanges, StatusReport};
 pub use monitoring::{BmpView, Mrt, Station};
 pub use next_hop_groups::NextHopGroups;
 pub use origination::{KernelRoute, Leftover, Originated};

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{AoKey, Bfd, Guard, Intent, Kubernetes, Ownership, PeerIntent, Station, local_as};
+use super::{AoKey, Bfd, Guard, Intent, Ownership, PeerIntent, Station, local_as};
 use ranges::range_changes;
 pub use ranges::{RANGE_KEYS, RangeChange};
 
@@ -113,6 +113,11 @@ pub enum Change {
         /// What changed.
         why: Vec<KeyChange>,
     },
+    /// How this node takes part in its cluster; what follows for peers and routes is said by changes of their own.
+    Kubernetes {
+        /// What changed.
+        why: Vec<KeyChange>,
+    },
     /// Who looks on: stations, and files.
     Monitoring {
         /// What changed.
@@ -189,7 +194,24 @@ macro_rules! mrt_key {
     };
 }
 
-// After the macro, which it uses.
+/// Makes a row of the cluster's table, where both files have it; see [`NODE_KEYS`] for where one has not.
+macro_rules! kubernetes_key {
+    ($path:literal, $effect:ident, $($field:ident).+, $show:expr) => {
+        Key {
+            path: $path,
+            effect: Effect::$effect,
+            same: |old, new| match (&old.kubernetes, &new.kubernetes) {
+                (Some(old), Some(new)) => old.$($field).+ == new.$($field).+,
+                _ => true,
+            },
+            show: |of| {
+                of.kubernetes.as_ref().map_or_else(|| "none".to_owned(), |of| $show(&of.$($field).+))
+            },
+        }
+    };
+}
+
+// After the macros, which they use.
 mod ranges;
 mod words;
 
@@ -256,10 +278,34 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     mrt_key!("mrt.max-size", max_size, |octets: &u64| (octets >> 20).to_string()),
     mrt_key!("mrt.max-age", max_age, seconds),
     mrt_key!("mrt.keep", keep, u16::to_string),
-    key!("kubernetes", Soft, kubernetes, |of: &Option<Kubernetes>| match of {
-        Some(of) => format!("as {}", of.node_name),
-        None => "none".to_owned(),
+    // As the name is always there, its row is that of the whole table.
+    Key {
+        path: "kubernetes.node-name",
+        effect: Effect::Restart,
+        same: |old, new| node_in_cluster(old) == node_in_cluster(new),
+        show: |of| node_in_cluster(of).unwrap_or("none").to_owned(),
+    },
+    kubernetes_key!("kubernetes.kubeconfig", Restart, kubeconfig, |of: &Option<PathBuf>| match of {
+        Some(of) => path(of),
+        None => "the service account".to_owned(),
     }),
+    kubernetes_key!("kubernetes.namespace", Restart, namespace, String::clone),
+    kubernetes_key!("kubernetes.router-id", Soft, router_id, ToString::to_string),
+    kubernetes_key!("kubernetes.blocks", Soft, blocks, ToString::to_string),
+    kubernetes_key!("kubernetes.peers", Soft, peers, ToString::to_string),
+    kubernetes_key!("kubernetes.service-cluster-ips", Soft, services.cluster, list),
+    kubernetes_key!("kubernetes.service-external-ips", Soft, services.external, list),
+    kubernetes_key!("kubernetes.service-load-balancer-ips", Soft, services.load_balancer, list),
+    kubernetes_key!("kubernetes.accept-default", Soft, accept_default, ToString::to_string),
+    kubernetes_key!("kubernetes.drain-taints", Soft, drain_taints, list),
+    kubernetes_key!("kubernetes.startup-taint", Soft, startup_taint, optional),
+    kubernetes_key!("kubernetes.max-withdraw", Soft, max_withdraw, ToString::to_string),
+    kubernetes_key!("kubernetes.hold", Soft, hold, |hold: &Option<_>| match hold {
+        Some(hold) => seconds(hold),
+        None => "until approved".to_owned(),
+    }),
+    kubernetes_key!("kubernetes.damping", Soft, damping, seconds),
+    kubernetes_key!("kubernetes.status", Soft, status, ToString::to_string),
     key!("cluster.originated", Soft, originated, |of: &BTreeMap<IpNet, _>| list(of.keys())),
     key!("cluster.ownership", Refresh, ownership, |of: &Ownership| format!("{} pools", of.pools.len())),
     key!("cluster.guard", Refresh, guard, |of: &Guard| list(of.refused.keys())),
@@ -360,6 +406,7 @@ impl Change {
             | Self::GracefulRestart { .. }
             | Self::Capabilities { .. }
             | Self::Drain { .. }
+            | Self::Kubernetes { .. }
             | Self::Monitoring { .. }
             | Self::Blocks { .. }
             | Self::Originated { .. }
@@ -379,7 +426,7 @@ fn changed<T>(keys: &[Key<T>], old: &T, new: &T) -> Vec<(Effect, KeyChange)> {
 fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -> Vec<Change> {
     let mut changes = Vec::new();
     let (mut decision, mut bfd, mut restart, mut drain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut capabilities, mut monitoring) = (Vec::new(), Vec::new());
+    let (mut capabilities, mut monitoring, mut kubernetes) = (Vec::new(), Vec::new(), Vec::new());
     for (effect, change) in changed {
         match (change.key, effect) {
             (_, Effect::Restart) => changes.push(Change::Restart(change)),
@@ -397,6 +444,7 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
             (key, _) if key.starts_with("drain.") => drain.push(change),
             ("node.announce-fqdn" | "node.announce-version", _) => capabilities.push(change),
             (key, _) if key.starts_with("bmp.") || key.starts_with("mrt.") => monitoring.push(change),
+            (key, _) if key.starts_with("kubernetes.") => kubernetes.push(change),
             ("cluster.originated", _) => changes.push(Change::Originated {
                 added: (new.originated.iter())
                     .filter(|(prefix, one)| old.originated.get(prefix) != Some(one))
@@ -426,6 +474,9 @@ fn node_changes(changed: Vec<(Effect, KeyChange)>, old: &Intent, new: &Intent) -
     }
     if !drain.is_empty() {
         changes.push(Change::Drain { why: drain });
+    }
+    if !kubernetes.is_empty() {
+        changes.push(Change::Kubernetes { why: kubernetes });
     }
     if !monitoring.is_empty() {
         changes.push(Change::Monitoring { why: monitoring });
@@ -498,6 +549,10 @@ fn same_where_both<T: PartialEq>(
     old.iter()
         .filter_map(|(address, old)| Some((old, new.get(address)?)))
         .all(|(old, new)| of(old) == of(new))
+}
+
+fn node_in_cluster(of: &Intent) -> Option<&str> {
+    of.kubernetes.as_ref().map(|kubernetes| kubernetes.node_name.as_str())
 }
 
 fn optional<T: fmt::Display>(value: &Option<T>) -> String {

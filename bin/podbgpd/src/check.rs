@@ -76,13 +76,16 @@ fn compare(old: &Intent, new: &Intent, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn summary(file: &Path, config: &Config) -> String {
-    let Intent { node, peers, .. } = &config.intent;
+    let Intent { node, peers, kubernetes, .. } = &config.intent;
+    let cluster = kubernetes.as_ref().map_or_else(String::new, |cluster| {
+        format!(", and what the cluster says of node {}", cluster.node_name)
+    });
     let warnings = match config.warnings.warnings.len() {
         0 => String::new(),
         warnings => format!(", {}", plural(warnings, "warning")),
     };
     format!(
-        "{}: fine: node {}, AS {}, router id {}, {}, {}{warnings}",
+        "{}: fine: node {}, AS {}, router id {}, {}, {}{cluster}{warnings}",
         file.display(),
         node.name,
         node.asn,

@@ -10,6 +10,7 @@ mod drain;
 mod facts;
 mod graceful;
 mod history;
+mod kubernetes;
 mod monitoring;
 mod node;
 mod password;
@@ -35,7 +36,7 @@ use problem::Problems;
 pub use problem::{ConfigError, Mistakes};
 use reader::Table;
 
-use crate::intent::{Guard, Intent, Ownership};
+use crate::intent::{Guard, Intent, Ownership, PeerSource};
 
 /// The most octets a file may have.
 pub const MAX_SIZE: u64 = 1 << 20;
@@ -130,7 +131,8 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let sets = policy::sets::read(sets.as_ref());
     let policies = root.table("policy");
     let policies = policy::read(policies.as_ref(), &sets);
-    let (node, places) = node::read(&mut root, facts);
+    let kubernetes = kubernetes::read(root.table("kubernetes"), directory, facts);
+    let (node, places) = node::read(&mut root, facts, kubernetes.as_ref());
     let fib = node::fib(root.table("fib"));
     let decision = node::decision(root.table("decision"));
     let bfd = bfd::timing(root.table("bfd"));
@@ -144,7 +146,8 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
     let templates = root.table("template");
     let templates = template::Templates::read(templates.as_ref());
     let around = peer::Around { directory, node: &places, policies: &policies, templates: &templates };
-    let peers = peer::read(&mut root, &around);
+    let elsewhere = kubernetes.as_ref().is_some_and(|cluster| cluster.peers != PeerSource::None);
+    let peers = peer::read(&mut root, &around, elsewhere);
     let ranges = range::read(&mut root, &around);
     root.finish();
     // A policy nobody uses because its name is mistyped elsewhere is one problem, not two.
@@ -167,7 +170,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         metrics,
         bmp: bmp?,
         mrt,
-        kubernetes: None,
+        kubernetes,
         originated: BTreeMap::new(),
         ownership: Ownership::default(),
         guard: Guard::default(),

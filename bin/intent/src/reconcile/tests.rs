@@ -4,7 +4,8 @@ use bgp::{Asn, BgpId};
 
 use super::*;
 use crate::{
-    BfdTiming, Decision, Drain, Fib, GracefulRestart, History, Import, Mrt, NextHopGroups, Node, Secret,
+    BfdTiming, Decision, Drain, Fib, GracefulRestart, History, Import, Kubernetes, Mrt, NextHopGroups, Node,
+    Secret, ServiceRanges,
 };
 
 fn intent(peers: &[&str]) -> Intent {
@@ -237,6 +238,24 @@ fn every_field_of_a_node_has_a_row() {
     let station = count_fields!(Station { address, views, statistics_interval });
     let mrt = count_fields!(Mrt { directory, max_size, max_age, keep });
     let history = count_fields!(History { records });
+    let kubernetes = count_fields!(Kubernetes {
+        kubeconfig,
+        node_name,
+        namespace,
+        router_id,
+        blocks,
+        peers,
+        services,
+        accept_default,
+        drain_taints,
+        startup_taint,
+        max_withdraw,
+        hold,
+        damping,
+        status,
+    });
+    // One field of the cluster's settings is the struct of the ranges.
+    let kubernetes = kubernetes - 1 + count_fields!(ServiceRanges { cluster, external, load_balancer });
     let intent = count_fields!(Intent {
         node,
         fib,
@@ -257,7 +276,7 @@ fn every_field_of_a_node_has_a_row() {
         guard,
         leave,
     });
-    // Nine fields of the intent are the structs above, and peers and ranges have their own rows.
-    let structs = node + fib + decision + bfd + restart + drain + history + station + mrt;
-    assert_eq!(NODE_KEYS.len(), structs + intent - 11);
+    // Ten fields of the intent are the structs above, and peers and ranges have their own rows.
+    let structs = node + fib + decision + bfd + restart + drain + history + station + mrt + kubernetes;
+    assert_eq!(NODE_KEYS.len(), structs + intent - 12);
 }

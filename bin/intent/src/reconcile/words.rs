@@ -42,6 +42,7 @@ impl Change {
             | Self::GracefulRestart { why }
             | Self::Capabilities { why }
             | Self::Drain { why }
+            | Self::Kubernetes { why }
             | Self::Monitoring { why } => why.first().map_or("node", part).to_owned(),
             Self::RemovePeer { peer }
             | Self::AddPeer { peer }
@@ -89,6 +90,7 @@ impl Change {
             | Self::GracefulRestart { why }
             | Self::Capabilities { why }
             | Self::Drain { why }
+            | Self::Kubernetes { why }
             | Self::Monitoring { why } => Why(why).to_string(),
             Self::Password { peer, why } => format!("peer {peer}: {why}"),
             Self::ResetPeer { peer, why }

@@ -7,8 +7,10 @@ use crate::addresses;
 /// What defaults are taken from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// What Kubernetes calls the node (`$NODENAME`).
+    /// What Kubernetes calls the node (`$NODENAME`, or `$NODE_NAME`).
     pub node_name: Option<String>,
+    /// The namespace a pod runs in (`$NAMESPACE`).
+    pub namespace: Option<String>,
     /// What the kernel calls the machine.
     pub host_name: Option<String>,
     /// The addresses of the machine, in the order of its interfaces.
@@ -20,8 +22,10 @@ impl Facts {
     #[must_use]
     pub fn gather() -> Self {
         let addresses = addresses::all().into_iter().flatten().map(|entry| entry.address);
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
-            node_name: std::env::var("NODENAME").ok().filter(|name| !name.is_empty()),
+            node_name: variable("NODENAME").or_else(|| variable("NODE_NAME")),
+            namespace: variable("NAMESPACE"),
             host_name: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
             addresses: addresses.collect(),
         }
@@ -63,7 +67,7 @@ mod tests {
         let facts = |node: Option<&str>| Facts {
             node_name: node.map(str::to_owned),
             host_name: Some("host".to_owned()),
-            addresses: Vec::new(),
+            ..Facts::default()
         };
         assert_eq!(facts(Some("node")).name(), Some("node"));
         assert_eq!(facts(None).name(), Some("host"));

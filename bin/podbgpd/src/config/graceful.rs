@@ -7,7 +7,7 @@ use super::reader::{Table, Value};
 use crate::intent::GracefulRestart;
 
 /// What 12 bits hold (RFC 4724 §3).
-const MAX_RESTART_TIME: u16 = 4095;
+pub(super) const MAX_RESTART_TIME: u16 = 4095;
 /// What 24 bits hold (RFC 9494 §3.1).
 const MAX_STALE_TIME: u32 = 0xFF_FFFF;
 

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 
 use bgp::{Asn, BgpId};
 use ipnet::IpNet;
+use sha2::{Digest, Sha256};
 
 use super::facts::Facts;
 use super::reader::{Table, Value};
-use crate::intent::{Decision, Fib, NextHopGroups, Node, Weights};
+use crate::intent::{Decision, Fib, Kubernetes, NextHopGroups, Node, Weights};
+
+/// The AS of nodes of a cluster where neither the file nor an object says another, as in Calico.
+const DEFAULT_CLUSTER_AS: u32 = 64_512;
 
 /// The longest path of a unix socket (`sun_path` less its final zero).
 const MAX_SOCKET_PATH: usize = 107;
@@ -50,16 +54,31 @@ pub(super) struct Known {
     pub(super) require_policy: bool,
 }
 
-/// Reads `[node]`.
-pub(super) fn read(root: &mut Table<'_>, facts: &Facts) -> (Option<Node>, Known) {
-    let Some(value) = root.entry("node") else {
-        root.missing("node", "add a table [node] with at least asn = 64512");
-        return (None, Known::default());
+/// Reads `[node]`. In a cluster it need not be there: the objects say who the node is, or the defaults are those of a
+/// cluster.
+pub(super) fn read(
+    root: &mut Table<'_>,
+    facts: &Facts,
+    cluster: Option<&Kubernetes>,
+) -> (Option<Node>, Known) {
+    let table = match cluster {
+        Some(_) => root.table_or_none("node"),
+        None => {
+            if root.entry("node").is_none() {
+                root.missing("node", "add a table [node] with at least asn = 64512");
+            }
+            root.table("node")
+        }
     };
-    let Some(mut table) = value.table() else { return (None, Known::default()) };
-    let name = node_name(&mut table, facts);
-    let asn = table.required("asn", "64512", asn);
-    let router_id = router_id(&mut table, facts);
+    let Some(mut table) = table else { return (None, Known::default()) };
+    let name = node_name(&mut table, facts, cluster);
+    let written = match cluster {
+        Some(_) => table.optional("asn", asn),
+        None => table.required("asn", "64512", asn),
+    };
+    // What peers are judged by is only what is sure: the objects may say otherwise.
+    let asn = written.or(cluster.map(|_| Asn(DEFAULT_CLUSTER_AS)));
+    let router_id = router_id(&mut table, facts, cluster);
     let cluster_id = match table.entry("cluster-id") {
         Some(value) => cluster_id(&value),
         None => router_id.map(BgpId::to_ipv4),
@@ -78,7 +97,7 @@ pub(super) fn read(root: &mut Table<'_>, facts: &Facts) -> (Option<Node>, Known)
     let announce_fqdn = table.optional("announce-fqdn", Value::flag).unwrap_or(true);
     let announce_version = table.optional("announce-version", Value::flag).unwrap_or(false);
     table.finish();
-    let known = Known { asn, router_id, listen: listen.clone().unwrap_or_default(), require_policy };
+    let known = Known { asn: written, router_id, listen: listen.clone().unwrap_or_default(), require_policy };
     let node = || {
         Some(Node {
             name: name?,
@@ -211,8 +230,9 @@ pub(super) fn asn(value: &Value<'_>) -> Option<Asn> {
     }
 }
 
-fn node_name(table: &mut Table<'_>, facts: &Facts) -> Option<String> {
-    match (table.entry("name"), facts.name()) {
+fn node_name(table: &mut Table<'_>, facts: &Facts, cluster: Option<&Kubernetes>) -> Option<String> {
+    let in_cluster = cluster.map(|cluster| cluster.node_name.as_str());
+    match (table.entry("name"), in_cluster.or(facts.name())) {
         (Some(value), _) => name(&value),
         (None, Some(name)) => Some(name.to_owned()),
         (None, None) => {
@@ -222,8 +242,9 @@ fn node_name(table: &mut Table<'_>, facts: &Facts) -> Option<String> {
     }
 }
 
-fn router_id(table: &mut Table<'_>, facts: &Facts) -> Option<BgpId> {
-    match (table.entry("router-id"), facts.global_ipv4()) {
+fn router_id(table: &mut Table<'_>, facts: &Facts, cluster: Option<&Kubernetes>) -> Option<BgpId> {
+    let from_name = || cluster.and_then(|cluster| router_id_of(&cluster.node_name));
+    match (table.entry("router-id"), facts.global_ipv4().or_else(from_name)) {
         (Some(value), _) => {
             let address: Ipv4Addr =
                 value.parse("a router id", "it as an IPv4 address, such as \"10.203.30.40\"")?;
@@ -247,6 +268,17 @@ fn cluster_id(value: &Value<'_>) -> Option<Ipv4Addr> {
         return value.refuse("0.0.0.0 is nobody's cluster", "any other will do");
     }
     Some(id)
+}
+
+/// Makes an identifier of a node's name, where no node has an IPv4 address and all have the same file: the first four
+/// octets of its SHA-256, brought below 224, as Calico's `CALICO_ROUTER_ID=hash` does.
+fn router_id_of(name: &str) -> Option<Ipv4Addr> {
+    let digest = Sha256::digest(name);
+    let [mut first, second, third, fourth] = *digest.first_chunk()?;
+    if first > 223 {
+        first -= 32;
+    }
+    Some(Ipv4Addr::new(first, second, third, fourth))
 }
 
 fn listen(value: &Value<'_>) -> Option<BTreeSet<SocketAddr>> {
@@ -326,7 +358,7 @@ pub(super) fn prefix(value: &Value<'_>) -> Option<IpNet> {
 }
 
 /// Tells whether packets to a prefix can arrive from another machine.
-fn is_routable(prefix: &IpNet) -> bool {
+pub(super) fn is_routable(prefix: &IpNet) -> bool {
     prefix.prefix_len() > 0
         && match prefix {
             IpNet::V4(prefix) => {

@@ -13,6 +13,7 @@ use rib::own_as::Shown;
 
 use super::add_path;
 use super::bfd;
+use super::graceful::MAX_RESTART_TIME;
 use super::node::{Known, asn, name};
 use super::password;
 use super::place;
@@ -44,14 +45,15 @@ struct Taken {
     spots: place::Taken,
 }
 
-/// Reads all peers. `None` only after a mistake was noted.
+/// Reads all peers, of which there may be none where they come from `elsewhere`. `None` only after a mistake was noted.
 pub(super) fn read<'a>(
     root: &mut Table<'a>,
     around: &Around<'_, 'a>,
+    elsewhere: bool,
 ) -> Option<BTreeMap<String, PeerIntent>> {
     around.templates.tables().for_each(|table| template(table, around));
     let Some(list) = root.entry("peer") else {
-        if root.entry("listen-range").is_some() {
+        if root.entry("listen-range").is_some() || elsewhere {
             return Some(BTreeMap::new());
         }
         root.odd("peer", "there are no peers", "add a table [[peer]] with name, address and asn");
@@ -117,6 +119,7 @@ pub(super) fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Aro
     set(&mut peer.allow_own_as, table.optional("allow-own-as", |value| value.number(0..=10)));
     peer.local_address = table.optional("local-address", |value| local_address(value, peer));
     set(&mut peer.hold_time, table.optional("hold-time", hold_time));
+    peer.keepalive = table.optional("keepalive", |value| keepalive(value, peer.hold_time));
     peer.send_hold = PeerIntent::default_send_hold(peer.hold_time);
     set(&mut peer.send_hold, table.optional("send-hold-time", |value| send_hold(value, peer.hold_time)));
     set(&mut peer.families, table.optional("families", families));
@@ -129,6 +132,7 @@ pub(super) fn session(table: &mut Table<'_>, peer: &mut PeerIntent, around: &Aro
     set(&mut peer.bfd, table.optional("bfd", |value| bfd::peer(value, is_on_link, around.directory)));
     let restarts = table.optional("graceful-restart", |value| value.choice(&RestartRole::WORDS));
     set(&mut peer.graceful_restart, restarts);
+    peer.restart_time = table.optional("restart-time", |value| value.number(1..=MAX_RESTART_TIME));
     peer.fast_failover = table.optional("fast-failover", Value::flag);
     peer.role = table.optional("role", |value| role(value, is_internal));
     set(&mut peer.role_strict, table.optional("role-strict", |value| role_strict(value, peer.role)));
@@ -268,6 +272,22 @@ fn hold_time(value: &Value<'_>) -> Option<HoldTime> {
             "write 3 or more seconds, such as 9, or 0 for none",
         )
     })
+}
+
+fn keepalive(value: &Value<'_>, hold_time: HoldTime) -> Option<Duration> {
+    let seconds = value.number(1..=u16::MAX)?;
+    let Some(hold) = hold_time.hold() else {
+        return value
+            .refuse("there are no KEEPALIVEs without hold time (RFC 4271 §4.4)", "leave one of them out");
+    };
+    let keepalive = Duration::from_secs(seconds.into());
+    if keepalive >= hold {
+        return value.refuse(
+            format!("the peer gives up after {} seconds of silence", hold.as_secs()),
+            "write a third of the hold time or less, or leave it out",
+        );
+    }
+    Some(keepalive)
 }
 
 /// Reads the send hold time; the inner `None` is a peer that may refuse to read forever.

@@ -17,9 +17,10 @@ pub(super) struct Table<'a> {
     problems: &'a Problems,
     key: String,
     span: Range<usize>,
-    entries: &'a DeTable<'a>,
+    /// What the table has; `None` if it is not there.
+    entries: Option<&'a DeTable<'a>>,
     /// The path and the entries of the table that has what this one has not.
-    beneath: Option<(String, &'a DeTable<'a>)>,
+    beneath: Option<(String, Option<&'a DeTable<'a>>)>,
     asked: Vec<&'static str>,
 }
 
@@ -34,17 +35,32 @@ pub(super) struct Value<'a> {
 impl<'a> Table<'a> {
     /// Starts to read the table of a whole file.
     pub(super) fn root(problems: &'a Problems, table: &'a Spanned<DeTable<'a>>) -> Self {
-        let (key, entries) = (String::new(), table.get_ref());
+        let (key, entries) = (String::new(), Some(table.get_ref()));
         Self { problems, key, span: 0..0, entries, beneath: None, asked: Vec::new() }
+    }
+
+    /// Starts to read a table of this table that need not be there; then everything in it has its default.
+    pub(super) fn table_or_none(&mut self, name: &'static str) -> Option<Self> {
+        match self.entry(name) {
+            Some(value) => value.table(),
+            None => Some(Self {
+                problems: self.problems,
+                key: self.path(name),
+                span: self.span.clone(),
+                entries: None,
+                beneath: None,
+                asked: Vec::new(),
+            }),
+        }
     }
 
     /// Returns the value of a key, if the file has it.
     pub(super) fn entry(&mut self, name: &'static str) -> Option<Value<'a>> {
         self.asked.push(name);
-        let own = self.entries.get(name).map(|value| self.value(name, value));
+        let own = self.entries.and_then(|entries| entries.get(name)).map(|value| self.value(name, value));
         own.or_else(|| {
             let (path, entries) = self.beneath.as_ref()?;
-            let value = entries.get(name)?;
+            let value = (*entries)?.get(name)?;
             Some(Value { problems: self.problems, key: format!("{path}.{name}"), value })
         })
     }
@@ -108,14 +124,15 @@ impl<'a> Table<'a> {
 
     /// Returns all entries, for tables whose keys are names.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'_, 'a> {
-        self.entries.iter().map(|(name, value)| (name.get_ref().as_ref(), self.value(name.get_ref(), value)))
+        let entries = self.entries.into_iter().flatten();
+        entries.map(|(name, value)| (name.get_ref().as_ref(), self.value(name.get_ref(), value)))
     }
 
     /// Ends the reading: whatever was not asked for is unknown.
     pub(super) fn finish(self) {
-        for (name, _) in
-            self.entries.iter().filter(|(name, _)| !self.asked.contains(&name.get_ref().as_ref()))
-        {
+        let unknown = |name: &str| !self.asked.contains(&name);
+        let entries = self.entries.into_iter().flatten();
+        for (name, _) in entries.filter(|(name, _)| unknown(name.get_ref())) {
             self.problems.error(ConfigError {
                 key: self.path(name.get_ref()),
                 span: name.span(),
@@ -275,7 +292,7 @@ impl<'a> Value<'a> {
             problems: self.problems,
             key: self.key.clone(),
             span: self.span(),
-            entries,
+            entries: Some(entries),
             beneath: None,
             asked: Vec::new(),
         })

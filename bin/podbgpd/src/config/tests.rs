@@ -5,13 +5,14 @@ use std::time::Duration;
 use bgp::{Asn, Family, FamilySet};
 
 use super::*;
-use crate::intent::{Export, Import};
+use crate::intent::{Export, Import, Kubernetes};
 
 const PEER: &str = "[[peer]]\nname = \"tor-a\"\naddress = \"10.0.0.1\"\nasn = 65001\n";
 
 fn facts() -> Facts {
     Facts {
         node_name: None,
+        namespace: None,
         host_name: Some("host-a".to_owned()),
         addresses: vec!["127.0.0.1".parse().unwrap(), "10.0.0.40".parse().unwrap()],
     }
@@ -56,6 +57,34 @@ fn what_the_file_does_not_say_has_a_default() {
     assert_eq!((peer.import, peer.export), (Import::Safe, Export::Originated));
     assert_eq!((peer.families, peer.multihop, peer.ttl_security), (FamilySet::ALL, 1, None));
     assert_eq!(peer.send_hold, Some(Duration::from_secs(480)));
+}
+
+#[test]
+fn in_a_cluster_the_file_need_say_nothing_else() {
+    let intent = parse_text("[kubernetes]\n").unwrap().intent;
+    let settings = intent.kubernetes.unwrap();
+    assert_eq!(settings, Kubernetes::new("host-a".to_owned()));
+    assert_eq!((intent.node.name.as_str(), intent.node.asn), ("host-a", Asn(64_512)));
+    assert_eq!(intent.node.router_id.to_string(), "10.0.0.40");
+
+    let of_pod =
+        Facts { namespace: Some("podbgp".to_owned()), node_name: Some("node-a".to_owned()), ..facts() };
+    let intent = parse("[kubernetes]\n", Path::new("podbgpd.toml"), &of_pod).unwrap().intent;
+    let settings = intent.kubernetes.unwrap();
+    assert_eq!((settings.node_name.as_str(), settings.namespace.as_str()), ("node-a", "podbgp"));
+    assert_eq!(intent.node.name, "node-a");
+}
+
+#[test]
+fn a_node_without_ipv4_address_is_identified_by_its_name_in_a_cluster() {
+    let facts = Facts { addresses: vec!["fd00:20::40".parse().unwrap()], ..facts() };
+    let router_id = |name: &str| {
+        let text = format!("[kubernetes]\nnode-name = {name:?}\n");
+        parse(&text, Path::new("podbgpd.toml"), &facts).unwrap().intent.node.router_id.to_string()
+    };
+    // sha256sum begins with 66 57 0f f0, and with f5 c2 8b e3, of which f5 is brought below 224.
+    assert_eq!(router_id("node-a"), "102.87.15.240");
+    assert_eq!(router_id("node-18"), "213.194.139.227");
 }
 
 #[test]

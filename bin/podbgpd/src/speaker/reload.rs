@@ -70,6 +70,7 @@ impl Speaker {
             // Its peers have changes of their own.
             | Change::Range { .. }
             | Change::Metrics(_)
+            | Change::Kubernetes { .. }
             | Change::Monitoring { .. }
             | Change::Restart(_) => {}
         }
