@@ -152,6 +152,7 @@ fn peer(id: u32) -> PeerInfo {
         drain: None,
         blackhole: false,
         link_bandwidth: None,
+        aigp: false,
         codec: bgp::wire::CodecContext::before_open(),
     }
 }

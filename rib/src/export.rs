@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use bgp::{BgpId, Community, ExtendedCommunity, Family, NextHop, PathAttributes};
 use ipnet::IpNet;
 
-use crate::decision::DEFAULT_LOCAL_PREF;
+use crate::decision::{DEFAULT_LOCAL_PREF, accumulated};
 use crate::drain::Drain;
 use crate::own_as;
 use crate::peer::{NextHopMode, PeerInfo};
@@ -158,6 +158,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) long_lived: bool,
     /// Our cluster's identifier, in case it is reflected.
     pub(crate) cluster_id: Ipv4Addr,
+    /// What the way to its next hop costs, where there is one.
+    pub(crate) metric: Option<u32>,
     /// Its attributes after import.
     pub(crate) attributes: &'a PathAttributes,
 }
@@ -267,7 +269,10 @@ pub(crate) fn export_watched(
     if let Some(originator) = originator {
         reflect(originator, route.cluster_id, &mut attributes);
     }
+    let before = attributes.next_hop.address();
     attributes.next_hop = next_hop(peer, family, originator.is_some(), attributes.next_hop)?;
+    let onwards = (!originated && attributes.next_hop.address() != before).then_some(route.metric).flatten();
+    pass_on_aigp(peer, onwards, &mut attributes);
     Ok(attributes)
 }
 
@@ -314,6 +319,17 @@ fn cross_the_border(peer: &ExportView, attributes: &mut PathAttributes) {
         rare.originator_id = None;
         rare.cluster_list.clear();
         rare.extended_communities.retain(|community| community.is_transitive());
+    });
+}
+
+/// Says what the way costs from here on, to those who are to know: through us it costs the way to the next hop more
+/// (RFC 7311 §3.4.3).
+fn pass_on_aigp(peer: &ExportView, to_next_hop: Option<u32>, attributes: &mut PathAttributes) {
+    let Some(aigp) = &attributes.rare.aigp else { return };
+    let metric = accumulated(aigp.metric, to_next_hop);
+    attributes.rare.edit(|rare| match &mut rare.aigp {
+        Some(aigp) if peer.aigp => aigp.metric = metric,
+        aigp => *aigp = None,
     });
 }
 

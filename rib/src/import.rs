@@ -289,6 +289,10 @@ fn sanitise<'a>(
             rare.cluster_list.clear();
         });
     }
+    if !peer.aigp && attributes.rare.aigp.is_some() {
+        // As if it were not understood: it is not transitive (RFC 7311 §3.3).
+        attributes.to_mut().rare.edit(|rare| rare.aigp = None);
+    }
     if only_to_customer.is_some() {
         attributes.to_mut().rare.edit(|rare| rare.only_to_customer = only_to_customer);
     }

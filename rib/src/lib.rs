@@ -32,7 +32,7 @@
 //! | [`own_as`] | our own AS in AS paths |
 //! | [`view`] | borrowed views for whoever asks |
 //!
-//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7705, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
+//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7705, 7311, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 

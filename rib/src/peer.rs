@@ -127,6 +127,8 @@ pub struct PeerInfo {
     pub blackhole: bool,
     /// The octets a second that what we originate is to say fit through our link.
     pub link_bandwidth: Option<u64>,
+    /// Whether AIGP is said and heard on the session (RFC 7311 §3.3).
+    pub aigp: bool,
     /// How the messages of the session are written.
     pub codec: CodecContext,
 }

@@ -38,6 +38,7 @@ pub(crate) struct ExportView {
     pub(crate) long_lived: FamilySet,
     pub(crate) drain: Option<Drain>,
     pub(crate) link_bandwidth: Option<u64>,
+    pub(crate) aigp: bool,
     /// How messages are written.
     codec: CodecContext,
     /// The families of which it takes several paths of a prefix, and how many.
@@ -64,6 +65,7 @@ impl ExportView {
             long_lived: info.long_lived,
             drain: info.drain,
             link_bandwidth: info.link_bandwidth,
+            aigp: info.aigp,
             codec: info.codec.clone(),
             several: info.add_path.send,
             most_sent: info.add_path.most_sent,

@@ -265,6 +265,8 @@ pub struct PeerIntent {
     pub blackhole: bool,
     /// The octets a second that what we originate says fit through our link to the peer.
     pub link_bandwidth: Option<u64>,
+    /// Whether AIGP is said and heard (RFC 7311); `None` is only within our own AS.
+    pub aigp: Option<bool>,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -379,6 +381,7 @@ impl PeerIntent {
             graceful_shutdown: true,
             blackhole: false,
             link_bandwidth: None,
+            aigp: None,
             shutdown: false,
         }
     }

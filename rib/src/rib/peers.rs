@@ -97,6 +97,17 @@ impl Rib {
         }
     }
 
+    /// Says and hears AIGP on a session, or no longer (RFC 7311 §3.3).
+    pub fn set_aigp(&mut self, id: PeerId, aigp: bool) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let Some(peer) = self.peer_mut(slot) else { return };
+        if std::mem::replace(&mut peer.info.aigp, aigp) != aigp {
+            self.cause = Cause::Import(id);
+            self.judge_all_again(slot);
+            self.regroup(slot);
+        }
+    }
+
     /// Has what we originate say to a peer how much fits through our link, or no longer.
     pub fn set_link_bandwidth(&mut self, id: PeerId, octets_per_second: Option<u64>) {
         let Some(&slot) = self.slots.get(&id) else { return };

@@ -29,6 +29,8 @@ struct Key {
     long_lived: bool,
     /// Who announced it, where the policy looks at that.
     announcer: Option<Slot>,
+    /// What the way to its next hop costs, where the peer is told.
+    metric: Option<u32>,
     family: Family,
 }
 
@@ -121,6 +123,7 @@ impl Rib {
             came: route.came,
             long_lived: route.long_lived,
             announcer: view.export.looks_at_announcers().then_some(path.source),
+            metric: route.metric.filter(|_| view.aigp && route.attributes.rare.aigp.is_some()),
             family: self.destinations[id].family(),
         };
         if let Some((last, exported)) = memo.last
@@ -149,6 +152,7 @@ impl Rib {
             announcer: announcer.map(PeerInfo::announcer),
             long_lived: path.is_long_lived(),
             cluster_id: self.settings.cluster_id,
+            metric: self.metric(path),
             attributes: self.pool.attributes(path.accepted),
         }
     }

@@ -45,6 +45,11 @@ impl Rib {
         for id in concerned.collect::<Vec<_>>() {
             self.mark_dirty(id);
             self.forwarding_pending.insert(id);
+            let accumulates = |best: &Path| self.pool.attributes(best.accepted).rare.aigp.is_some();
+            if self.destinations[id].best().is_some_and(accumulates) {
+                // What peers are told of it says how far it is.
+                self.pend(id, true);
+            }
         }
         self.pool.next_hops.clear_changes();
     }
@@ -136,7 +141,7 @@ impl Rib {
     }
 
     /// Returns the interior cost of a path's next hop, or `None` when there is no way to it.
-    fn metric(&self, path: &Path) -> Option<u32> {
+    pub(super) fn metric(&self, path: &Path) -> Option<u32> {
         if !self.settings.resolve || self.link_local(path.source, path.accepted) || self.blackhole(path) {
             return Some(0);
         }

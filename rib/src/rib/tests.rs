@@ -22,6 +22,7 @@ use crate::path::{PeerId, Source, Standing};
 use crate::peer::{AddPath, NextHopMode, NextHopSelf, PeerInfo};
 
 mod add_path;
+mod aigp;
 mod blackhole;
 mod borders;
 mod drain;
@@ -87,6 +88,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         drain: None,
         blackhole: false,
         link_bandwidth: None,
+        aigp: PeerId(number) == INSIDE,
         codec: CodecContext::before_open(),
     }
 }

@@ -82,6 +82,7 @@ impl Rib {
             announcer: from.map(PeerInfo::announcer),
             long_lived: false,
             cluster_id: self.settings.cluster_id,
+            metric: None,
             attributes,
         };
         // Of an identifier nothing depends that is tried here.

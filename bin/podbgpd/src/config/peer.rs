@@ -160,6 +160,7 @@ pub(super) fn routes(
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
     set(&mut peer.export, table.optional("export", |value| export(value, policies)));
     peer.link_bandwidth = table.optional("link-bandwidth", link_bandwidth);
+    peer.aigp = table.optional("aigp", Value::flag);
     set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
     set(&mut peer.blackhole, table.optional("blackhole", Value::flag));
     peer.max_prefixes = table.optional("max-prefixes", |value| value.number(1..=u32::MAX));

@@ -49,6 +49,7 @@ const EDITS: &[Reading<Edit>] = &[
     ("add-local-pref", |value, _| difference(value).map(Edit::AddLocalPref)),
     ("set-med", |value, _| or_none(value, number).map(Edit::Med)),
     ("add-med", |value, _| difference(value).map(Edit::AddMed)),
+    ("set-aigp", |value, _| or_none(value, number).map(|cost| Edit::Aigp(cost.map(u64::from)))),
     ("set-next-hop", |value, _| next_hop(value).map(Edit::NextHop)),
     ("set-community", |value, _| value.list(tag).map(Change::Replace).map(Edit::Communities)),
     ("remove-community", |value, sets| {

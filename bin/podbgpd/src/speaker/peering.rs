@@ -145,6 +145,11 @@ impl Peering {
         }
     }
 
+    /// Tells whether AIGP is said and heard: by default within our AS only (RFC 7311 §3.3).
+    pub(super) fn says_aigp(&self, internal: bool) -> bool {
+        self.intent.aigp.unwrap_or(internal)
+    }
+
     /// Begins a session and returns what the tables must know of it.
     pub(super) fn established(&mut self, negotiated: &Negotiated, node: &Intent) -> PeerInfo {
         let connection = self.machine.session().map(|session| session.connection);
@@ -174,6 +179,7 @@ impl Peering {
                 .iter()
                 .filter_map(|entry| Family::from_code(entry.family))
                 .collect(),
+            aigp: self.says_aigp(negotiated.is_internal()),
             codec: negotiated.into(),
             ..self.intended(node)
         }
@@ -211,6 +217,7 @@ impl Peering {
             drain: None,
             blackhole: peer.blackhole,
             link_bandwidth: peer.link_bandwidth,
+            aigp: self.says_aigp(self.asn(local_asn) == Some(local_asn)),
             codec: CodecContext::before_open(),
         }
     }
