@@ -1,10 +1,19 @@
 //! The objects, the kernel's routes and the time, as one value.
 
-use intent::{KernelRoute, Kubernetes};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use intent::{BlockSource, Intent, KernelRoute, Kubernetes, Leftover, Originated, PeerSource};
 use ipnet::IpNet;
 
-use crate::event::Event;
-use crate::store::Objects;
+use crate::damping::Damping;
+use crate::event::{Event, Kind};
+use crate::object::Key;
+use crate::plan::{Plan, Problem};
+use crate::services::{Rule, Rules, Wanted};
+use crate::store::{Objects, Saved, Saving};
+use crate::watch::{Scope, Watch};
+use crate::{blocks, guard, leave};
 
 /// A route in the kernel's main table that is neither ours nor the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +32,21 @@ pub struct Cluster {
     settings: Kubernetes,
     objects: Objects,
     kernel: Vec<AlienRoute>,
+    damping: Damping,
 }
 
 impl Cluster {
     /// Makes one that knows nothing yet.
     #[must_use]
     pub fn new(settings: Kubernetes) -> Self {
-        Self { settings, objects: Objects::default(), kernel: Vec::new() }
+        let objects = Objects::new(&settings.node_name);
+        Self { settings, objects, kernel: Vec::new(), damping: Damping::default() }
+    }
+
+    /// Goes by other settings from now on, for the same node. What is not watched any more is forgotten.
+    pub fn configure(&mut self, settings: Kubernetes) {
+        self.settings = settings;
+        self.objects.retain(&self.needed().into_iter().map(|watch| watch.kind).collect());
     }
 
     /// Takes note of what happened to an object.
@@ -41,4 +58,153 @@ impl Cluster {
     pub fn kernel_routes(&mut self, routes: Vec<AlienRoute>) {
         self.kernel = routes;
     }
+
+    /// Returns what to watch now. It grows as objects say, and never shrinks but by [`configure`](Self::configure): a watch
+    /// that is taken up again costs a list.
+    #[must_use]
+    pub fn watches(&self) -> BTreeSet<Watch> {
+        let mut watches = self.needed();
+        for kind in [Kind::Service, Kind::EndpointSlice] {
+            if self.objects.listed(kind).is_some() {
+                watches.insert(Watch::all(kind));
+            }
+        }
+        watches
+    }
+
+    /// Returns what this node needs to know.
+    fn needed(&self) -> BTreeSet<Watch> {
+        let all = |kinds: &[Kind]| kinds.iter().map(|kind| Watch::all(*kind)).collect::<Vec<_>>();
+        let mut watches = BTreeSet::from([Watch::all(Kind::Node)]);
+        if self.may_be_calico() {
+            watches.extend(all(&[Kind::BlockAffinity, Kind::IpPool]));
+        }
+        if matches!(self.settings.peers, PeerSource::Auto | PeerSource::Calico) {
+            watches.extend(all(&[Kind::BgpConfiguration, Kind::CalicoPeer, Kind::BgpFilter]));
+        }
+        if blocks::may_be_cilium(&self.settings) {
+            let scope = Scope::Named(self.settings.node_name.clone());
+            watches.insert(Watch { kind: Kind::CiliumNode, scope });
+        }
+        let rules = self.rules();
+        if rules.want_services() {
+            watches.insert(Watch::all(Kind::Service));
+            if rules.want_endpoints(&self.objects) {
+                watches.insert(Watch::all(Kind::EndpointSlice));
+            }
+        }
+        let secrets = self.secrets().into_iter();
+        watches.extend(secrets.map(|Key { namespace, name }| Watch {
+            kind: Kind::Secret,
+            scope: Scope::In { namespace, name },
+        }));
+        watches
+    }
+
+    /// Returns the kinds that are needed for a plan and of which there was no complete list yet.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Kind> {
+        let kinds: BTreeSet<Kind> = self.needed().into_iter().map(|watch| watch.kind).collect();
+        let secrets_known = self.secrets().iter().all(|key| self.objects.knows_secret(key));
+        let missing = |kind: &Kind| match kind {
+            Kind::Secret => !secrets_known,
+            kind => self.objects.listed(*kind).is_none(),
+        };
+        kinds.into_iter().filter(missing).collect()
+    }
+
+    /// Says what the cluster has this node do; `None` while something is missing. `now` is the time since any fixed start.
+    pub fn plan(&mut self, file: &Intent, now: Duration) -> Option<Plan> {
+        if !self.missing().is_empty() {
+            return None;
+        }
+        let (objects, settings) = (&self.objects, &self.settings);
+        let mut plan = Plan { problems: objects.unreadable(), ..Plan::default() };
+        match objects.own_node() {
+            Some(node) => plan.leave = leave::reason(node, &settings.drain_taints),
+            None => plan.problems.push(no_node(settings)),
+        }
+        blocks::plan(objects, settings, &mut plan);
+        let wanted = self.services(now, &mut plan);
+        let (objects, settings) = (&self.objects, &self.settings);
+        guard::plan(objects, settings, &wanted, file, &mut plan);
+        plan.problems.sort();
+        Some(plan)
+    }
+
+    /// Originates what Services want.
+    fn services(&mut self, now: Duration, plan: &mut Plan) -> Wanted {
+        let rules = self.rules();
+        let mut wanted = rules.apply(&self.objects, &mut plan.problems);
+        wanted.addresses = self.damping.settle(wanted.addresses, now, self.settings.damping);
+        for (prefix, cause) in wanted.ranges.iter().chain(&wanted.addresses) {
+            let originated = || Originated::new(cause.clone(), Leftover::DroppedInTransit);
+            plan.originated.entry(*prefix).or_insert_with(originated);
+        }
+        wanted
+    }
+
+    /// Returns the objects there are.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// Returns where blocks come from and whose peers these are, now that it is known what the cluster has.
+    #[must_use]
+    pub fn sources(&self) -> (BlockSource, PeerSource) {
+        let peers = match self.settings.peers {
+            PeerSource::Auto if self.objects.has_calico() => PeerSource::Calico,
+            PeerSource::Auto => PeerSource::Podbgp,
+            peers => peers,
+        };
+        (blocks::source(&self.objects, &self.settings), peers)
+    }
+
+    /// Returns when [`plan`](Self::plan) may say something else by itself, if ever.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.damping.next_deadline()
+    }
+
+    /// Returns all objects, to be written down for the next run.
+    #[must_use]
+    pub fn save(&self) -> Saving<'_> {
+        self.objects.save()
+    }
+
+    /// Takes over what an earlier run of this node wrote down: it counts as listed until a real list takes its place.
+    pub fn restore(&mut self, saved: Saved) {
+        self.objects.restore(saved);
+    }
+
+    /// Tells whether Calico's blocks or peers may be ours.
+    fn may_be_calico(&self) -> bool {
+        blocks::may_be_calico(&self.settings)
+            || matches!(self.settings.peers, PeerSource::Auto | PeerSource::Calico)
+    }
+
+    /// Returns the rules Services are announced by.
+    fn rules(&self) -> Rules {
+        Rules::Plain(Rule::of_file(&self.settings).into_iter().collect())
+    }
+
+    /// Returns the Secrets that are referred to.
+    fn secrets(&self) -> BTreeSet<Key> {
+        BTreeSet::new()
+    }
 }
+
+fn no_node(settings: &Kubernetes) -> Problem {
+    Problem {
+        kind: Kind::Node,
+        object: Key::of(&settings.node_name),
+        field: String::new(),
+        problem:
+            "there is no such node, so it has no blocks; correct kubernetes.node-name, or let the node join"
+                .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,10 @@ pub enum Kind {
     BgpFilter,
     /// `cilium.io/v2 CiliumNode`.
     CiliumNode,
+    /// Our own `BGPPeer`.
+    Peer,
+    /// Our own `BGPAdvertisement`.
+    Advertisement,
 }
 
 /// Something that happened to the objects of a kind.
@@ -34,9 +38,12 @@ pub enum Event {
     Begin(Kind),
     /// An object is there, in a list that has begun or by itself.
     Apply(Object),
-    /// An object is gone.
+    /// An object is there and cannot be read, and why. It counts as if it were not there, and is named among the problems.
+    Unreadable(Kind, Key, String),
+    /// An object is gone. Of a Secret also: it was asked for and is not there.
     Delete(Kind, Key),
-    /// The list is complete: what was not in it is gone. For a list that never began, nothing.
+    /// The list is complete: what was not in it is gone. For a list that never began, what is there is all
+    /// there is.
     End(Kind),
     /// The server does not know the kind: a complete and empty list, remembered as such.
     Absent(Kind),

@@ -17,19 +17,33 @@
 //! | [`watch`] | which of them this node needs |
 //! | [`event`], [`store`] | how they come, and which are there |
 //! | [`cluster`] | all that is known, as one value |
+//! | `blocks`, `services`, `leave`, `guard` | what follows from Kubernetes' own objects |
+//! | `endpoints`, `damping` | how Services come and go |
+//! | [`labels`] | Kubernetes' way to say which objects |
 //! | [`selector`] | Calico's way to say which objects |
 //! | [`plan`] | what comes out |
 
+mod blocks;
 pub mod cluster;
+mod damping;
+pub mod endpoints;
 pub mod event;
+mod guard;
+pub mod labels;
+pub mod leave;
 pub mod object;
 pub mod plan;
+mod prefix;
 pub mod selector;
+mod services;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod watch;
 
 pub use cluster::{AlienRoute, Cluster};
 pub use event::{Event, Kind};
 pub use object::Object;
 pub use plan::{Plan, Problem};
+pub use store::{Objects, Saved, Saving};
 pub use watch::{Scope, Watch};

@@ -7,6 +7,7 @@ pub mod calico;
 pub mod cilium;
 pub mod endpoint_slice;
 pub mod node;
+pub mod podbgp;
 pub mod secret;
 pub mod service;
 
@@ -65,6 +66,10 @@ pub enum Object {
     BgpFilter(Box<calico::BgpFilter>),
     /// A node of Cilium's.
     CiliumNode(cilium::CiliumNode),
+    /// A peer of ours.
+    Peer(Box<podbgp::Peer>),
+    /// An advertisement of ours.
+    Advertisement(Box<podbgp::Advertisement>),
 }
 
 impl Object {
@@ -84,6 +89,8 @@ impl Object {
             Kind::CalicoPeer => Self::CalicoPeer(serde_json::from_str(json)?),
             Kind::BgpFilter => Self::BgpFilter(serde_json::from_str(json)?),
             Kind::CiliumNode => Self::CiliumNode(serde_json::from_str(json)?),
+            Kind::Peer => Self::Peer(serde_json::from_str(json)?),
+            Kind::Advertisement => Self::Advertisement(serde_json::from_str(json)?),
         })
     }
 
@@ -101,6 +108,8 @@ impl Object {
             Self::CalicoPeer(_) => Kind::CalicoPeer,
             Self::BgpFilter(_) => Kind::BgpFilter,
             Self::CiliumNode(_) => Kind::CiliumNode,
+            Self::Peer(_) => Kind::Peer,
+            Self::Advertisement(_) => Kind::Advertisement,
         }
     }
 
@@ -118,6 +127,8 @@ impl Object {
             Self::CalicoPeer(object) => &object.metadata,
             Self::BgpFilter(object) => &object.metadata,
             Self::CiliumNode(object) => &object.metadata,
+            Self::Peer(object) => &object.metadata,
+            Self::Advertisement(object) => &object.metadata,
         }
     }
 }

@@ -1,169 +1,196 @@
 //! The objects that are there now.
+//!
+//! What of an object is never asked for is dropped when it arrives: a cluster has many.
 
-use std::collections::BTreeMap;
+mod saved;
+mod table;
 
+use std::collections::BTreeSet;
+
+use crate::endpoints::Slice;
 use crate::event::{Event, Kind};
 use crate::object::calico::{BgpConfiguration, BgpFilter, BgpPeer, BlockAffinity, IpPool};
 use crate::object::cilium::CiliumNode;
-use crate::object::endpoint_slice::EndpointSlice;
 use crate::object::node::Node;
+use crate::object::podbgp::{Advertisement, Peer};
 use crate::object::secret::Secret;
 use crate::object::service::Service;
 use crate::object::{Key, Object};
+use crate::plan::Problem;
 
-/// The objects of every kind.
-#[derive(Debug, Default)]
-pub struct Objects {
+use table::AnyTable;
+pub use table::{Listed, Table};
+
+/// Names the table of every kind once.
+macro_rules! tables {
+    ($($(#[$doc:meta])* $table:ident: $kind:ident of $stored:ty,)*) => {
+        /// The objects of every kind.
+        #[derive(Debug, Default)]
+        pub struct Objects {
+            /// The name of our node.
+            node: String,
+            /// The Secrets that were asked for by name and are not there.
+            absent_secrets: BTreeSet<Key>,
+            $($(#[$doc])* pub $table: Table<$stored>,)*
+        }
+
+        impl Objects {
+            /// Every kind there is a table of.
+            const KINDS: &[Kind] = &[$(Kind::$kind),*];
+
+            fn table(&self, kind: Kind) -> &dyn AnyTable {
+                match kind {
+                    $(Kind::$kind => &self.$table,)*
+                }
+            }
+
+            fn table_mut(&mut self, kind: Kind) -> &mut dyn AnyTable {
+                match kind {
+                    $(Kind::$kind => &mut self.$table,)*
+                }
+            }
+        }
+        saved::saved!($($table: $stored,)*);
+    };
+}
+
+tables! {
     /// Nodes.
-    pub nodes: Table<Node>,
+    nodes: Node of Node,
     /// Services.
-    pub services: Table<Service>,
-    /// Endpoint slices.
-    pub endpoint_slices: Table<EndpointSlice>,
+    services: Service of Service,
+    /// What endpoint slices come down to.
+    endpoint_slices: EndpointSlice of Slice,
     /// Secrets.
-    pub secrets: Table<Secret>,
-    /// Calico's block affinities.
-    pub block_affinities: Table<BlockAffinity>,
+    secrets: Secret of Secret,
+    /// Calico's block affinities, those of our node.
+    block_affinities: BlockAffinity of BlockAffinity,
     /// Calico's pools.
-    pub ip_pools: Table<IpPool>,
+    ip_pools: IpPool of IpPool,
     /// Calico's configurations.
-    pub bgp_configurations: Table<BgpConfiguration>,
+    bgp_configurations: BgpConfiguration of BgpConfiguration,
     /// Calico's peers.
-    pub calico_peers: Table<BgpPeer>,
+    calico_peers: CalicoPeer of BgpPeer,
     /// Calico's filters.
-    pub bgp_filters: Table<BgpFilter>,
+    bgp_filters: BgpFilter of BgpFilter,
     /// Cilium's nodes.
-    pub cilium_nodes: Table<CiliumNode>,
-}
-
-/// The objects of one kind, by name.
-#[derive(Debug)]
-pub struct Table<T> {
-    current: BTreeMap<Key, T>,
-    /// A list that is not complete yet.
-    coming: Option<BTreeMap<Key, T>>,
-    listed: Option<Listed>,
-}
-
-/// How complete what is known of a kind is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// There was a complete list.
-    Complete,
-    /// The server does not know the kind.
-    Absent,
+    cilium_nodes: CiliumNode of CiliumNode,
+    /// Our own peers.
+    peers: Peer of Peer,
+    /// Our own advertisements.
+    advertisements: Advertisement of Advertisement,
 }
 
 impl Objects {
+    /// Makes an empty one for the node of that name.
+    #[must_use]
+    pub fn new(node: &str) -> Self {
+        Self { node: node.to_owned(), ..Self::default() }
+    }
+
     /// Takes note of what happened.
     pub fn handle(&mut self, event: Event) {
         match event {
-            Event::Begin(kind) => self.table(kind).begin(),
-            Event::Apply(Object::Node(object)) => self.nodes.apply(object.metadata.key.clone(), object),
-            Event::Apply(Object::Service(object)) => self.services.apply(object.metadata.key.clone(), object),
-            Event::Apply(Object::EndpointSlice(object)) => {
-                self.endpoint_slices.apply(object.metadata.key.clone(), object);
+            Event::Begin(kind) => self.table_mut(kind).begin(),
+            Event::Apply(object) => self.apply(object),
+            Event::Unreadable(kind, key, why) => self.table_mut(kind).unreadable(key, why),
+            Event::Delete(kind, key) => {
+                self.table_mut(kind).delete(&key);
+                if kind == Kind::Secret {
+                    self.absent_secrets.insert(key);
+                }
             }
-            Event::Apply(Object::Secret(object)) => self.secrets.apply(object.metadata.key.clone(), object),
-            Event::Apply(Object::BlockAffinity(object)) => {
-                self.block_affinities.apply(object.metadata.key.clone(), object);
+            Event::End(kind) => self.table_mut(kind).end(),
+            Event::Absent(kind) => self.table_mut(kind).absent(),
+        }
+    }
+
+    fn apply(&mut self, object: Object) {
+        let key = object.meta().key.clone();
+        match object {
+            Object::Node(node) => self.nodes.apply(key, slim_node(node)),
+            Object::Service(service) => self.services.apply(key, slim_service(service)),
+            Object::EndpointSlice(slice) => {
+                self.endpoint_slices.apply(key, Slice::of(&slice, &self.node));
             }
-            Event::Apply(Object::IpPool(object)) => self.ip_pools.apply(object.metadata.key.clone(), object),
-            Event::Apply(Object::BgpConfiguration(object)) => {
-                self.bgp_configurations.apply(object.metadata.key.clone(), *object);
+            Object::Secret(secret) => {
+                self.absent_secrets.remove(&key);
+                self.secrets.apply(key, secret);
             }
-            Event::Apply(Object::CalicoPeer(object)) => {
-                self.calico_peers.apply(object.metadata.key.clone(), *object);
+            Object::BlockAffinity(affinity) if affinity.spec.node != self.node => {
+                self.block_affinities.delete(&key);
             }
-            Event::Apply(Object::BgpFilter(object)) => {
-                self.bgp_filters.apply(object.metadata.key.clone(), *object);
-            }
-            Event::Apply(Object::CiliumNode(object)) => {
-                self.cilium_nodes.apply(object.metadata.key.clone(), object);
-            }
-            Event::Delete(kind, key) => self.table(kind).delete(&key),
-            Event::End(kind) => self.table(kind).end(),
-            Event::Absent(kind) => self.table(kind).absent(),
+            Object::BlockAffinity(affinity) => self.block_affinities.apply(key, affinity),
+            Object::IpPool(pool) => self.ip_pools.apply(key, pool),
+            Object::BgpConfiguration(configuration) => self.bgp_configurations.apply(key, *configuration),
+            Object::CalicoPeer(peer) => self.calico_peers.apply(key, *peer),
+            Object::BgpFilter(filter) => self.bgp_filters.apply(key, *filter),
+            Object::CiliumNode(node) => self.cilium_nodes.apply(key, node),
+            Object::Peer(peer) => self.peers.apply(key, *peer),
+            Object::Advertisement(advertisement) => self.advertisements.apply(key, *advertisement),
         }
     }
 
     /// Returns how complete what is known of a kind is; `None` before its first list.
     #[must_use]
-    pub fn listed(&mut self, kind: Kind) -> Option<Listed> {
+    pub fn listed(&self, kind: Kind) -> Option<Listed> {
         self.table(kind).listed()
     }
 
-    fn table(&mut self, kind: Kind) -> &mut dyn AnyTable {
-        match kind {
-            Kind::Node => &mut self.nodes,
-            Kind::Service => &mut self.services,
-            Kind::EndpointSlice => &mut self.endpoint_slices,
-            Kind::Secret => &mut self.secrets,
-            Kind::BlockAffinity => &mut self.block_affinities,
-            Kind::IpPool => &mut self.ip_pools,
-            Kind::BgpConfiguration => &mut self.bgp_configurations,
-            Kind::CalicoPeer => &mut self.calico_peers,
-            Kind::BgpFilter => &mut self.bgp_filters,
-            Kind::CiliumNode => &mut self.cilium_nodes,
-        }
-    }
-}
-
-impl<T> Table<T> {
-    /// Returns the object of that name.
+    /// Returns our own Node.
     #[must_use]
-    pub fn get(&self, key: &Key) -> Option<&T> {
-        self.current.get(key)
+    pub fn own_node(&self) -> Option<&Node> {
+        self.nodes.get(&Key::of(&self.node))
     }
 
-    /// Returns the objects in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &T)> {
-        self.current.iter()
+    /// Tells whether the cluster has Calico's resources, be there any objects or not: what is left when the last pool
+    /// is deleted is a cluster of Calico's without blocks, and no other.
+    #[must_use]
+    pub fn has_calico(&self) -> bool {
+        [Kind::IpPool, Kind::BlockAffinity].iter().any(|kind| self.listed(*kind) == Some(Listed::Complete))
     }
 
-    fn apply(&mut self, key: Key, object: T) {
-        self.coming.as_mut().unwrap_or(&mut self.current).insert(key, object);
-    }
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { current: BTreeMap::new(), coming: None, listed: None }
-    }
-}
-
-/// What can be done with a table whatever is in it.
-trait AnyTable {
-    fn begin(&mut self);
-    fn delete(&mut self, key: &Key);
-    fn end(&mut self);
-    fn absent(&mut self);
-    fn listed(&self) -> Option<Listed>;
-}
-
-impl<T> AnyTable for Table<T> {
-    fn begin(&mut self) {
-        self.coming = Some(BTreeMap::new());
+    /// Tells whether it is known of a Secret whether it is there.
+    #[must_use]
+    pub fn knows_secret(&self, key: &Key) -> bool {
+        self.secrets.get(key).is_some() || self.absent_secrets.contains(key)
     }
 
-    fn delete(&mut self, key: &Key) {
-        self.coming.as_mut().unwrap_or(&mut self.current).remove(key);
+    /// Returns the objects that could not be read.
+    pub(crate) fn unreadable(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for kind in Self::KINDS {
+            self.table(*kind).problems(&mut |key, why| {
+                let problem = format!("it cannot be read, and is left out: {why}; correct the object");
+                problems.push(Problem { kind: *kind, object: key.clone(), field: String::new(), problem });
+            });
+        }
+        problems
     }
 
-    fn end(&mut self) {
-        if let Some(coming) = self.coming.take() {
-            self.current = coming;
-            self.listed = Some(Listed::Complete);
+    /// Forgets a kind as if it had never been listed.
+    pub(crate) fn forget(&mut self, kind: Kind) {
+        self.table_mut(kind).forget();
+        if kind == Kind::Secret {
+            self.absent_secrets.clear();
         }
     }
 
-    fn absent(&mut self) {
-        self.current.clear();
-        self.coming = None;
-        self.listed = Some(Listed::Absent);
+    /// Forgets the kinds that are not among these.
+    pub(crate) fn retain(&mut self, kinds: &BTreeSet<Kind>) {
+        Self::KINDS.iter().filter(|kind| !kinds.contains(kind)).for_each(|kind| self.forget(*kind));
     }
+}
 
-    fn listed(&self) -> Option<Listed> {
-        self.listed
-    }
+/// Drops the annotations nobody asks for; kubelets and controllers leave kilobytes of them.
+fn slim_node(mut node: Node) -> Node {
+    const OURS: [&str; 2] = ["projectcalico.org/", "podbgp.io/"];
+    node.metadata.annotations.retain(|key, _| OURS.iter().any(|prefix| key.starts_with(prefix)));
+    node
+}
+
+/// Drops the annotations: the last applied configuration is often among them.
+fn slim_service(mut service: Service) -> Service {
+    service.metadata.annotations.clear();
+    service
 }

@@ -11,6 +11,14 @@ pub struct Watch {
     pub scope: Scope,
 }
 
+impl Watch {
+    /// Watches all objects of a kind.
+    #[must_use]
+    pub fn all(kind: Kind) -> Self {
+        Self { kind, scope: Scope::All }
+    }
+}
+
 /// Which objects of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {

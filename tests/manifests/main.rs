@@ -1,0 +1,8 @@
+//! What is in `configs/kubernetes` is what the daemon needs, no less and no more.
+//!
+//! The files are read as the API server would: a field no type of Kubernetes has is a mistake. What takes `kubectl` or
+//! `helm` says that it was skipped where they are not.
+
+mod objects;
+mod pod;
+mod tools;
