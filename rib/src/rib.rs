@@ -381,10 +381,10 @@ impl Rib {
 
     /// Judges a prefix by itself.
     fn judge_prefix(&self, import: &Import, prefix: &IpNet) -> Result<(), RejectReason> {
-        match import {
-            Import::Safe(_) if self.originations.covers(prefix) => Err(RejectReason::OwnBlock),
-            Import::Safe(safe) => safe.judge(prefix),
-            Import::All | Import::None | Import::Policy(_) => Ok(()),
+        match import.safe() {
+            Some(_) if self.originations.covers(prefix) => Err(RejectReason::OwnBlock),
+            Some(safe) => safe.judge(prefix),
+            None => Ok(()),
         }
     }
 

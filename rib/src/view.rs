@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::destinations::Destination;
 use crate::drain::{Lowered, lowered};
 use crate::forwarding::Forwarding;
-use crate::import::{Import, import};
+use crate::import::import;
 use crate::path::{Path, PeerId, Source, Staleness, Standing};
 use crate::peer::{PeerCounts, PeerInfo};
 use crate::rib::Rib;
@@ -188,7 +188,7 @@ impl<'a> PathView<'a> {
     #[must_use]
     pub fn import_rule(&self) -> Option<usize> {
         let info = &self.rib.peer(self.path.source)?.info;
-        let Import::Policy(policy) = &*info.import else { return None };
+        let policy = info.import.policy()?;
         let mut last = None;
         let watch = |rule, _: &PathAttributes| last = rule;
         // What comes of it is on record; only the way there is not.

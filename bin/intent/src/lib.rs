@@ -282,6 +282,19 @@ pub enum Import {
     None,
     /// What a policy lets pass.
     Policy(Arc<Policy>),
+    /// What a policy lets pass of what cannot hurt a node.
+    Guarded(Arc<Policy>),
+}
+
+impl Import {
+    /// Returns the policy, if one has a say.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Policy(policy) | Self::Guarded(policy) => Some(policy),
+            Self::Safe | Self::All | Self::None => None,
+        }
+    }
 }
 
 /// What we advertise to a peer.
@@ -419,6 +432,7 @@ impl fmt::Display for Import {
             Self::All => "all",
             Self::None => "none",
             Self::Policy(policy) => &policy.name,
+            Self::Guarded(policy) => return write!(f, "safe, {}", policy.name),
         })
     }
 }

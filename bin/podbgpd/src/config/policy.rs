@@ -115,6 +115,18 @@ impl Policies<'_> {
         self.named(value, &words).map(policy)
     }
 
+    /// Reads a list that begins with a word and goes on with names of policies. `None` when it is no such list, and
+    /// within that, when there is a mistake in it.
+    pub(super) fn behind(&self, word: &str, value: &Value<'_>) -> Option<Option<Arc<Policy>>> {
+        let items = if value.is_list() { value.items()? } else { return None };
+        let (first, rest) = items.split_first().filter(|(_, rest)| !rest.is_empty())?;
+        if !first.is_text() || first.text()? != word {
+            return None;
+        }
+        let policies: Vec<_> = rest.iter().map(|item| self.named(item, &[])).collect();
+        Some(policies.into_iter().collect::<Option<Vec<_>>>().and_then(chain))
+    }
+
     /// Reads the name of a policy; some words may stand in its place.
     fn named(&self, value: &Value<'_>, words: &[&str]) -> Option<Arc<Policy>> {
         let text = value.text()?;

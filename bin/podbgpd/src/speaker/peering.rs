@@ -254,14 +254,14 @@ pub(super) fn rib_settings(intent: &Intent) -> RibSettings {
 
 /// Says what import means to the tables.
 pub(super) fn import(peer: &PeerIntent) -> rib::Import {
+    let (longest_ipv4, longest_ipv6) = (peer.max_length_ipv4, peer.max_length_ipv6);
+    let safe = rib::import::Safe { longest_ipv4, longest_ipv6 };
     match &peer.import {
-        Import::Safe => {
-            let (longest_ipv4, longest_ipv6) = (peer.max_length_ipv4, peer.max_length_ipv6);
-            rib::Import::Safe(rib::import::Safe { longest_ipv4, longest_ipv6 })
-        }
+        Import::Safe => rib::Import::Safe(safe),
         Import::All => rib::Import::All,
         Import::None => rib::Import::None,
         Import::Policy(policy) => rib::Import::Policy(policy.as_ref().clone()),
+        Import::Guarded(policy) => rib::Import::Guarded(safe, policy.as_ref().clone()),
     }
 }
 

@@ -133,7 +133,7 @@ impl Speaker {
         tried: &Tried,
     ) -> Finding<'a> {
         let import = &peering.intent.import;
-        let policy = if let Import::Policy(policy) = import { Some(&**policy) } else { None };
+        let policy = import.policy();
         let trial = self.rib.try_import(info, test.prefix, &tried.attributes);
         let decided = policy.and_then(|policy| decided(policy, &trial.steps));
         let outcome = trial.outcome.map_err(|reason| words::rejected_by(reason, decided, Some(import)));
