@@ -1,6 +1,7 @@
 //! What comes in and what goes out, by the rules of the protocol and of the policies.
 
 use super::*;
+use crate::policy::{Decision, Match, Policy, Rule};
 
 /// Returns how a path stands that says this over a session to [`TOR_A`] with this import.
 fn imported(import: Import, said: PathAttributes, text: &str) -> Standing {
