@@ -177,6 +177,7 @@ impl World {
             address: address.into(),
             role: None,
             interface: None,
+            link: None,
             families: FamilySet::ALL,
             next_hop_self: NextHopSelf::default(),
             extended_next_hop: FamilySet::NONE,

@@ -72,6 +72,7 @@ fn settings(words: &str) -> anyhow::Result<PeerSettings> {
         peer_asn: parsed(words, "peer-as", Asn(65_002))?.into(),
         bgp_id: BgpId::new(parsed(words, "id", [10, 0, 0, 1].into())?).context("id is zero")?,
         hold_time: HoldTime::new(parsed(words, "hold", 90)?).context("no such hold time")?,
+        keepalive: None,
         connect_retry: Duration::from_secs(parsed(words, "connect-retry", 60)?),
         passive: words.split_whitespace().any(|word| word == "passive"),
         send_hold,

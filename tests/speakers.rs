@@ -93,6 +93,7 @@ fn node(number: u8) -> Intent {
         mrt: None,
         kubernetes: None,
         originated: BTreeMap::new(),
+        host_routes: BTreeMap::new(),
         ownership: Ownership::default(),
         guard: Guard::default(),
         leave: None,

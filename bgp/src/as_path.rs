@@ -89,6 +89,15 @@ impl AsPath {
         last.asns.last().copied()
     }
 
+    /// Tells whether the path begins with these ASes in this order, in sequences alone: what comes behind a set is not
+    /// known to come at any place.
+    #[must_use]
+    pub fn starts_with(&self, asns: &[Asn]) -> bool {
+        let ordered = self.0.iter().take_while(|segment| segment.kind == SegmentKind::Sequence);
+        let mut first = ordered.flat_map(|segment| segment.asns.iter());
+        asns.iter().all(|asn| first.next() == Some(asn))
+    }
+
     /// Counts how often an AS occurs, in sequences and sets alike (loop detection, RFC 4271 §9.1.2).
     #[must_use]
     pub fn count(&self, asn: Asn) -> usize {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bgp::{Asn, BgpId};
 use intent::{Guard, Intent, Originated, Ownership, PeerIntent};
@@ -26,6 +26,8 @@ pub struct Plan {
     pub peers: BTreeMap<String, PeerIntent>,
     /// What we originate.
     pub originated: BTreeMap<IpNet, Originated>,
+    /// Addresses with the gateway each is reached by, whatever is learned.
+    pub host_routes: BTreeMap<IpAddr, IpAddr>,
     /// Who writes which learned routes.
     pub ownership: Ownership,
     /// What the safe import refuses.
@@ -72,6 +74,7 @@ impl Plan {
         }
         intent.originated = self.originated;
         intent.originated.retain(|prefix, _| !file.node.blocks.contains(prefix));
+        intent.host_routes = self.host_routes;
         intent.ownership = self.ownership;
         intent.guard = self.guard;
         intent.leave = self.leave;

@@ -137,6 +137,7 @@ fn peer(id: u32) -> PeerInfo {
         address: address.into(),
         role: None,
         interface: None,
+        link: None,
         families: FamilySet::ALL,
         next_hop_self: NextHopSelf { ipv4: Some(NextHop::V4(Ipv4Addr::new(192, 0, 2, 200))), ipv6: None },
         extended_next_hop: FamilySet::NONE,

@@ -154,6 +154,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) came: Came,
     /// Who announced it; `None` for our own.
     pub(crate) announcer: Option<Announcer>,
+    /// The name of the interface it leaves by, where that is known.
+    pub(crate) interface: Option<&'a str>,
     /// Whether it is long-lived stale here.
     pub(crate) long_lived: bool,
     /// Our cluster's identifier, in case it is reflected.
@@ -169,6 +171,14 @@ impl Export {
     pub(crate) fn looks_at_prefixes(&self) -> bool {
         match self {
             Self::Policy(policy) => policy.looks_at_prefixes(),
+            Self::Originated | Self::All | Self::None => false,
+        }
+    }
+
+    /// Tells whether a route may fare differently once its next hop leads elsewhere.
+    pub(crate) fn looks_at_interfaces(&self) -> bool {
+        match self {
+            Self::Policy(policy) => policy.looks_at_interfaces(),
             Self::Originated | Self::All | Self::None => false,
         }
     }
@@ -241,7 +251,12 @@ pub(crate) fn export_watched(
     }
     watch(None, &base);
     let judged = peer.export.judge(
-        Route { prefix: route.prefix, announcer: route.announcer, attributes: &base },
+        Route {
+            prefix: route.prefix,
+            announcer: route.announcer,
+            interface: route.interface,
+            attributes: &base,
+        },
         |rule, attributes| watch(Some(rule), attributes),
     )?;
     let mut attributes = judged.into_owned();

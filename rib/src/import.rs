@@ -64,6 +64,12 @@ pub enum RejectReason {
     NextHop,
     /// It is inside a block we originate.
     OwnBlock,
+    /// Services have their addresses there, and this node answers for them.
+    ServiceRange,
+    /// It is the address of a node of the cluster.
+    NodeAddress,
+    /// It is a default route, and those are not let in.
+    DefaultRoute,
     /// It is a prefix nobody may announce.
     Martian,
     /// Its prefix is longer than let in.
@@ -78,7 +84,7 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason, in the order the checks are made.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::OwnAs,
         Self::FirstAs,
         Self::OwnOriginatorId,
@@ -86,6 +92,9 @@ impl RejectReason {
         Self::RouteLeak,
         Self::NextHop,
         Self::OwnBlock,
+        Self::ServiceRange,
+        Self::NodeAddress,
+        Self::DefaultRoute,
         Self::Martian,
         Self::TooLong,
         Self::ImportNone,
@@ -111,6 +120,14 @@ impl RejectReason {
             }
             Self::NextHop => ("next_hop", "its next hop is our own address or no host's"),
             Self::OwnBlock => ("own_block", "it is inside a block we originate"),
+            Self::ServiceRange => {
+                ("service_range", "Services have their addresses there, and this node answers for them")
+            }
+            Self::NodeAddress => (
+                "node_address",
+                "it is the address of a node: a route to it could carry the session it came by",
+            ),
+            Self::DefaultRoute => ("default_route", "default routes are not let in"),
             Self::Martian => ("martian", "nobody may announce this prefix"),
             Self::TooLong => ("too_long", "the prefix is longer than import lets in"),
             Self::ImportNone => ("import_none", "import lets nothing in from this peer"),
@@ -227,7 +244,7 @@ const MARTIANS_V6: [Ipv6Net; 4] = [
 /// The answer depends on the prefix only if the policy looks at prefixes; what else there is to say of the prefix
 /// is [`Safe::judge`]'s.
 pub(crate) fn import<'a>(
-    peer: &PeerInfo,
+    peer: &'a PeerInfo,
     settings: &RibSettings,
     prefix: IpNet,
     attributes: &'a PathAttributes,
@@ -236,14 +253,14 @@ pub(crate) fn import<'a>(
     let clean = sanitise(peer, settings, attributes)?;
     watch(None, &clean);
     let is_lowered = lowered(peer, &clean).is_some();
-    let (prefix, announcer) = (prefix, Some(peer.announcer()));
+    let (announcer, interface) = (Some(peer.announcer()), peer.link.as_deref());
     let watch_rules = |rule, attributes: &PathAttributes| watch(Some(rule), attributes);
     let mut judged = match clean {
         Cow::Borrowed(attributes) => {
-            peer.import.judge(Route { prefix, announcer, attributes }, watch_rules)?
+            peer.import.judge(Route { prefix, announcer, interface, attributes }, watch_rules)?
         }
         Cow::Owned(attributes) => {
-            let route = Route { prefix, announcer, attributes: &attributes };
+            let route = Route { prefix, announcer, interface, attributes: &attributes };
             Cow::Owned(peer.import.judge(route, watch_rules)?.into_owned())
         }
     };

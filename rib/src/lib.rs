@@ -28,7 +28,8 @@
 //! | [`history`] | what is told of best paths that changed |
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
 //! | [`monitor`] | whole tables and their changes, for those who only look on |
-//! | [`origination`] | the prefixes that are ours |
+//! | [`origination`], [`guard`] | the prefixes that are ours, and those nobody may announce to us |
+//! | [`ownership`] | which learned routes others write to the kernel |
 //! | [`own_as`] | our own AS in AS paths |
 //! | [`view`] | borrowed views for whoever asks |
 //!
@@ -42,6 +43,7 @@ mod destinations;
 pub mod drain;
 pub mod export;
 pub mod forwarding;
+pub mod guard;
 pub mod history;
 pub mod import;
 mod member;
@@ -49,6 +51,7 @@ pub mod monitor;
 pub mod next_hop;
 pub mod origination;
 pub mod own_as;
+pub mod ownership;
 mod pages;
 pub mod path;
 pub mod peer;
@@ -66,12 +69,14 @@ pub use decision::Reason;
 pub use drain::{Drain, Lowered, Marks};
 pub use export::{Export, Withheld};
 pub use forwarding::{Forwarding, ForwardingChange, Gateway, Weighted};
+pub use guard::{Guard, Guarded};
 pub use history::{BestChange, Cause};
 pub use import::{Import, RejectReason, Safe};
 pub use monitor::{Monitor, Table};
 pub use next_hop::{NextHopChanges, Resolution};
-pub use origination::Origination;
+pub use origination::{KernelRoute, Origination};
 pub use own_as::OwnAs;
+pub use ownership::{Hand, Ownership, RouteMetric};
 pub use path::{PeerId, Source, Staleness, Standing};
 pub use peer::{AddPath, NextHopMode, NextHopSelf, PeerCounts, PeerInfo};
 pub use policy::Policy;

@@ -212,6 +212,11 @@ impl NextHops {
         &self.hops[id.0 as usize].resolution
     }
 
+    /// Returns where an address leads, if any attribute set names it.
+    pub(crate) fn find(&self, address: &IpAddr) -> Option<&Resolution> {
+        self.index.get(address).map(|&id| &self.hops[id as usize].resolution)
+    }
+
     pub(crate) fn address(&self, id: HopId) -> IpAddr {
         self.hops[id.0 as usize].address
     }

@@ -95,6 +95,8 @@ pub struct PeerInfo {
     pub role: Option<Role>,
     /// The link the peer is on: the scope of its link-local next hops.
     pub interface: Option<u32>,
+    /// The name of the interface the session is on, where that is known: what import policies know of interfaces.
+    pub link: Option<Arc<str>>,
     /// The families the session carries.
     pub families: FamilySet,
     /// Our address on the session.

@@ -11,11 +11,13 @@ use ipnet::IpNet;
 
 mod condition;
 mod edit;
+mod glob;
 mod pattern;
 mod sets;
 
 pub use condition::{Match, Provenance};
 pub use edit::{Change, Edit};
+pub use glob::Glob;
 pub use pattern::{NoPattern, Pattern, Tag};
 pub use sets::{AsnSet, PrefixRange, PrefixSet, Tags};
 
@@ -59,6 +61,8 @@ pub struct Route<'a> {
     pub prefix: IpNet,
     /// Who announced it to us; `None` when we originate it.
     pub announcer: Option<Announcer>,
+    /// The name of the interface it leaves by, where that is known.
+    pub interface: Option<&'a str>,
     /// Its attributes.
     pub attributes: &'a PathAttributes,
 }
@@ -113,10 +117,19 @@ impl Policy {
         Verdict { decision: self.otherwise, rule: None, attributes }
     }
 
-    /// Tells whether two routes with equal attributes may fare differently: whether any rule looks at prefixes.
+    /// Tells whether two routes with equal attributes may fare differently: whether any rule looks at prefixes, or at
+    /// interfaces, which are another for each route we originate.
     #[must_use]
     pub fn looks_at_prefixes(&self) -> bool {
-        self.looks_at(|condition| matches!(condition, Match::Prefix(_) | Match::Family(_)))
+        self.looks_at(|condition| {
+            matches!(condition, Match::Prefix(_) | Match::Family(_) | Match::Interface(_))
+        })
+    }
+
+    /// Tells whether a route may fare differently once its next hop leads elsewhere.
+    #[must_use]
+    pub fn looks_at_interfaces(&self) -> bool {
+        self.looks_at(|condition| matches!(condition, Match::Interface(_)))
     }
 
     /// Tells whether the same route from two peers may fare differently, beyond external and internal ones.

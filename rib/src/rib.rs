@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use bgp::{BgpId, Family, Nlri, Update};
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use crate::decision::Rules;
 use crate::destinations::{Destinations, Mark};
 use crate::forwarding::ForwardingPool;
+use crate::guard::{Fence, Guard};
 use crate::history::{Cause, Dirty};
 use crate::import::{Import, RejectReason, import};
 use crate::monitor::Monitors;
@@ -33,6 +35,7 @@ mod blackhole;
 mod catch_up;
 mod drain;
 mod groups;
+mod links;
 mod own_as;
 mod peers;
 mod pull;
@@ -123,6 +126,9 @@ pub struct Rib {
     /// Who is told the same; a place is taken again when its group is gone.
     pub(crate) groups: Vec<Option<Group>>,
     pub(crate) originations: Originations,
+    fence: Fence,
+    /// The names of interfaces by their indexes.
+    links: BTreeMap<u32, Arc<str>>,
     pub(crate) forwarding: ForwardingPool,
     pub(crate) forwarding_pending: Pending,
     pub(crate) monitors: Monitors,
@@ -144,6 +150,8 @@ impl Rib {
             destinations: Destinations::default(),
             pool: AttributePool::default(),
             originations: Originations::default(),
+            fence: Fence::default(),
+            links: BTreeMap::new(),
             forwarding: ForwardingPool::default(),
             forwarding_pending: Pending::default(),
             monitors: Monitors::default(),
@@ -218,12 +226,33 @@ impl Rib {
             self.announce(Slot::LOCAL, &nlri, attributes, now, &mut Memo::default());
             self.pool.release(attributes);
         }
+        for prefix in delta.touch {
+            if let Some(id) = self.destinations.find(&prefix) {
+                self.touch_paths(id, Slot::LOCAL);
+            }
+        }
         for block in delta.blocks {
             let inside = self.destinations.within(&block);
-            let looks = |peer: &Peer| peer.info.import.looks_at_own_blocks();
-            let slots: Vec<_> = self.peers.iter().map(|peer| peer.as_ref().is_some_and(looks)).collect();
-            self.judge_again(&inside, |slot| slots.get(usize::from(slot.0)) == Some(&true));
+            self.judge_safe_imports_again(&inside);
         }
+    }
+
+    /// Has the safe import refuse something else than before.
+    pub fn set_guard(&mut self, guard: &Guard) {
+        if self.fence.is_of(guard) {
+            return;
+        }
+        self.fence = Fence::new(guard.clone());
+        self.cause = Cause::Settings;
+        let all: Vec<_> = self.destinations.ids().collect();
+        self.judge_safe_imports_again(&all);
+    }
+
+    /// Judges what came by the safe import at these destinations again.
+    fn judge_safe_imports_again(&mut self, destinations: &[u32]) {
+        let looks = |peer: &Peer| peer.info.import.looks_at_own_blocks();
+        let slots: Vec<_> = self.peers.iter().map(|peer| peer.as_ref().is_some_and(looks)).collect();
+        self.judge_again(destinations, |slot| slots.get(usize::from(slot.0)) == Some(&true));
     }
 
     /// Learns where a next hop leads.
@@ -383,7 +412,7 @@ impl Rib {
     fn judge_prefix(&self, import: &Import, prefix: &IpNet) -> Result<(), RejectReason> {
         match import.safe() {
             Some(_) if self.originations.covers(prefix) => Err(RejectReason::OwnBlock),
-            Some(safe) => safe.judge(prefix),
+            Some(safe) => self.fence.judge(prefix).and_then(|()| safe.judge(prefix)),
             None => Ok(()),
         }
     }

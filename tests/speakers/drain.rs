@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bgp::fsm::State;
 use control::{DrainCause, DrainStage, ErrorCode, PeerState, Standing};
+use podbgpd::drain::Drained;
 use podbgpd::intent::Intent;
 use podbgpd::speaker::{Acted, Notice};
 
@@ -103,6 +104,36 @@ fn a_drained_node_that_comes_back_forgets_what_peers_no_longer_have() {
     assert_eq!(cancel(&mut world, &[]), Ok(()));
     world.run(SOON * 20);
     assert_eq!(world.node(1).kernel.forwarded(), blocks(2));
+}
+
+#[test]
+fn what_an_operator_drained_the_next_run_keeps_drained() {
+    let mut world = fork(|_| ());
+    let forwarded = world.node(1).kernel.forwarded();
+    start(&mut world, &[2]);
+    world.run(SECOND * 20);
+    let drained = world.node(1).speaker.drained().clone();
+    assert_eq!(drained.peers.keys().collect::<Vec<_>>(), [&name(2)]);
+    let snapshot = world.end(1);
+    world.start_again_drained(1, Some(snapshot), drained, |_| ());
+    world.run(SOON * 20);
+    assert_eq!((world.peer(1, 2).state, stage(&world, 2)), (PeerState::Idle, Some(DrainStage::Closed)));
+    assert_eq!((world.peer(1, 3).state, stage(&world, 3)), (PeerState::Established, None));
+
+    start(&mut world, &[]);
+    world.run(SECOND * 20);
+    let before = world.node(1).kernel.forwarded();
+    let drained = world.node(1).speaker.drained().clone();
+    let snapshot = world.end(1);
+    world.start_again_drained(1, Some(snapshot), drained, |_| ());
+    world.run(SOON * 20);
+    assert_eq!(world.status(1).drain.map(|drain| drain.cause), Some(DrainCause::Operator));
+    assert_eq!(world.node(1).kernel.forwarded(), before, "the node itself still gets out");
+
+    assert_eq!(cancel(&mut world, &[]), Ok(()));
+    world.run(SOON * 20);
+    assert_eq!(*world.node(1).speaker.drained(), Drained::default());
+    assert_eq!(world.node(1).kernel.forwarded(), forwarded);
 }
 
 #[test]
@@ -245,4 +276,35 @@ fn what_cannot_be_drained_is_said() {
     assert_eq!(cancel(&mut world, &[]), Err(ErrorCode::Conflict));
     assert_eq!(start(&mut world, "node2"), Ok(()));
     assert_eq!(start(&mut world, "node2").unwrap_err().code, ErrorCode::Conflict);
+}
+
+/// Lets the cluster want, or no longer, that node 1 is drained.
+fn wanted_by_the_cluster(world: &mut World, why: Option<&str>) {
+    world.reload(1, |intent| intent.leave = why.map(str::to_owned)).unwrap();
+}
+
+#[test]
+fn a_cluster_drains_a_node_and_gives_back_only_what_it_took() {
+    let mut world = fork(|_| ());
+    let cause = |world: &mut World| {
+        world.act(1, |speaker, now, _| speaker.drain_view(now)).node.map(|drain| drain.cause)
+    };
+    wanted_by_the_cluster(&mut world, Some("node is being deleted"));
+    assert_eq!(cause(&mut world), Some(DrainCause::Cluster));
+    wanted_by_the_cluster(&mut world, None);
+    assert_eq!(cause(&mut world), None);
+    // What an operator drains the cluster does not give back.
+    start(&mut world, &[]);
+    wanted_by_the_cluster(&mut world, Some("node is being deleted"));
+    wanted_by_the_cluster(&mut world, None);
+    assert_eq!(cause(&mut world), Some(DrainCause::Operator));
+    cancel(&mut world, &[]).unwrap();
+    // What an operator calls off stays so until the cluster has thought of something else.
+    wanted_by_the_cluster(&mut world, Some("taint"));
+    cancel(&mut world, &[]).unwrap();
+    wanted_by_the_cluster(&mut world, Some("two taints"));
+    assert_eq!(cause(&mut world), None);
+    wanted_by_the_cluster(&mut world, None);
+    wanted_by_the_cluster(&mut world, Some("taint"));
+    assert_eq!(cause(&mut world), Some(DrainCause::Cluster));
 }

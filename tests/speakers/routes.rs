@@ -1,7 +1,7 @@
 use bgp::{Family, FamilySet};
 use control::{AttributesView, Standing};
 use ipnet::IpNet;
-use podbgpd::intent::{Export, Import};
+use podbgpd::intent::{Export, Import, Leftover, Originated};
 
 use crate::world::World;
 use crate::{SOON, blocks, chain, net, node_with_peers, pair};
@@ -160,4 +160,21 @@ fn more_prefixes_than_agreed_end_the_session_until_an_operator_lets_it_up() {
     world.act(1, |speaker, now, out| speaker.peer_up("node2", now, out));
     world.run(SOON * 10);
     assert_eq!(world.prefixes(1, 2), blocks(2));
+}
+
+#[test]
+fn what_the_cluster_has_a_node_originate_says_for_whom() {
+    let mut world = pair();
+    let web = net("10.96.0.7/32");
+    let service = Originated::new("Service shop/web".to_owned(), Leftover::DroppedInTransit);
+    world.reload(1, |intent| drop(intent.originated.insert(web, service))).unwrap();
+    world.run(SOON);
+    assert_eq!(world.route(1, web).cause.as_deref(), Some("Service shop/web"));
+    assert_eq!(world.route(1, blocks(1)[0]).cause, None);
+    assert!(world.prefixes(2, 1).contains(&web));
+    // What passes is dropped elsewhere than in the table the node itself looks at.
+    assert!(!world.node(1).kernel.routes.contains_key(&web));
+    world.reload(1, |intent| intent.originated.clear()).unwrap();
+    world.run(SOON);
+    assert!(!world.prefixes(2, 1).contains(&web));
 }

@@ -72,6 +72,7 @@ fn peer_in(state: u8, internal: bool, now: Instant, out: &mut Vec<Action>) -> Pe
         peer_asn: peer_asn.into(),
         bgp_id: BgpId::new(Ipv4Addr::new(10, 0, 0, 1)).unwrap(),
         hold_time: HoldTime::default(),
+        keepalive: None,
         connect_retry: std::time::Duration::from_secs(60),
         passive: state == 2,
         send_hold: None,

@@ -306,7 +306,8 @@ impl Line {
 
     /// Counts the keepalive interval from now. Never less than a second, whatever the jitter (RFC 4271 §4.4).
     pub(super) fn rest_keepalive(&mut self, hold_time: HoldTime, scope: &mut Scope<'_>) {
-        if let Some(interval) = hold_time.keepalive() {
+        if let Some(longest) = hold_time.keepalive() {
+            let interval = scope.settings.keepalive.map_or(longest, |wanted| wanted.min(longest));
             let interval = scope.jitter.shorten(interval).max(Duration::from_secs(1));
             self.deadlines.start(Timer::Keepalive, scope.now, interval);
         }

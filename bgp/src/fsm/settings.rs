@@ -16,6 +16,9 @@ pub struct PeerSettings {
     pub bgp_id: BgpId,
     /// The hold time we offer.
     pub hold_time: HoldTime,
+    /// The time between two KEEPALIVEs; `None` for a third of the hold time agreed on, and never longer than that, which
+    /// could cost the session (RFC 4271 §4.4).
+    pub keepalive: Option<Duration>,
     /// How long one attempt to connect may take, and the longest wait between two. At least a second.
     pub connect_retry: Duration,
     /// Whether we only wait for the peer to connect.

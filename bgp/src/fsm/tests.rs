@@ -27,6 +27,7 @@ fn settings(asn: Asn, peer_asn: Asn, id: u8) -> PeerSettings {
         peer_asn: peer_asn.into(),
         bgp_id: BgpId::new(Ipv4Addr::new(10, 0, 0, id)).unwrap(),
         hold_time: HoldTime::default(),
+        keepalive: None,
         connect_retry: Duration::from_secs(60),
         passive: false,
         send_hold: None,
@@ -368,4 +369,17 @@ fn establish(stage: &mut Stage) {
     stage.receive(&open());
     stage.receive(&Message::Keepalive);
     assert_eq!(stage.peer.state(), State::Established);
+}
+
+#[test]
+fn keepalives_come_as_often_as_wanted_and_never_more_than_a_third_of_the_hold_time_apart() {
+    for (wanted, longest) in [(None, 30), (Some(5), 5), (Some(60), 30)] {
+        let keepalive = wanted.map(Duration::from_secs);
+        let mut stage = Stage::in_row(Row::Established);
+        stage.peer.configure(PeerSettings { keepalive, ..settings(US, THEM, 1) }, stage.now, &mut Vec::new());
+        stage.tick_at(Timer::Keepalive);
+        let due = stage.peer.deadline(Timer::Keepalive).unwrap().duration_since(stage.now);
+        let longest = Duration::from_secs(longest);
+        assert!(due <= longest && due >= longest * 3 / 4, "{wanted:?}: {due:?}");
+    }
 }

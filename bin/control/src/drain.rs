@@ -74,6 +74,8 @@ pub enum DrainCause {
     Operator,
     /// The machine shuts down.
     Host,
+    /// The cluster wants it.
+    Cluster,
     /// The daemon leaves, and ends when it is done.
     Leave,
 }

@@ -55,6 +55,11 @@ pub struct RouteView {
     pub next_hops: Vec<NextHopView>,
     /// What the kernel holds.
     pub kernel: KernelState,
+    /// The object of the cluster that has us originate it, `Service shop/web`; `null` for what nobody has, and for the
+    /// blocks of the file.
+    pub cause: Option<String>,
+    /// Why the kernel is asked for nothing although a path is used; `null` where it is asked, or no path is used.
+    pub unwritten: Option<ReasonView>,
     /// How long the best path has been the best; `null` without one.
     pub age_seconds: Option<u64>,
     /// Every path, the best first. With `view=received` those of the peer, with `rejected=true` the rejected.

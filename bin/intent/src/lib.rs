@@ -8,13 +8,11 @@ pub mod add_path;
 pub mod bfd;
 pub mod drain;
 pub mod graceful;
-pub mod guard;
 pub mod kubernetes;
 pub mod local_as;
 pub mod monitoring;
 pub mod next_hop_groups;
 pub mod origination;
-pub mod ownership;
 pub mod range;
 pub mod reconcile;
 pub mod secret;
@@ -37,16 +35,18 @@ pub use add_path::AddPath;
 pub use bfd::{Bfd, BfdTiming};
 pub use drain::Drain;
 pub use graceful::{GracefulRestart, RestartRole};
-pub use guard::{Guard, Guarded};
 pub use kubernetes::{BlockSource, Kubernetes, PeerSource, RouterId, ServiceRanges, StatusReport};
 pub use monitoring::{BmpView, Mrt, Station};
 pub use next_hop_groups::NextHopGroups;
-pub use origination::{KernelRoute, Leftover, Originated};
-pub use ownership::{Hand, Ownership, RouteMetric};
+pub use origination::{Leftover, Originated};
 pub use range::ListenRange;
 pub use reconcile::{Change, Effect, reconcile};
 pub use secret::Secret;
 pub use tcp_ao::{AoAlgorithm, AoKey};
+
+pub use rib::guard::{self, Guard, Guarded};
+pub use rib::origination::KernelRoute;
+pub use rib::ownership::{self, Hand, Ownership, RouteMetric};
 
 /// How long to wait between attempts to connect. RFC 4271 §10 suggests 120 seconds, which is long for the
 /// only way out of a node; back-off keeps it polite.
@@ -89,6 +89,8 @@ pub struct Intent {
     pub kubernetes: Option<Kubernetes>,
     /// What the cluster has us originate beside the blocks of the node.
     pub originated: BTreeMap<IpNet, Originated>,
+    /// Addresses with the gateway each is reached by, whatever is learned: a peer must not be reached over what it says.
+    pub host_routes: BTreeMap<IpAddr, IpAddr>,
     /// Who writes which learned routes to the kernel.
     pub ownership: Ownership,
     /// What the safe import refuses because of the cluster.

@@ -1,9 +1,9 @@
 //! What a cluster has this node originate, beside the blocks of the file.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
 use bgp::{Community, LargeCommunity};
+use ipnet::IpNet;
+use rib::Origination;
+use rib::origination::KernelRoute;
 
 /// Why a prefix is announced as ours, and what to say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,20 +34,24 @@ pub enum Leftover {
     Followed,
 }
 
-/// A route of somebody else in the kernel that is announced as ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KernelRoute {
-    /// The name of the interface it leaves by.
-    pub interface: Arc<str>,
-    /// The gateway, which internal peers are told as next hop (RFC 4271 §5.1.3); `None` when it is on the link.
-    pub gateway: Option<IpAddr>,
-}
-
 impl Originated {
     /// Makes one with nothing attached whose leftover packets are dropped.
     #[must_use]
     pub fn new(cause: String, leftover: Leftover) -> Self {
         let (communities, large_communities) = (Vec::new(), Vec::new());
         Self { cause, leftover, local_pref: None, communities, large_communities, kernel: None }
+    }
+
+    /// Returns what the tables originate.
+    #[must_use]
+    pub fn of_tables(&self, prefix: IpNet) -> Origination {
+        Origination {
+            blackhole: self.leftover == Leftover::Dropped,
+            local_pref: self.local_pref,
+            communities: self.communities.clone(),
+            large_communities: self.large_communities.clone(),
+            kernel: self.kernel.clone(),
+            ..Origination::of(prefix)
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -308,6 +308,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     kubernetes_key!("kubernetes.status", Soft, status, ToString::to_string),
     key!("cluster.originated", Soft, originated, |of: &BTreeMap<IpNet, _>| list(of.keys())),
     key!("cluster.ownership", Refresh, ownership, |of: &Ownership| format!("{} pools", of.pools.len())),
+    key!("cluster.host-routes", Refresh, host_routes, |of: &BTreeMap<IpAddr, _>| list(of.keys())),
     key!("cluster.guard", Refresh, guard, |of: &Guard| list(of.refused.keys())),
     key!("cluster.leave", Soft, leave, optional),
 ];

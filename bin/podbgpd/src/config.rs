@@ -172,6 +172,7 @@ fn intent(problems: &Problems, mut root: Table<'_>, directory: &Path, facts: &Fa
         mrt,
         kubernetes,
         originated: BTreeMap::new(),
+        host_routes: BTreeMap::new(),
         ownership: Ownership::default(),
         guard: Guard::default(),
         leave: None,

@@ -31,6 +31,7 @@ mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bgp::Family;
@@ -157,7 +158,8 @@ impl Speaker {
 
     /// Makes a speaker that goes on where an earlier run ended, and starts its peers.
     #[must_use]
-    pub fn after(past: Past, intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
+    pub fn after(mut past: Past, intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
+        let drains = Drains::taken_up(std::mem::take(&mut past.drained), now);
         let mut speaker = Self {
             epoch: now,
             rib: Rib::new(peering::rib_settings(&intent)),
@@ -168,7 +170,7 @@ impl Speaker {
             signed: BTreeMap::new(),
             next_id: 0,
             convergence: Convergence::new(past, intent.graceful_restart.selection_deferral, now),
-            drains: Drains::default(),
+            drains,
             roll_call: None,
             returned: BTreeMap::new(),
             bfd_wanted: Vec::new(),
@@ -184,6 +186,7 @@ impl Speaker {
         };
         speaker.history.happened("started", None, "podbgpd started".to_owned(), now);
         speaker.originate(now);
+        speaker.rib.set_guard(&speaker.intent.guard);
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
@@ -191,6 +194,7 @@ impl Speaker {
         speaker.recall(&speaker.convergence.had_sessions(), now, out);
         speaker.want_bfd(out);
         speaker.heed_neighbours(out);
+        speaker.follow_cluster(now, out);
         speaker
     }
 
@@ -291,7 +295,10 @@ impl Speaker {
     }
 
     fn originate(&mut self, now: Instant) {
-        let wanted = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
+        let blocks = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
+        let of_cluster = self.intent.originated.iter().map(|(&prefix, one)| one.of_tables(prefix));
+        // What the file names wins.
+        let wanted = of_cluster.chain(blocks);
         self.rib.originate(wanted, self.seconds(now));
     }
 
@@ -354,6 +361,8 @@ impl Speaker {
             }
             Action::Established(negotiated) => {
                 let mut info = peering.established(&negotiated, &self.intent);
+                let own = peering.session.as_ref().and_then(|session| session.end.towards(info.address));
+                info.link = self.ground.link_of(peering.whereabouts(), own).map(Arc::from);
                 info.drain = drain::of_tables(peering.drained, &self.intent.drain);
                 self.rib.peer_up(id, info);
                 self.session_returned(id, now, out);

@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 
 use bgp::attributes::Origin;
-use bgp::{Community, ExtendedCommunity, Family, LargeCommunity};
+use bgp::{Asn, Community, ExtendedCommunity, Family, LargeCommunity};
 use ipnet::IpNet;
 
-use super::Route;
 use super::sets::{AsnSet, PrefixSet, Tags};
+use super::{Glob, Route};
 use crate::decision::DEFAULT_LOCAL_PREF;
 
 /// Something that is true of a route or not.
@@ -29,6 +29,8 @@ pub enum Match {
     AsPathOrigin(AsnSet),
     /// The first of the path is one of these ASes.
     AsPathNeighbor(AsnSet),
+    /// The path begins with these ASes, in this order; a set of ASes in it stands for none of them.
+    AsPathPrefix(Vec<Asn>),
     /// The path is of such a length; `0..=0` is the empty one.
     AsPathLength(RangeInclusive<usize>),
     /// ORIGIN is this.
@@ -39,6 +41,8 @@ pub enum Match {
     Med(Option<RangeInclusive<u32>>),
     /// The next hop is in one of these blocks.
     NextHop(Vec<IpNet>),
+    /// The interface the route leaves by is known, and its name has this shape.
+    Interface(Glob),
     /// The route is from there.
     Provenance(Provenance),
     /// A peer in one of these blocks announced the route.
@@ -75,12 +79,14 @@ impl Match {
             Self::AsPathContains(asns) => attributes.as_path.iter().any(|asn| asns.contains(asn)),
             Self::AsPathOrigin(asns) => attributes.as_path.origin().is_some_and(|asn| asns.contains(asn)),
             Self::AsPathNeighbor(asns) => attributes.as_path.neighbor().is_some_and(|asn| asns.contains(asn)),
+            Self::AsPathPrefix(first) => attributes.as_path.starts_with(first),
             Self::AsPathLength(range) => range.contains(&attributes.as_path.length()),
             Self::Origin(origin) => attributes.origin == *origin,
             Self::LocalPref(range) => range.contains(&attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
             Self::Med(Some(range)) => attributes.med.is_some_and(|med| range.contains(&med)),
             Self::Med(None) => attributes.med.is_none(),
             Self::NextHop(blocks) => in_one_of(blocks, attributes.next_hop.address()),
+            Self::Interface(glob) => route.interface.is_some_and(|name| glob.matches(name)),
             Self::Provenance(provenance) => provenance.holds(route),
             Self::PeerAddress(blocks) => {
                 route.announcer.is_some_and(|announcer| in_one_of(blocks, announcer.address))

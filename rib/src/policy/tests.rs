@@ -38,19 +38,34 @@ fn policy(rules: Vec<Rule>) -> Policy {
 
 fn holds(condition: Match) -> bool {
     let attributes = attributes();
-    condition.holds(&Route { prefix: prefix("10.1.2.0/24"), announcer: Some(TOR), attributes: &attributes })
+    condition.holds(&Route {
+        prefix: prefix("10.1.2.0/24"),
+        announcer: Some(TOR),
+        interface: Some("eth0"),
+        attributes: &attributes,
+    })
 }
 
 fn edited(edits: Vec<Edit>) -> PathAttributes {
     let attributes = attributes();
-    let route = Route { prefix: prefix("10.1.2.0/24"), announcer: Some(TOR), attributes: &attributes };
+    let route = Route {
+        prefix: prefix("10.1.2.0/24"),
+        announcer: Some(TOR),
+        interface: Some("eth0"),
+        attributes: &attributes,
+    };
     policy(vec![rule(vec![], edits, Some(Decision::Accept))]).evaluate(route).attributes.into_owned()
 }
 
 #[test]
 fn the_first_rule_that_decides_has_decided() {
     let attributes = attributes();
-    let route = Route { prefix: prefix("10.1.2.0/24"), announcer: Some(TOR), attributes: &attributes };
+    let route = Route {
+        prefix: prefix("10.1.2.0/24"),
+        announcer: Some(TOR),
+        interface: Some("eth0"),
+        attributes: &attributes,
+    };
     let policy = policy(vec![
         rule(
             vec![Match::Provenance(Provenance::Originated)],
@@ -69,7 +84,12 @@ fn the_first_rule_that_decides_has_decided() {
 #[test]
 fn a_route_no_rule_decides_on_falls_to_the_default() {
     let attributes = attributes();
-    let route = Route { prefix: prefix("10.1.2.0/24"), announcer: Some(TOR), attributes: &attributes };
+    let route = Route {
+        prefix: prefix("10.1.2.0/24"),
+        announcer: Some(TOR),
+        interface: Some("eth0"),
+        attributes: &attributes,
+    };
     let verdict = policy(vec![]).evaluate(route);
     assert_eq!((verdict.decision, verdict.rule), (Decision::Reject, None));
     assert!(matches!(verdict.attributes, Cow::Borrowed(_)));
@@ -78,7 +98,12 @@ fn a_route_no_rule_decides_on_falls_to_the_default() {
 #[test]
 fn whoever_watches_sees_every_rule_that_applied() {
     let attributes = attributes();
-    let route = Route { prefix: prefix("10.1.2.0/24"), announcer: Some(TOR), attributes: &attributes };
+    let route = Route {
+        prefix: prefix("10.1.2.0/24"),
+        announcer: Some(TOR),
+        interface: Some("eth0"),
+        attributes: &attributes,
+    };
     let policy = policy(vec![
         rule(vec![Match::Family(Family::Ipv6)], vec![Edit::Med(Some(1))], None),
         rule(vec![], vec![Edit::Med(Some(2))], None),
@@ -93,7 +118,12 @@ fn whoever_watches_sees_every_rule_that_applied() {
 #[test]
 fn a_later_rule_sees_what_an_earlier_one_changed() {
     let attributes = attributes();
-    let route = Route { prefix: prefix("10.1.2.0/24"), announcer: Some(TOR), attributes: &attributes };
+    let route = Route {
+        prefix: prefix("10.1.2.0/24"),
+        announcer: Some(TOR),
+        interface: Some("eth0"),
+        attributes: &attributes,
+    };
     let policy = policy(vec![
         rule(vec![], vec![Edit::Communities(Change::Add(vec![Community(9)]))], None),
         rule(vec![Match::Community([Community(9)].into())], vec![], Some(Decision::Accept)),
@@ -141,7 +171,12 @@ fn every_condition_holds_and_fails() {
 fn numbers_that_are_there_are_compared_as_they_are() {
     let mut attributes = attributes();
     (attributes.local_pref, attributes.med) = (Some(50), Some(7));
-    let route = Route { prefix: prefix("10.1.2.0/24"), announcer: Some(TOR), attributes: &attributes };
+    let route = Route {
+        prefix: prefix("10.1.2.0/24"),
+        announcer: Some(TOR),
+        interface: Some("eth0"),
+        attributes: &attributes,
+    };
     assert!(Match::LocalPref(0..=50).holds(&route));
     assert!(!Match::LocalPref(100..=100).holds(&route));
     assert!(Match::Med(Some(7..=9)).holds(&route));
@@ -152,7 +187,8 @@ fn numbers_that_are_there_are_compared_as_they_are() {
 #[test]
 fn what_is_ours_was_announced_by_nobody() {
     let attributes = attributes();
-    let ours = Route { prefix: prefix("10.1.2.0/24"), announcer: None, attributes: &attributes };
+    let ours =
+        Route { prefix: prefix("10.1.2.0/24"), announcer: None, interface: None, attributes: &attributes };
     assert!(Match::Provenance(Provenance::Originated).holds(&ours));
     for learned in [
         Match::Provenance(Provenance::Learned),
@@ -240,4 +276,30 @@ fn a_policy_knows_what_it_looks_at() {
     assert!(looks_at_announcers(Match::Not(Box::new(Match::PeerAsn(Asn(1).into())))));
     assert!(looks_at_announcers(Match::PeerAddress(vec![])));
     assert!(!looks_at_announcers(Match::Provenance(Provenance::External)));
+}
+
+#[test]
+fn a_path_begins_with_what_is_in_front_in_order() {
+    let first = |asns: &[u32]| Match::AsPathPrefix(asns.iter().copied().map(Asn).collect());
+    let path: Vec<u32> = attributes().as_path.iter().map(|asn| asn.0).collect();
+    assert!(path.len() >= 2);
+    assert!(holds(first(&path)) && holds(first(&path[..1])) && holds(first(&[])));
+    assert!(!holds(first(&path[1..])));
+    assert!(!holds(first(&[&path[..], &[1]].concat())));
+    let mut odd = attributes();
+    odd.as_path = "65001 {65002} 65003".parse().unwrap();
+    let route =
+        |attributes| Route { prefix: prefix("10.0.0.0/8"), announcer: None, interface: None, attributes };
+    assert!(first(&[65001]).holds(&route(&odd)) && !first(&[65001, 65002]).holds(&route(&odd)));
+    assert!(!first(&[65001, 65003]).holds(&route(&odd)));
+}
+
+#[test]
+fn a_route_without_interface_has_none_of_any_shape() {
+    assert!(holds(Match::Interface("eth*".parse().unwrap())));
+    assert!(!holds(Match::Interface("cali*".parse().unwrap())));
+    let attributes = attributes();
+    let route =
+        Route { prefix: prefix("10.0.0.0/8"), announcer: None, interface: None, attributes: &attributes };
+    assert!(!Match::Interface("*".parse().unwrap()).holds(&route));
 }

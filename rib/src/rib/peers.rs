@@ -148,7 +148,7 @@ impl Rib {
     }
 
     /// Has a destination decided upon as if the paths of a peer had changed.
-    fn touch_paths(&mut self, id: u32, slot: Slot) {
+    pub(super) fn touch_paths(&mut self, id: u32, slot: Slot) {
         for place in 0..self.destinations[id].paths.len() {
             let path = self.destinations[id].paths[place];
             if path.source == slot {

@@ -150,6 +150,7 @@ impl Rib {
             prefix: self.destinations[id].prefix,
             came: Came::from(announcer),
             announcer: announcer.map(PeerInfo::announcer),
+            interface: self.interface_of(id, path),
             long_lived: path.is_long_lived(),
             cluster_id: self.settings.cluster_id,
             metric: self.metric(path),

@@ -42,7 +42,8 @@ impl Rib {
             path.accepted.some().is_some_and(|accepted| pool.next_hops.has_changed(pool.next_hop(accepted)))
         };
         let concerned = destinations.ids().filter(|&id| destinations[id].paths.iter().any(changed));
-        for id in concerned.collect::<Vec<_>>() {
+        let concerned: Vec<_> = concerned.collect();
+        for &id in &concerned {
             self.mark_dirty(id);
             self.forwarding_pending.insert(id);
             let accumulates = |best: &Path| self.pool.attributes(best.accepted).rare.aigp.is_some();
@@ -52,6 +53,7 @@ impl Rib {
             }
         }
         self.pool.next_hops.clear_changes();
+        self.pend_for_interfaces(&concerned);
     }
 
     /// Decides on a destination, and says what became of its best path if that changed. Some peers are told of all

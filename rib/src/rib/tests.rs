@@ -70,6 +70,7 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         address: address.into(),
         role: None,
         interface: None,
+        link: None,
         families: FamilySet::ALL,
         next_hop_self: NextHopSelf {
             ipv4: Some(address_of("192.0.2.100")),

@@ -80,6 +80,7 @@ impl Rib {
             prefix,
             came: Came::from(from),
             announcer: from.map(PeerInfo::announcer),
+            interface: self.interface_in_trial(&prefix, from, attributes),
             long_lived: false,
             cluster_id: self.settings.cluster_id,
             metric: None,

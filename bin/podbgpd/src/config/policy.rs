@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use rib::policy::{AsnSet, Change, Decision, Edit, Match, Policy, Rule};
 
-use super::node::prefix;
+use super::node::{asn, prefix};
 use super::reader::{Table, Value, suggestion};
 use values::{
-    FAMILIES, PROVENANCES, any, as_range, bounds, difference, next_hop, number, or_none, origin, path_length,
-    pattern, prefix_range, prepend, private_as, single_as, tag,
+    FAMILIES, PROVENANCES, any, as_range, bounds, difference, glob, next_hop, number, or_none, origin,
+    path_length, pattern, prefix_range, prepend, private_as, single_as, tag,
 };
 
 mod cases;
@@ -32,11 +32,13 @@ const MATCHES: &[Reading<Match>] = &[
     ("as-path-contains", |value, sets| as_set(value, sets).map(Match::AsPathContains)),
     ("as-path-origin", |value, sets| as_set(value, sets).map(Match::AsPathOrigin)),
     ("as-path-neighbor", |value, sets| as_set(value, sets).map(Match::AsPathNeighbor)),
+    ("as-path-prefix", |value, _| any(value, asn).map(Match::AsPathPrefix)),
     ("as-path-length", |value, _| path_length(value).map(Match::AsPathLength)),
     ("origin", |value, _| origin(value).map(Match::Origin)),
     ("local-pref", |value, _| bounds(value).map(Match::LocalPref)),
     ("med", |value, _| or_none(value, bounds).map(Match::Med)),
     ("next-hop", |value, _| any(value, prefix).map(Match::NextHop)),
+    ("interface", |value, _| glob(value).map(Match::Interface)),
     ("source", |value, _| value.choice(&PROVENANCES).map(Match::Provenance)),
     ("peer-address", |value, _| any(value, prefix).map(Match::PeerAddress)),
     ("peer-asn", |value, sets| as_set(value, sets).map(Match::PeerAsn)),

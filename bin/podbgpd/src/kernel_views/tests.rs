@@ -196,6 +196,8 @@ fn route(prefix: &str, kernel: KernelState, hops: &[&str]) -> RouteView {
         family: Family::of(&net(prefix)),
         next_hops: hops.iter().map(hop).collect(),
         kernel,
+        cause: None,
+        unwritten: None,
         age_seconds: None,
         candidates: Vec::new(),
         told: None,

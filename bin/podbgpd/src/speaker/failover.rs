@@ -56,6 +56,17 @@ impl Ground {
         self.links.get(&interface).is_some_and(|link| link.up)
     }
 
+    /// Returns the name of the interface a peer is reached over, from our own address where that is known.
+    pub(super) fn link_of(&self, place: Place, own: Option<IpAddr>) -> Option<&str> {
+        let here = self.addresses.iter().filter(|address| own.is_none_or(|own| own == address.address));
+        let on_link = |address: &&Address| address.on_link.contains(&place.address);
+        let interface = place.interface.or_else(|| {
+            let of_own = || own.and_then(|_| here.clone().next());
+            here.clone().find(on_link).or_else(of_own).map(|address| address.interface)
+        });
+        self.links.get(&interface?).map(|link| &*link.name)
+    }
+
     fn has_address(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|known| known.address == address)
     }
@@ -103,6 +114,7 @@ impl Speaker {
         for sight in sights {
             match sight {
                 Sight::Link(link) => {
+                    self.rib.name_link(link.index, Some(&link.name));
                     let before = self.ground.links.insert(link.index, link.clone());
                     match before {
                         Some(before) if before.up && !link.up => self.link_lost(&link, now, out),
@@ -113,6 +125,7 @@ impl Speaker {
                 Sight::LinkGone(link) => {
                     self.link_lost(&link, now, out);
                     self.ground.links.remove(&link.index);
+                    self.rib.name_link(link.index, None);
                 }
                 Sight::Address(address) => {
                     self.ground.addresses.insert(address);

@@ -198,6 +198,7 @@ impl Peering {
             bgp_id: node.node.router_id,
             address: place.address,
             interface: place.interface,
+            link: peer.interface.as_deref().map(Arc::from),
             families: peer.families,
             next_hop_self: NextHopSelf {
                 ipv4: Some(NextHop::V4(Ipv4Addr::UNSPECIFIED)),
@@ -230,6 +231,7 @@ pub(super) fn settings(peer: &PeerIntent, node: &Intent, standing: Standing) -> 
         peer_asn: peer.asn,
         bgp_id: node.node.router_id,
         hold_time: peer.hold_time,
+        keepalive: peer.keepalive,
         connect_retry: peer.connect_retry,
         passive: peer.passive,
         send_hold: peer.send_hold,

@@ -58,14 +58,17 @@ impl Speaker {
             | Change::Password { peer, .. } => self.adjust_peer(peer, now, out),
             Change::Blocks { .. } | Change::Originated { .. } => self.originate(now),
             Change::Drain { .. } => self.mark_again(),
-            Change::Decision { .. } => self.rib.set_settings(peering::rib_settings(&self.intent)),
+            Change::Decision { .. } => {
+                self.rib.set_settings(peering::rib_settings(&self.intent));
+                self.rib.set_guard(&self.intent.guard);
+            }
+            Change::Leave(_) => self.follow_cluster(now, out),
             // A node's name is part of its OPENs.
             Change::GracefulRestart { .. } | Change::Capabilities { .. } | Change::Setting(_) => {
                 self.announce_restarts(now);
             }
             // The sockets are not ours, and the new value is in the intent.
-            Change::Leave(_)
-            | Change::Bfd { .. }
+            Change::Bfd { .. }
             | Change::Listen { .. }
             // Its peers have changes of their own.
             | Change::Range { .. }

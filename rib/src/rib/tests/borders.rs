@@ -99,6 +99,133 @@ fn what_we_originate_later_is_refused_from_then_on() {
 }
 
 #[test]
+fn the_safe_import_refuses_what_is_guarded_and_nothing_else_does() {
+    let guard = crate::Guard {
+        refused: [
+            (prefix("10.96.0.0/12"), crate::Guarded::Services),
+            (prefix("10.97.0.7/32"), crate::Guarded::NodeAddress),
+            (prefix("2001:db8:1::/112"), crate::Guarded::Services),
+        ]
+        .into(),
+        refuse_default: true,
+    };
+    let mut rib = rib();
+    rib.peer_up(TOR_A, PeerInfo { import: Arc::new(Import::Safe(Safe::default())), ..peer(TOR_A) });
+    rib.peer_up(TOR_B, PeerInfo { import: Arc::new(Import::All), ..peer(TOR_B) });
+    let expected = [
+        ("10.96.0.0/12", Some(RejectReason::ServiceRange)),
+        ("10.96.0.1/32", Some(RejectReason::ServiceRange)),
+        ("10.97.0.7/32", Some(RejectReason::NodeAddress)),
+        ("10.0.0.0/8", None),
+        ("10.112.0.0/16", None),
+        ("0.0.0.0/0", Some(RejectReason::DefaultRoute)),
+    ];
+    let all: Vec<_> = expected.iter().map(|(text, _)| *text).collect();
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &all), 1);
+    rib.update(TOR_B, announce(attributes(&[65002], "192.0.2.2"), &all), 1);
+    rib.settle();
+    rib.set_guard(&guard);
+    rib.settle();
+    rib.audit().unwrap();
+    for (text, reason) in expected {
+        let standing = |peer| standing(&rib, text, Source::Peer(peer)).unwrap();
+        assert_eq!(standing(TOR_A), reason.map_or(standing(TOR_A), Standing::Rejected), "{text}");
+        assert_eq!(matches!(standing(TOR_A), Standing::Rejected(_)), reason.is_some(), "{text}");
+        assert!(!matches!(standing(TOR_B), Standing::Rejected(_)), "{text}");
+    }
+    rib.set_guard(&crate::Guard::default());
+    rib.settle();
+    assert!(!matches!(standing(&rib, "10.96.0.1/32", Source::Peer(TOR_A)), Some(Standing::Rejected(_))));
+}
+
+#[test]
+fn what_somebody_else_has_in_our_kernel_is_no_block_of_ours() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, PeerInfo { import: Arc::new(Import::Safe(Safe::default())), ..peer(TOR_A) });
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["10.1.0.0/26"]), 1);
+    let by_kernel = |interface: &str, gateway| Origination {
+        blackhole: false,
+        kernel: Some(crate::KernelRoute { interface: interface.into(), gateway }),
+        ..Origination::of(prefix("10.1.0.0/24"))
+    };
+    rib.originate([by_kernel("eth0", None)], 2);
+    rib.settle();
+    assert_eq!(standing(&rib, "10.1.0.0/26", Source::Peer(TOR_A)), Some(Standing::Best));
+    let of_block = |rib: &Rib| rib.destination(&prefix("10.1.0.0/24")).unwrap().wanted_forwarding();
+    assert_eq!(of_block(&rib), None);
+    // It becomes one, and ceases to be one.
+    rib.originate([Origination::of(prefix("10.1.0.0/24"))], 3);
+    rib.settle();
+    let refused = Some(Standing::Rejected(RejectReason::OwnBlock));
+    assert_eq!(standing(&rib, "10.1.0.0/26", Source::Peer(TOR_A)), refused);
+    assert_eq!(of_block(&rib), Some(Forwarding::Blackhole));
+    rib.originate([by_kernel("eth0", Some(address("192.0.2.9")))], 4);
+    rib.settle();
+    assert_eq!(standing(&rib, "10.1.0.0/26", Source::Peer(TOR_A)), Some(Standing::Best));
+    rib.audit().unwrap();
+}
+
+#[test]
+fn the_gateway_of_a_kernel_route_is_the_next_hop_inside_our_as() {
+    let mut rib = rib();
+    rib.peer_up(TOR_A, peer(TOR_A));
+    rib.peer_up(INSIDE, peer(INSIDE));
+    let kernel =
+        |gateway| Some(crate::KernelRoute { interface: "eth1".into(), gateway: Some(address(gateway)) });
+    let text = "10.1.0.0/24";
+    let by = |gateway| Origination { kernel: kernel(gateway), ..Origination::of(prefix(text)) };
+    rib.originate([by("192.0.2.9")], 0);
+    rib.settle();
+    let next_hop = |rib: &Rib, to| rib.export_afresh(to, &prefix(text)).unwrap().next_hop;
+    assert_eq!(next_hop(&rib, INSIDE), address_of("192.0.2.9"));
+    assert_eq!(next_hop(&rib, TOR_A), address_of("192.0.2.100"));
+    // One of the other family cannot be told to everybody.
+    rib.originate([by("2001:db8::9")], 1);
+    rib.settle();
+    assert_eq!(next_hop(&rib, INSIDE), address_of("192.0.2.100"));
+    rib.audit().unwrap();
+}
+
+#[test]
+fn policies_see_the_interface_a_route_leaves_by() {
+    use crate::policy::{Decision, Match, Policy, Rule};
+    let over = |shape: &str| {
+        let matches = vec![Match::Interface(shape.parse().unwrap())];
+        let rule = Rule { name: String::new(), matches, edits: vec![], decision: Some(Decision::Reject) };
+        Policy { name: "over".to_owned(), rules: vec![rule], otherwise: Decision::Accept }
+    };
+    let mut rib = Rib::new(RibSettings::new(id(0x0A00_0001)));
+    let import = Arc::new(Import::Policy(over("wan*")));
+    rib.peer_up(TOR_A, PeerInfo { import: Arc::clone(&import), link: Some("wan0".into()), ..peer(TOR_A) });
+    let export = Arc::new(Export::Policy(over("eth?")));
+    rib.peer_up(INSIDE, PeerInfo { export, ..peer(INSIDE) });
+    rib.peer_up(TOR_B, PeerInfo { import, link: Some("lan0".into()), ..peer(TOR_B) });
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.1"), &["10.1.0.0/16"]), 1);
+    rib.update(TOR_B, announce(attributes(&[65002], "192.0.2.2"), &["10.2.0.0/16"]), 1);
+    rib.next_hop(address("192.0.2.1"), Resolution::OnLink { interface: Some(9) });
+    rib.next_hop(address("192.0.2.2"), Resolution::OnLink { interface: Some(1) });
+    let kernel = Some(crate::KernelRoute { interface: "eth7".into(), gateway: None });
+    rib.originate([Origination { kernel, ..Origination::of(prefix("10.3.0.0/16")) }], 0);
+    rib.settle();
+    let rejected = Some(Standing::Rejected(RejectReason::Policy));
+    assert_eq!(standing(&rib, "10.1.0.0/16", Source::Peer(TOR_A)), rejected);
+    assert_eq!(standing(&rib, "10.2.0.0/16", Source::Peer(TOR_B)), Some(Standing::Best));
+    let told = |rib: &Rib, text| rib.export_afresh(INSIDE, &prefix(text)).err();
+    assert_eq!(told(&rib, "10.3.0.0/16"), Some(Withheld::Policy(0)));
+    assert_eq!(told(&rib, "10.2.0.0/16"), None, "of a link without a name nothing is known");
+    rib.pull(INSIDE, 10);
+    // The link gets a name, and the next hop then moves to another.
+    rib.name_link(1, Some("eth0"));
+    assert_eq!(rib.pull(INSIDE, 10).withdrawn.len(), 1);
+    assert_eq!(told(&rib, "10.2.0.0/16"), Some(Withheld::Policy(0)));
+    rib.name_link(2, Some("tun0"));
+    rib.next_hop(address("192.0.2.2"), Resolution::OnLink { interface: Some(2) });
+    rib.settle();
+    assert_eq!(rib.pull(INSIDE, 10).announced.len(), 1);
+    rib.audit().unwrap();
+}
+
+#[test]
 fn an_external_peer_has_no_say_in_our_local_pref() {
     let mut said = attributes(&[65001], "192.0.2.1");
     said.local_pref = Some(4_000_000);

@@ -31,6 +31,7 @@ pub(super) fn drain(view: &DrainView) -> String {
     let cause = match view.cause {
         DrainCause::Operator => "by an operator",
         DrainCause::Host => "because the machine shuts down",
+        DrainCause::Cluster => "because the cluster wants it",
         DrainCause::Leave => "to leave",
     };
     let mut text = format!("{} for {}, {cause}", stage(view.stage), duration(view.stage_seconds));

@@ -206,13 +206,19 @@ fn explain(route: &RouteView) -> String {
     let mut text = format!("{}\n", route.prefix);
     let hops: Vec<String> = route.next_hops.iter().map(next_hop).collect();
     let used = route.candidates.iter().any(is_used);
-    let forwarding = match (&hops[..], used) {
-        ([], true) => "here: packets to addresses in use go to their pods, others are dropped".to_owned(),
-        ([], false) => "no path can be used".to_owned(),
-        (hops, _) => hops.join(", "),
+    let forwarding = match (&hops[..], used, &route.unwritten) {
+        ([], true, Some(why)) => one_line(&why.text),
+        ([], true, None) => {
+            "here: packets to addresses in use go to their pods, others are dropped".to_owned()
+        }
+        ([], false, _) => "no path can be used".to_owned(),
+        (hops, ..) => hops.join(", "),
     };
     super::fact(&mut text, "Forwarding", forwarding);
     super::fact(&mut text, "Kernel", kernel(&route.kernel));
+    if let Some(cause) = &route.cause {
+        super::fact(&mut text, "Originated", format!("for {}", one_line(cause)));
+    }
     if let Some(age) = route.age_seconds {
         super::fact(&mut text, "In use for", duration(age));
     }

@@ -90,6 +90,7 @@ fn try_one(case: &Value<'_>, policy: Option<&Policy>, rules: &[Range<usize>]) ->
     let prefix = table.required("prefix", "\"10.0.0.0/8\"", prefix);
     let attributes = given(&mut table, prefix);
     let announcer = announcer(&mut table, &attributes);
+    let interface = table.optional("interface", Value::text);
     let expect_place = table.entry("expect");
     let expect = table.required("expect", "\"accept\"", |value| value.choice(&DECISIONS));
     let rule = table.entry("rule");
@@ -99,7 +100,7 @@ fn try_one(case: &Value<'_>, policy: Option<&Policy>, rules: &[Range<usize>]) ->
     if case.mistakes() > before {
         return None;
     }
-    let verdict = policy.evaluate(Route { prefix, announcer, attributes: &attributes });
+    let verdict = policy.evaluate(Route { prefix, announcer, interface, attributes: &attributes });
     if Some(verdict.decision) == expect {
         if let Some(rule) = &rule {
             compare_rule(rule, &verdict, policy, rules);

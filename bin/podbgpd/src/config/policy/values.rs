@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use bgp::attributes::Origin;
 use bgp::{AsPath, Asn, Community, ExtendedCommunity, Family, LargeCommunity, NextHop};
-use rib::policy::{AsnSet, Edit, Pattern, PrefixRange, Provenance, Tag};
+use rib::policy::{AsnSet, Edit, Glob, Pattern, PrefixRange, Provenance, Tag};
 
 use super::super::node::{asn, prefix};
 use super::super::reader::Value;
@@ -60,6 +60,11 @@ pub(super) fn tag<T: Written>(value: &Value<'_>) -> Option<T> {
 /// Reads one community or a wildcard.
 pub(super) fn pattern<T: Written>(value: &Value<'_>) -> Option<Pattern<T>> {
     value.parse(T::WHAT, T::WILD)
+}
+
+/// Reads the shape of interfaces' names.
+pub(super) fn glob(value: &Value<'_>) -> Option<Glob> {
+    value.parse("the name of an interface", "a name such as \"eth0\", or \"eth*\" and \"eth?\" for several")
 }
 
 /// Reads a list of alternatives, of which there must be one.

@@ -45,6 +45,7 @@ fn view(drain: &Drain, now: Instant) -> DrainView {
         cause: match drain.cause {
             Cause::Operator => DrainCause::Operator,
             Cause::Host => DrainCause::Host,
+            Cause::Cluster => DrainCause::Cluster,
             Cause::Leave => DrainCause::Leave,
         },
         message: drain.message.clone(),

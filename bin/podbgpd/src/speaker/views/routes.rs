@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bgp::{Family, NextHop, PathAttributes};
 use control::{
-    AdvertisedView, AttributesView, ErrorView, KernelState, NextHopView, PathView, RouteQuery, RouteView,
-    Selection, Standing, ToldView,
+    AdvertisedView, AttributesView, ErrorView, KernelState, NextHopView, PathView, ReasonView, RouteQuery,
+    RouteView, Selection, Standing, ToldView,
 };
 use ipnet::IpNet;
 use rib::{DestinationView, Forwarding, PeerId, Source};
@@ -159,9 +159,21 @@ impl Speaker {
                 (true, Some(_)) => KernelState::Pending,
                 _ => KernelState::NotWanted,
             },
+            cause: self.intent.originated.get(&destination.prefix()).map(|one| one.cause.clone()),
+            unwritten: self.unwritten(&destination),
             age_seconds: best.map(|path| seconds.saturating_sub(path.since()).into()),
             candidates: kept.map(|path| self.path(&path, best.as_ref(), as_received, seconds)).collect(),
             told: None,
+        }
+    }
+
+    /// Says why the kernel is asked for nothing although a path is used.
+    fn unwritten(&self, destination: &DestinationView<'_>) -> Option<ReasonView> {
+        let best = destination.best()?;
+        let ours = self.intent.originated.get(&destination.prefix());
+        match best.source() {
+            Source::Local => ours.and_then(|ours| ours.kernel.as_ref()).map(words::kernel_route),
+            Source::Peer(_) => None,
         }
     }
 

@@ -47,6 +47,12 @@ fn number(reason: Reason, of: &PathAttributes) -> Option<u64> {
     }
 }
 
+/// Says whose route we speak of.
+pub(super) fn kernel_route(route: &rib::KernelRoute) -> ReasonView {
+    let gateway = route.gateway.map(|gateway| format!(" by {gateway}")).unwrap_or_default();
+    ReasonView::new("kernel_route", format!("somebody else's route over {}{gateway}", route.interface))
+}
+
 /// Says why import refuses paths.
 pub(super) fn rejected(reason: RejectReason) -> ReasonView {
     ReasonView::new(reason.code(), reason.to_string())
