@@ -17,7 +17,7 @@ use super::super::Speaker;
 use super::super::peering::Peering;
 use super::routes::attributes_view;
 use super::words;
-use crate::intent::{Export, Import};
+use crate::intent::Export;
 
 /// A route under trial.
 struct Tried {

@@ -38,6 +38,7 @@ fn number(reason: Reason, of: &PathAttributes) -> Option<u64> {
         Reason::ClusterList => Some(of.rare.cluster_list.len() as u64),
         Reason::Stale
         | Reason::Local
+        | Reason::Aigp
         | Reason::Origin
         | Reason::External
         | Reason::IgpCost
