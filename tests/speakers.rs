@@ -17,6 +17,8 @@ mod failover;
 mod flow;
 #[path = "speakers/graceful.rs"]
 mod graceful;
+#[path = "speakers/groups.rs"]
+mod groups;
 #[path = "speakers/history.rs"]
 mod history;
 #[path = "speakers/inside.rs"]

@@ -93,7 +93,7 @@ pub use route::{
 };
 pub use status::{
     ConfigView, ErrorCode, ErrorView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView,
-    Verdict, WrongHandView,
+    UpdatesView, Verdict, WrongHandView,
 };
 
 /// Where `podbgpd` listens unless told otherwise.

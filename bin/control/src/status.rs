@@ -31,6 +31,9 @@ pub struct StatusView {
     pub uptime_seconds: u64,
     /// How many peers there are, and how many sessions.
     pub peers: PeersView,
+    /// What was written for peers, and sent to them.
+    #[serde(default)]
+    pub updates: UpdatesView,
     /// The Loc-RIB, a row for each family.
     pub routes: Vec<RoutesView>,
     /// The kernel's side.
@@ -58,6 +61,17 @@ pub struct StatusView {
     /// Blocks of ours that peers announce as somebody else's.
     #[serde(default)]
     pub duplicates: Vec<DuplicateView>,
+}
+
+/// UPDATEs: peers that are told the same share one computation and one encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdatesView {
+    /// How many groups of peers that are told the same there are now.
+    pub groups: u64,
+    /// How many UPDATEs were written, once for each group or for a peer that catches up.
+    pub encoded: u64,
+    /// How many UPDATEs were sent, each time to each peer.
+    pub sent: u64,
 }
 
 /// Something on this machine that fights with the daemon, or drops what it attracts.

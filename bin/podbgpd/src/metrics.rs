@@ -16,6 +16,8 @@
 //! | `podbgp_healthy` | gauge | | 1 if everything configured works, 0 if the verdict is degraded |
 //! | `podbgp_ready` | gauge | | 1 if the node can carry traffic |
 //! | `podbgp_drain_stage` | gauge | stage | 1 for the stage a drain of the whole node is in, `off` without one |
+//! | `podbgp_update_groups` | gauge | | groups of peers that are told the same |
+//! | `podbgp_updates_encoded_total` | counter | | UPDATEs written, each of which may go to many peers |
 //! | `podbgp_peer_info` | gauge | peer, address, asn | always 1 |
 //! | `podbgp_peer_up` | gauge | peer | 1 if the session is Established |
 //! | `podbgp_peer_state` | gauge | peer, state | 1 for the state the peer is in, 0 for the others |

@@ -91,6 +91,8 @@ pub struct Speaker {
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
     tracking: VecDeque<fib::Command>,
+    /// How many UPDATEs were written; one may be sent to many peers.
+    updates_encoded: u64,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
     history: History,
@@ -183,6 +185,7 @@ impl Speaker {
             losses: Losses::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
+            updates_encoded: 0,
             actions: Vec::new(),
             history: History::new(intent.history.records as usize, now),
             intent,

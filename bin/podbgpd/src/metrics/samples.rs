@@ -107,6 +107,11 @@ impl Snapshot {
         page.gauge("podbgp_peer_info", "Who the peer is", None, self.peers.iter().map(info))?;
         let up = |peer: &PeerView| (labels(peer), u64::from(peer.state == PeerState::Established));
         page.gauge("podbgp_peer_up", "Whether the session is Established", None, self.peers.iter().map(up))?;
+        let updates = &self.status.updates;
+        let help = "How many groups of peers are told the same";
+        page.gauge("podbgp_update_groups", help, None, [(vec![], updates.groups)])?;
+        let help = "UPDATEs written, each of which may go to many peers";
+        page.counter("podbgp_updates_encoded", help, [(vec![], updates.encoded)])?;
         let states = self.peers.iter().flat_map(|peer| {
             PeerState::ALL
                 .map(|state| (with(peer, &[("state", state.name())]), u64::from(peer.state == state)))

@@ -6,7 +6,7 @@ use bgp::Family;
 use bgp::fsm::State;
 use control::{
     ClusterView, ConfigView, FibView, MrtView, NodeView, PeersView, ReasonView, RoutesView, StationView,
-    StatusView, Verdict, WrongHandView,
+    StatusView, UpdatesView, Verdict, WrongHandView,
 };
 use rib::Standing;
 
@@ -70,6 +70,7 @@ impl Speaker {
             version: crate::VERSION.to_owned(),
             uptime_seconds: super::age(self.epoch, now),
             peers,
+            updates: self.updates_view(),
             routes: Family::ALL.into_iter().map(|family| self.routes_view(family)).collect(),
             fib,
             restart: self.restart_view(now),
@@ -81,6 +82,15 @@ impl Speaker {
             mrt: around.mrt,
             cluster: around.cluster.map(Box::new),
             duplicates,
+        }
+    }
+
+    fn updates_view(&self) -> UpdatesView {
+        let sent = self.peerings.values().map(|peering| peering.machine.stats().sent.update);
+        UpdatesView {
+            groups: self.rib.update_groups() as u64,
+            encoded: self.updates_encoded,
+            sent: sent.sum(),
         }
     }
 
@@ -105,7 +115,7 @@ impl Speaker {
         };
         // Every path but our own belongs to some peer, and its peer has counted it.
         for (id, _) in self.rib.peers() {
-            let counts = self.rib.counts(id, family).copied().unwrap_or_default();
+            let counts = self.rib.counts(id, family).unwrap_or_default();
             view.prefixes += u64::from(counts.standing(Standing::Best));
             view.paths += u64::from(counts.accepted());
             view.multipath += u64::from(counts.standing(Standing::Multipath));
