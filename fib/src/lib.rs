@@ -26,8 +26,10 @@
 //! **Truth.** "Installed" is what the kernel confirmed by an answer, a notification or a dump.
 //!
 //! Map: [`FibRoute`] and its parts are the vocabulary; [`Table`] decides; [`spawn`] starts the thread that
-//! carries messages; [`Resolution`] is the answer about next hops; [`watch()`] tells of what ends sessions.
+//! carries messages; [`Resolution`] is the answer about next hops; [`watch()`] tells of what ends sessions, [`aliens()`] of what others
+//! have in the main table.
 
+mod aliens;
 mod error;
 mod handle;
 mod message;
@@ -39,6 +41,7 @@ mod sync;
 mod table;
 mod watch;
 
+pub use aliens::{AlienRoute, Aliens, Interest, aliens};
 pub use error::{Error, WriteError};
 pub use handle::{
     Change, Command, Event, FibHandle, Filter, Link, Refusal, RouteState, RouteStatus, Snapshot, Stats, spawn,
