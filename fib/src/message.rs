@@ -1,6 +1,7 @@
 //! Our words and the kernel's words for a route.
 
 pub(crate) mod next_hop;
+pub(crate) mod rule;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
@@ -131,7 +132,7 @@ pub(crate) fn is_of_kernel(protocol: u8) -> bool {
     matches!(RouteProtocol::from(protocol), RouteProtocol::Kernel | RouteProtocol::IcmpRedirect)
 }
 
-fn family(address: IpAddr) -> AddressFamily {
+pub(crate) fn family(address: IpAddr) -> AddressFamily {
     match address {
         IpAddr::V4(_) => AddressFamily::Inet,
         IpAddr::V6(_) => AddressFamily::Inet6,

@@ -9,6 +9,7 @@ mod answer;
 mod ears;
 mod monitor;
 mod options;
+mod transit;
 
 use std::io;
 use std::net::IpAddr;

@@ -37,12 +37,13 @@ use std::time::Instant;
 use bgp::Family;
 use bgp::fsm::{Action, ConnId, Event, StopReason};
 use bytes::Bytes;
+use ipnet::IpNet;
 use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
 use crate::history::History;
-use crate::intent::Intent;
+use crate::intent::{Intent, Leftover, Originated};
 use crate::transport::{Endpoint, Key, Place, Signing, Stretch};
 
 use convergence::Convergence;
@@ -86,6 +87,9 @@ pub struct Speaker {
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
     tracking: VecDeque<fib::Command>,
+    /// Destinations to which nothing is passed on, and whether the kernel's side knows.
+    transit: BTreeSet<IpNet>,
+    transit_told: bool,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
     history: History,
@@ -176,6 +180,8 @@ impl Speaker {
             losses: Losses::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
+            transit: BTreeSet::new(),
+            transit_told: true,
             actions: Vec::new(),
             history: History::new(intent.history.records as usize, now),
             intent,
@@ -293,6 +299,11 @@ impl Speaker {
     fn originate(&mut self, now: Instant) {
         let blocks = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
         let of_cluster = self.intent.originated.iter().map(|(&prefix, one)| one.of_tables(prefix));
+        let passes_nothing_on = |one: &(&IpNet, &Originated)| one.1.leftover == Leftover::DroppedInTransit;
+        let transit = self.intent.originated.iter().filter(passes_nothing_on).map(|(&prefix, _)| prefix);
+        let transit: BTreeSet<IpNet> = transit.collect();
+        self.transit_told &= transit == self.transit;
+        self.transit = transit;
         // What the file names wins.
         let wanted = of_cluster.chain(blocks);
         self.rib.originate(wanted, self.seconds(now));

@@ -68,12 +68,8 @@ impl AlienEars {
     /// To be called inside the runtime that will listen.
     pub(crate) fn open(protocol: u8) -> Result<Self, Error> {
         let step = |step| move |source| Error::Open { step, source };
-        let groups = [
-            libc::RTMGRP_LINK,
-            libc::RTMGRP_IPV4_IFADDR,
-            libc::RTMGRP_IPV4_ROUTE,
-            libc::RTMGRP_IPV6_ROUTE,
-        ];
+        let groups =
+            [libc::RTMGRP_LINK, libc::RTMGRP_IPV4_IFADDR, libc::RTMGRP_IPV4_ROUTE, libc::RTMGRP_IPV6_ROUTE];
         let groups = groups.into_iter().fold(0, |all, group| all | group.cast_unsigned());
         let mut socket = TokioSocket::new(NETLINK_ROUTE).map_err(step("socket for others' routes"))?;
         let inner = socket.socket_mut();
@@ -101,7 +97,9 @@ impl AlienEars {
         buffer.reserve(DATAGRAM);
         match self.socket.recv(buffer).await {
             Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => return Ok(vec![AlienHeard::Overrun]),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                return Ok(vec![AlienHeard::Overrun]);
+            }
             Err(error) => return Err(Error::Socket(error)),
         }
         let mut all = Vec::new();
