@@ -5,4 +5,5 @@
 
 mod objects;
 mod pod;
+mod schemas;
 mod tools;
