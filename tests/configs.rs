@@ -161,6 +161,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("fib.protocol", "protocol = 179", "protocol = 180"),
     ("fib.metric", "metric = 20", "metric = 21"),
     ("fib.table", "table = 254", "table = 100"),
+    ("fib.transit-table", "transit-table = 178", "transit-table = 177"),
     ("fib.max-paths", "max-paths = 16", "max-paths = 1"),
     ("fib.next-hop-groups", "next-hop-groups = \"auto\"", "next-hop-groups = \"never\""),
     ("fib.weights", "weights = \"none\"", "weights = \"link-bandwidth\""),

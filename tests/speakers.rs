@@ -83,6 +83,7 @@ fn node(number: u8) -> Intent {
             max_paths: 16,
             next_hop_groups: NextHopGroups::Auto,
             weights: Weights::None,
+            transit_table: 179,
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),

@@ -469,6 +469,7 @@ impl Kernel {
                 ("track", Some(fib::Event::Resolved(addresses.into_iter().map(on_link).collect())))
             }
             Command::Untrack(_) => ("untrack", None),
+            Command::Transit(_) => ("transit", None),
             Command::Lose(_) => ("lose", None),
             Command::Settled => ("settled", None),
             Command::Converged => {

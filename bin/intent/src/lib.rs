@@ -140,6 +140,9 @@ pub struct Fib {
     pub next_hop_groups: NextHopGroups,
     /// What the shares of a route's next hops go by.
     pub weights: Weights,
+    /// The routing table of destinations of ours to which nothing that passes through the node is sent; another than
+    /// `table`, and never 0 or 253 to 255.
+    pub transit_table: u32,
 }
 
 /// What the shares of a route's next hops go by.

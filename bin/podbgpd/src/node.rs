@@ -520,13 +520,14 @@ fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {
 }
 
 fn fib_settings(intent: &Intent) -> fib::FibSettings {
-    let crate::intent::Fib { install, protocol, metric, table, next_hop_groups, .. } = intent.fib;
+    let crate::intent::Fib { install, protocol, metric, table, next_hop_groups, transit_table, .. } =
+        intent.fib;
     let next_hop_groups = match next_hop_groups {
         NextHopGroups::Never => fib::NextHopGroups::Never,
         NextHopGroups::Auto => fib::NextHopGroups::Auto,
         NextHopGroups::Always => fib::NextHopGroups::Always,
     };
-    fib::FibSettings { install, protocol, table, metric, next_hop_groups }
+    fib::FibSettings { install, protocol, table, metric, next_hop_groups, transit_table }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

@@ -39,12 +39,13 @@ use std::time::Instant;
 use bgp::Family;
 use bgp::fsm::{Action, ConnId, Event, StopReason};
 use bytes::Bytes;
+use ipnet::IpNet;
 use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
 use crate::history::History;
-use crate::intent::Intent;
+use crate::intent::{Intent, Leftover, Originated};
 use crate::transport::{Endpoint, Key, Place, Signing, Stretch};
 
 use convergence::Convergence;
@@ -93,6 +94,9 @@ pub struct Speaker {
     tracking: VecDeque<fib::Command>,
     /// How many UPDATEs were written; one may be sent to many peers.
     updates_encoded: u64,
+    /// Destinations to which nothing is passed on, and whether the kernel's side knows.
+    transit: BTreeSet<IpNet>,
+    transit_told: bool,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
     history: History,
@@ -186,6 +190,8 @@ impl Speaker {
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
             updates_encoded: 0,
+            transit: BTreeSet::new(),
+            transit_told: true,
             actions: Vec::new(),
             history: History::new(intent.history.records as usize, now),
             intent,
@@ -306,6 +312,11 @@ impl Speaker {
         self.duplicates.touch();
         let blocks = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
         let of_cluster = self.intent.originated.iter().map(|(&prefix, one)| one.of_tables(prefix));
+        let passes_nothing_on = |one: &(&IpNet, &Originated)| one.1.leftover == Leftover::DroppedInTransit;
+        let transit = self.intent.originated.iter().filter(passes_nothing_on).map(|(&prefix, _)| prefix);
+        let transit: BTreeSet<IpNet> = transit.collect();
+        self.transit_told &= transit == self.transit;
+        self.transit = transit;
         // What the file names wins.
         let wanted = of_cluster.chain(blocks);
         self.rib.originate(wanted, self.seconds(now));
