@@ -4,10 +4,10 @@
 //! changed, and again only after four times as long as it took: so a single change is out within milliseconds, and
 //! a storm costs a fifth of our time at most.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ::cluster::{Cluster, Event, Kind, Plan, Problem, Watch};
+use ::cluster::{Cluster, Event, Plan, Problem, Watch};
 use tracing::{debug, error, info, warn};
 
 use super::Node;
@@ -33,8 +33,6 @@ pub(super) struct Follower {
     /// What the cluster says of late; nothing before everything needed was listed once.
     plan: Option<Plan>,
     start: Instant,
-    /// The lists that have begun and not ended: what they tell changes nothing yet.
-    listing: BTreeSet<Kind>,
     /// Whether something may have changed since the last plan, and whereby.
     changed: bool,
     causes: Vec<String>,
@@ -60,7 +58,6 @@ impl Follower {
             file: file.clone(),
             plan: None,
             start: now,
-            listing: BTreeSet::new(),
             changed: true,
             causes: Vec::new(),
             next: now,
@@ -141,42 +138,19 @@ impl Follower {
     fn take(&mut self, news: News) {
         match news {
             News::Event(event) => {
-                self.note_event(&event);
-                self.cluster.handle(event);
+                let cause = cause(&event);
+                if self.cluster.handle(event) {
+                    self.note(cause);
+                }
             }
             News::InTouch(watch) => self.in_touch(&watch, Instant::now()),
             News::OutOfTouch(watch, failure) => self.out_of_touch(watch, &failure, Instant::now()),
         }
     }
 
-    fn note_event(&mut self, event: &Event) {
-        let (kind, cause) = match event {
-            Event::Begin(kind) => {
-                self.listing.insert(*kind);
-                return;
-            }
-            Event::End(kind) => {
-                self.listing.remove(kind);
-                return self.note(format!("a list of {kind:?}"));
-            }
-            Event::Absent(kind) => {
-                self.listing.remove(kind);
-                return self.note(format!("no {kind:?} in this cluster"));
-            }
-            Event::Apply(object) => (object.kind(), format!("{:?} {}", object.kind(), object.meta().key)),
-            Event::Unreadable(kind, key, why) => {
-                warn!(target: "kubernetes", ?kind, object = %key, why, "an object is not understood and left out");
-                (*kind, format!("{kind:?} {key}, which is not understood"))
-            }
-            Event::Delete(kind, key) => (*kind, format!("{kind:?} {key}, which is gone")),
-        };
-        if !self.listing.contains(&kind) {
-            self.note(cause);
-        }
-    }
-
     fn note(&mut self, cause: String) {
         self.changed = true;
+        self.recorder.note(Instant::now());
         if self.causes.len() < CAUSES {
             self.causes.push(cause);
         }
@@ -220,7 +194,6 @@ impl Follower {
             debug!(target: "kubernetes", missing = ?self.cluster.missing(), "not everything is known yet");
             return false;
         };
-        self.recorder.note(now);
         if self.plan.as_ref() == Some(&plan) {
             self.causes.clear();
             return false;
@@ -241,6 +214,17 @@ impl Follower {
         for problem in before.iter().filter(|problem| !problems.contains(problem)) {
             info!(target: "kubernetes", "no longer so: {problem}");
         }
+    }
+}
+
+/// Says what happened, for people.
+fn cause(event: &Event) -> String {
+    match event {
+        Event::Begin(kind) | Event::End(kind) => format!("a list of {kind:?}"),
+        Event::Absent(kind) => format!("no {kind:?} in this cluster"),
+        Event::Apply(object) => format!("{:?} {}", object.kind(), object.meta().key),
+        Event::Unreadable(kind, key, _) => format!("{kind:?} {key}, which cannot be read"),
+        Event::Delete(kind, key) => format!("{kind:?} {key}, which is gone"),
     }
 }
 
