@@ -13,7 +13,7 @@ use crate::plan::{Plan, Problem};
 use crate::services::{Rule, Rules, Wanted};
 use crate::store::{Objects, Saved, Saving};
 use crate::watch::{Scope, Watch};
-use crate::{blocks, guard, leave};
+use crate::{blocks, guard, leave, podbgp};
 
 /// A route in the kernel's main table that is neither ours nor the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Cluster {
     #[must_use]
     pub fn watches(&self) -> BTreeSet<Watch> {
         let mut watches = self.needed();
-        for kind in [Kind::Service, Kind::EndpointSlice] {
+        for kind in [Kind::Service, Kind::EndpointSlice, Kind::Peer, Kind::Advertisement] {
             if self.objects.listed(kind).is_some() {
                 watches.insert(Watch::all(kind));
             }
@@ -82,11 +82,14 @@ impl Cluster {
         if matches!(self.settings.peers, PeerSource::Auto | PeerSource::Calico) {
             watches.extend(all(&[Kind::BgpConfiguration, Kind::CalicoPeer, Kind::BgpFilter]));
         }
+        if self.sources().1 == PeerSource::Podbgp {
+            watches.extend(all(&[Kind::Peer, Kind::Advertisement]));
+        }
         if blocks::may_be_cilium(&self.settings) {
             let scope = Scope::Named(self.settings.node_name.clone());
             watches.insert(Watch { kind: Kind::CiliumNode, scope });
         }
-        let rules = self.rules();
+        let rules = self.rules(&mut Vec::new());
         if rules.want_services() {
             watches.insert(Watch::all(Kind::Service));
             if rules.want_endpoints(&self.objects) {
@@ -125,16 +128,20 @@ impl Cluster {
             None => plan.problems.push(no_node(settings)),
         }
         blocks::plan(objects, settings, &mut plan);
+        let blocks = plan.originated.keys().copied().collect();
         let wanted = self.services(now, &mut plan);
         let (objects, settings) = (&self.objects, &self.settings);
         guard::plan(objects, settings, &wanted, file, &mut plan);
+        if self.sources().1 == PeerSource::Podbgp {
+            podbgp::plan(objects, settings, &blocks, &wanted, file, &mut plan);
+        }
         plan.problems.sort();
         Some(plan)
     }
 
     /// Originates what Services want.
     fn services(&mut self, now: Duration, plan: &mut Plan) -> Wanted {
-        let rules = self.rules();
+        let rules = self.rules(&mut plan.problems);
         let mut wanted = rules.apply(&self.objects, &mut plan.problems);
         wanted.addresses = self.damping.settle(wanted.addresses, now, self.settings.damping);
         for (prefix, cause) in wanted.ranges.iter().chain(&wanted.addresses) {
@@ -185,13 +192,20 @@ impl Cluster {
     }
 
     /// Returns the rules Services are announced by.
-    fn rules(&self) -> Rules {
-        Rules::Plain(Rule::of_file(&self.settings).into_iter().collect())
+    fn rules(&self, problems: &mut Vec<Problem>) -> Rules {
+        let mut rules: Vec<Rule> = Rule::of_file(&self.settings).into_iter().collect();
+        if self.sources().1 == PeerSource::Podbgp {
+            rules.extend(podbgp::rules(&self.objects, problems));
+        }
+        Rules::Plain(rules)
     }
 
     /// Returns the Secrets that are referred to.
     fn secrets(&self) -> BTreeSet<Key> {
-        BTreeSet::new()
+        match self.sources().1 {
+            PeerSource::Podbgp => podbgp::secrets(&self.objects, &self.settings),
+            _ => BTreeSet::new(),
+        }
     }
 }
 

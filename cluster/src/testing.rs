@@ -92,6 +92,7 @@ pub(crate) fn file() -> Intent {
         originated: Default::default(),
         ownership: Default::default(),
         guard: Default::default(),
+        host_routes: Default::default(),
         leave: None,
     }
 }

@@ -24,14 +24,16 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Reads the password under a key.
+    /// Reads the password under a key. The end of a line at its end is not part of it, as in a file.
     ///
     /// # Errors
     /// What is wrong with it, without a word of it.
     pub fn password(&self, key: &str) -> Result<intent::Secret, String> {
         let Some(text) = self.data.get(key) else { return Err(format!("it has no key {key:?}")) };
         let octets = base64(text).ok_or_else(|| format!("its key {key:?} is not base64"))?;
-        intent::Secret::new(&octets).ok_or_else(|| {
+        let octets = octets.strip_suffix(b"\n").unwrap_or(&octets);
+        let octets = octets.strip_suffix(b"\r").unwrap_or(octets);
+        intent::Secret::new(octets).ok_or_else(|| {
             let most = intent::Secret::MAX;
             format!("its key {key:?} has {} octets; a password has 1 to {most}", octets.len())
         })
@@ -95,6 +97,7 @@ mod tests {
             serde_json::from_str::<Secret>(&json).unwrap().password("p")
         };
         assert_eq!(read(r#"{"p":"Zm9v"}"#).unwrap().reveal(), b"foo");
+        assert_eq!(read(r#"{"p":"Zm9vDQo="}"#).unwrap().reveal(), b"foo", "foo and the end of the line");
         assert_eq!(read(r#"{"q":"Zm9v"}"#).unwrap_err(), "it has no key \"p\"");
         assert_eq!(read(r#"{"p":"hunter2!"}"#).unwrap_err(), "its key \"p\" is not base64");
         assert_eq!(read(r#"{"p":""}"#).unwrap_err(), "its key \"p\" has 0 octets; a password has 1 to 80");
