@@ -49,12 +49,9 @@ impl Cluster {
         self.objects.retain(&self.needed().into_iter().map(|watch| watch.kind).collect());
     }
 
-    /// Takes note of what happened to an object, and tells whether that changes anything. What a list tells does so at
-    /// its end; nodes say every few minutes what is no news to us.
-    pub fn handle(&mut self, event: Event) -> bool {
-        let before = self.objects.revision();
+    /// Takes note of what happened to an object.
+    pub fn handle(&mut self, event: Event) {
         self.objects.handle(event);
-        self.objects.revision() != before
     }
 
     /// Takes note of the routes others have in the kernel, all of them.

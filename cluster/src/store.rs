@@ -139,7 +139,8 @@ impl Objects {
         self.table(kind).listed()
     }
 
-    /// Returns a number that is another whenever what is in force has become another. A list on its way is not in force.
+    /// Returns a number that is another whenever what is in force has become another. A list on its way is not in force,
+    /// and most of what nodes say of themselves every few minutes is no news to us.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.answered + Self::KINDS.iter().map(|kind| self.table(*kind).revision()).sum::<u64>()
@@ -202,3 +203,6 @@ fn slim_service(mut service: Service) -> Service {
     service.metadata.annotations.clear();
     service
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,8 +138,9 @@ impl Follower {
     fn take(&mut self, news: News) {
         match news {
             News::Event(event) => {
-                let cause = cause(&event);
-                if self.cluster.handle(event) {
+                let (cause, before) = (cause(&event), self.cluster.objects().revision());
+                self.cluster.handle(event);
+                if self.cluster.objects().revision() != before {
                     self.note(cause);
                 }
             }
