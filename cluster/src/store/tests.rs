@@ -9,8 +9,10 @@ fn only_what_changes_what_is_in_force_makes_another_revision() {
         std::mem::replace(&mut revision, objects.revision()) != revision
     };
     let node = |json: &str| Event::Apply(Object::read(Kind::Node, json).unwrap());
-    let as_it_is = r#"{"metadata":{"name":"a","annotations":{"kubelet":"1"}},"spec":{"podCIDRs":["10.0.0.0/24"]}}"#;
-    let as_good = r#"{"metadata":{"name":"a","annotations":{"kubelet":"2"}},"spec":{"podCIDRs":["10.0.0.0/24"]}}"#;
+    let as_it_is =
+        r#"{"metadata":{"name":"a","annotations":{"kubelet":"1"}},"spec":{"podCIDRs":["10.0.0.0/24"]}}"#;
+    let as_good =
+        r#"{"metadata":{"name":"a","annotations":{"kubelet":"2"}},"spec":{"podCIDRs":["10.0.0.0/24"]}}"#;
     let other = r#"{"metadata":{"name":"a"},"spec":{"podCIDRs":["10.0.1.0/24"]}}"#;
     assert!(!is_news(Event::Begin(Kind::Node)));
     assert!(!is_news(node(as_it_is)), "a list on its way is nothing yet");
