@@ -4,12 +4,19 @@
 //! changed, and again only after four times as long as it took: so a single change is out within milliseconds, and
 //! a storm costs a fifth of our time at most.
 
+<<<<<<< HEAD
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::cluster::{Cluster, Event, Kind, Object, Plan, Problem, Watch};
 use ipnet::IpNet;
+=======
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use ::cluster::{Cluster, Event, Plan, Problem, Watch};
+>>>>>>> main
 use tracing::{debug, error, info, warn};
 
 use super::Node;
@@ -43,8 +50,6 @@ pub(super) struct Follower {
     /// Whether an earlier run had written objects down.
     pub(super) restored: bool,
     start: Instant,
-    /// The lists that have begun and not ended: what they tell changes nothing yet.
-    listing: BTreeSet<Kind>,
     /// Whether something may have changed since the last plan, and whereby.
     changed: bool,
     causes: Vec<String>,
@@ -81,7 +86,6 @@ impl Follower {
             planned: None,
             restored,
             start: now,
-            listing: BTreeSet::new(),
             changed: true,
             causes: Vec::new(),
             next: now,
@@ -192,17 +196,25 @@ impl Follower {
     fn take(&mut self, news: News) {
         match news {
             News::Event(event) => {
+<<<<<<< HEAD
                 if let Event::Apply(object) = &event {
                     self.note_owner(object);
                 }
                 self.note_event(&event);
+=======
+                let (cause, before) = (cause(&event), self.cluster.objects().revision());
+>>>>>>> main
                 self.cluster.handle(event);
+                if self.cluster.objects().revision() != before {
+                    self.note(cause);
+                }
             }
             News::InTouch(watch) => self.in_touch(&watch, Instant::now()),
             News::OutOfTouch(watch, failure) => self.out_of_touch(watch, &failure, Instant::now()),
         }
     }
 
+<<<<<<< HEAD
     /// Takes note of whose a block of ours is: another node that has it settles that it is not to be held.
     fn note_owner(&mut self, object: &Object) {
         let Some(settings) = &self.file.kubernetes else { return };
@@ -258,6 +270,11 @@ impl Follower {
     fn note(&mut self, cause: String) {
         self.changed = true;
         self.arrived.get_or_insert_with(Instant::now);
+=======
+    fn note(&mut self, cause: String) {
+        self.changed = true;
+        self.recorder.note(Instant::now());
+>>>>>>> main
         if self.causes.len() < CAUSES {
             self.causes.push(cause);
         }
@@ -301,7 +318,6 @@ impl Follower {
             debug!(target: "kubernetes", missing = ?self.cluster.missing(), "not everything is known yet");
             return false;
         };
-        self.recorder.note(now);
         if self.plan.as_ref() == Some(&plan) {
             self.causes.clear();
             self.arrived = None;
@@ -323,6 +339,17 @@ impl Follower {
         for problem in before.iter().filter(|problem| !problems.contains(problem)) {
             info!(target: "kubernetes", "no longer so: {problem}");
         }
+    }
+}
+
+/// Says what happened, for people.
+fn cause(event: &Event) -> String {
+    match event {
+        Event::Begin(kind) | Event::End(kind) => format!("a list of {kind:?}"),
+        Event::Absent(kind) => format!("no {kind:?} in this cluster"),
+        Event::Apply(object) => format!("{:?} {}", object.kind(), object.meta().key),
+        Event::Unreadable(kind, key, _) => format!("{kind:?} {key}, which cannot be read"),
+        Event::Delete(kind, key) => format!("{kind:?} {key}, which is gone"),
     }
 }
 
