@@ -4,19 +4,12 @@
 //! changed, and again only after four times as long as it took: so a single change is out within milliseconds, and
 //! a storm costs a fifth of our time at most.
 
-<<<<<<< HEAD
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::cluster::{Cluster, Event, Kind, Object, Plan, Problem, Watch};
+use ::cluster::{Cluster, Event, Object, Plan, Problem, Watch};
 use ipnet::IpNet;
-=======
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-use ::cluster::{Cluster, Event, Plan, Problem, Watch};
->>>>>>> main
 use tracing::{debug, error, info, warn};
 
 use super::Node;
@@ -196,14 +189,10 @@ impl Follower {
     fn take(&mut self, news: News) {
         match news {
             News::Event(event) => {
-<<<<<<< HEAD
                 if let Event::Apply(object) = &event {
                     self.note_owner(object);
                 }
-                self.note_event(&event);
-=======
                 let (cause, before) = (cause(&event), self.cluster.objects().revision());
->>>>>>> main
                 self.cluster.handle(event);
                 if self.cluster.objects().revision() != before {
                     self.note(cause);
@@ -214,7 +203,6 @@ impl Follower {
         }
     }
 
-<<<<<<< HEAD
     /// Takes note of whose a block of ours is: another node that has it settles that it is not to be held.
     fn note_owner(&mut self, object: &Object) {
         let Some(settings) = &self.file.kubernetes else { return };
@@ -241,40 +229,10 @@ impl Follower {
         }
     }
 
-    fn note_event(&mut self, event: &Event) {
-        let (kind, cause) = match event {
-            Event::Begin(kind) => {
-                self.listing.insert(*kind);
-                return;
-            }
-            Event::End(kind) => {
-                self.listing.remove(kind);
-                return self.note(format!("a list of {kind:?}"));
-            }
-            Event::Absent(kind) => {
-                self.listing.remove(kind);
-                return self.note(format!("no {kind:?} in this cluster"));
-            }
-            Event::Apply(object) => (object.kind(), format!("{:?} {}", object.kind(), object.meta().key)),
-            Event::Unreadable(kind, key, why) => {
-                warn!(target: "kubernetes", ?kind, object = %key, why, "an object is not understood and left out");
-                (*kind, format!("{kind:?} {key}, which is not understood"))
-            }
-            Event::Delete(kind, key) => (*kind, format!("{kind:?} {key}, which is gone")),
-        };
-        if !self.listing.contains(&kind) {
-            self.note(cause);
-        }
-    }
-
     fn note(&mut self, cause: String) {
         self.changed = true;
         self.arrived.get_or_insert_with(Instant::now);
-=======
-    fn note(&mut self, cause: String) {
-        self.changed = true;
         self.recorder.note(Instant::now());
->>>>>>> main
         if self.causes.len() < CAUSES {
             self.causes.push(cause);
         }
