@@ -1,11 +1,14 @@
 //! The objects, the kernel's routes and the time, as one value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use intent::{BlockSource, Intent, KernelRoute, Kubernetes, Leftover, Originated, PeerSource};
+use intent::{
+    BlockSource, Intent, KernelRoute, Kubernetes, Leftover, Node, Originated, PeerSource, ServiceRanges,
+};
 use ipnet::IpNet;
 
+use crate::calico::{Interest, LocalWorkload};
 use crate::damping::Damping;
 use crate::event::{Event, Kind};
 use crate::object::Key;
@@ -13,7 +16,7 @@ use crate::plan::{Plan, Problem};
 use crate::services::{Rule, Rules, Wanted};
 use crate::store::{Objects, Saved, Saving};
 use crate::watch::{Scope, Watch};
-use crate::{blocks, guard, leave};
+use crate::{blocks, calico, guard, leave};
 
 /// A route in the kernel's main table that is neither ours nor the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,29 @@ impl Cluster {
     /// Takes note of the routes others have in the kernel, all of them.
     pub fn kernel_routes(&mut self, routes: Vec<AlienRoute>) {
         self.kernel = routes;
+    }
+
+    /// Takes note of the workloads of this node that Felix says are peers, all of them.
+    pub fn local_workloads(&mut self, workloads: Vec<LocalWorkload>) {
+        self.objects.workloads = workloads;
+    }
+
+    /// Returns which routes of others in the kernel may matter, with what the file says of the node.
+    #[must_use]
+    pub fn interest(&self, file: &Node) -> Interest {
+        if !self.is_calico() {
+            return Interest::default();
+        }
+        let services = self.rules().apply(&self.objects, &mut Vec::new());
+        let blocks = self.blocks(&mut Plan::default());
+        calico::interest(calico::Given {
+            objects: &self.objects,
+            settings: &self.settings,
+            kernel: &self.kernel,
+            services: &services,
+            blocks: blocks.as_ref(),
+            file,
+        })
     }
 
     /// Returns what to watch now. It grows as objects say, and never shrinks but by [`configure`](Self::configure): a watch
@@ -124,12 +150,28 @@ impl Cluster {
             Some(node) => plan.leave = leave::reason(node, &settings.drain_taints),
             None => plan.problems.push(no_node(settings)),
         }
-        blocks::plan(objects, settings, &mut plan);
+        let blocks = self.blocks(&mut plan);
         let wanted = self.services(now, &mut plan);
         let (objects, settings) = (&self.objects, &self.settings);
+        if self.is_calico() {
+            let (kernel, services, blocks, file) = (&self.kernel, &wanted, blocks.as_ref(), &file.node);
+            let given = calico::Given { objects, settings, kernel, services, blocks, file };
+            calico::plan(given, &mut plan);
+        }
         guard::plan(objects, settings, &wanted, file, &mut plan);
         plan.problems.sort();
         Some(plan)
+    }
+
+    /// Originates our blocks, unless Calico's objects say more of them than which they are; returns them then with who says
+    /// so.
+    fn blocks(&self, plan: &mut Plan) -> Option<BTreeMap<IpNet, String>> {
+        if self.is_calico() && self.sources().0 == BlockSource::Calico {
+            return None;
+        }
+        blocks::plan(&self.objects, &self.settings, plan);
+        let cause = |(block, one): (&IpNet, &Originated)| (*block, one.cause.clone());
+        Some(plan.originated.iter().map(cause).collect())
     }
 
     /// Originates what Services want.
@@ -184,14 +226,26 @@ impl Cluster {
             || matches!(self.settings.peers, PeerSource::Auto | PeerSource::Calico)
     }
 
-    /// Returns the rules Services are announced by.
+    /// Tells whether peers are Calico's.
+    fn is_calico(&self) -> bool {
+        self.sources().1 == PeerSource::Calico
+    }
+
+    /// Returns the rules Services are announced by: the file's, where Calico's objects name no range.
     fn rules(&self) -> Rules {
+        if self.is_calico() {
+            let calico::ServicesAsked { ranges, load_balancer_aggregation } =
+                calico::service_ranges(&self.objects);
+            if ranges != ServiceRanges::default() {
+                return Rules::Calico { ranges, load_balancer_aggregation };
+            }
+        }
         Rules::Plain(Rule::of_file(&self.settings).into_iter().collect())
     }
 
     /// Returns the Secrets that are referred to.
     fn secrets(&self) -> BTreeSet<Key> {
-        BTreeSet::new()
+        if self.is_calico() { calico::secrets(&self.objects, &self.settings) } else { BTreeSet::new() }
     }
 }
 

@@ -90,6 +90,7 @@ pub(crate) fn file() -> Intent {
         mrt: None,
         kubernetes: None,
         originated: Default::default(),
+        host_routes: Default::default(),
         ownership: Default::default(),
         guard: Default::default(),
         leave: None,

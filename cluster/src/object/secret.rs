@@ -24,14 +24,16 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Reads the password under a key.
+    /// Reads the password under a key. The end of a line at its end does not belong to it, as in a file.
     ///
     /// # Errors
     /// What is wrong with it, without a word of it.
     pub fn password(&self, key: &str) -> Result<intent::Secret, String> {
         let Some(text) = self.data.get(key) else { return Err(format!("it has no key {key:?}")) };
         let octets = base64(text).ok_or_else(|| format!("its key {key:?} is not base64"))?;
-        intent::Secret::new(&octets).ok_or_else(|| {
+        let line = octets.strip_suffix(b"\n").unwrap_or(&octets);
+        let octets = line.strip_suffix(b"\r").unwrap_or(line);
+        intent::Secret::new(octets).ok_or_else(|| {
             let most = intent::Secret::MAX;
             format!("its key {key:?} has {} octets; a password has 1 to {most}", octets.len())
         })
