@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use bgp::Message;
 use bgp::notification::{Cease, NotificationError};
-use control::{DrainCause, DrainStage};
+use control::{DrainCause, DrainStage, PeerState};
 use support::logind::Logind;
 use support::puppet::Puppet;
 use support::{Podbgpd, Rack, SOON, eventually, kernel, requires, throughout};
@@ -106,6 +106,39 @@ fn who_changes_his_mind_about_leaving_keeps_the_daemon() {
     let status = daemon.status().expect("an answer");
     assert_eq!((status.drain, status.ready), (None, true));
     assert_eq!(daemon.peer("peer0").expect("an answer").flaps, 0);
+}
+
+#[test]
+fn what_is_drained_stays_so_through_a_crash_and_an_upgrade() {
+    requires!(&[]);
+    let rack = Rack::new(1);
+    let (mut daemon, mut peer) = learned(&rack, &[]);
+    bgpctl(&daemon, &["drain", "start", "-m", "rack 12 moves"]);
+    farewell(&mut peer);
+    let ends: [fn(&mut Podbgpd); 3] = [Podbgpd::kill, Podbgpd::stop, |daemon| {
+        bgpctl(daemon, &["shutdown"]);
+        daemon.await_end();
+    }];
+    for end in ends {
+        end(&mut daemon);
+        daemon = daemon.start_again();
+        let status = daemon.status().expect("an answer");
+        let drain = status.drain.expect("it is still drained");
+        assert_eq!((drain.cause, drain.stage), (DrainCause::Operator, DrainStage::Closed));
+        assert_eq!((drain.message.as_str(), status.ready), ("rack 12 moves", false));
+        throughout(Duration::from_secs(1), "a drained node", || {
+            let peer = daemon.peer("peer0")?;
+            ensure!(peer.state == PeerState::Idle && peer.drain.is_some(), "{peer:?}");
+            ensure!(kernel::our_routes(&rack.ours)?.len() == 11, "the node itself no longer gets out");
+            Ok(())
+        });
+    }
+    bgpctl(&daemon, &["drain", "cancel"]);
+    let _peer = connect(&rack, 0);
+    daemon.await_established("peer0");
+    daemon.kill();
+    let daemon = daemon.start_again();
+    assert_eq!(daemon.status().expect("an answer").drain, None, "what was called off stays so too");
 }
 
 #[test]

@@ -19,11 +19,14 @@ const ATTEMPTS: usize = 3;
 /// The interval of BFD in milliseconds.
 const INTERVAL: u16 = 50;
 
+/// A stage must last longer than a switch takes to pass on what it heard: FRR with `bgp suppress-fib-pending` collects
+/// for a second. Defaults are ten and two.
+const DRAIN: &str = "[drain]\nannounce = 3\nwithdraw = 2\n";
+
 pub(crate) fn a_drained_path_loses_no_packet(kind: Kind) {
-    let options = Options { lines: "[drain]\nannounce = 1\nwithdraw = 1\n", ..Options::default() };
-    let mut world = World::start(kind, options);
+    let mut world = World::start(kind, Options { lines: DRAIN, ..Options::default() });
     let [v4, v6] = &peers_of(TorId::A);
-    let reports = world.witnessed("a drain and back", |world| {
+    world.without_loss("a drain and back", |world| {
         world.daemon().command(&["drain", "start", v4, v6]);
         world.await_gone(TorId::A);
         eventually(SOON, "the sessions to end", || {
@@ -36,15 +39,6 @@ pub(crate) fn a_drained_path_loses_no_packet(kind: Kind) {
         world.daemon().command(&["drain", "cancel"]);
         world.await_whole();
     });
-    for report in &reports {
-        assert!(report.lost <= astray(kind), "a drain and back behind {kind:?}: {report}");
-    }
-}
-
-/// How many packets a drain may cost in a family. Behind FRR one is lost in about every fourth run, within a
-/// millisecond of a route that changes; behind BIRD, with the same daemon of ours, none ever was.
-fn astray(kind: Kind) -> usize {
-    if kind == Kind::Frr { 2 } else { 0 }
 }
 
 /// It hangs: its ports stay lit, nothing passes, nobody answers. Only BFD can tell.

@@ -36,7 +36,7 @@ behind! {
         restart::{
             a_daemon_stopped_and_started_loses_no_packet,
             a_daemon_killed_and_started_loses_no_packet,
-            a_daemon_replaced_by_another_executable_loses_no_packet,
+            a_daemon_replaced_by_another_build_loses_no_packet,
             a_daemon_that_cannot_read_its_snapshot_loses_no_packet,
             an_unrelated_change_loses_no_packet,
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::rack::plan::{NodeId, TorId};
 use lab::speakers::Kind;
-use support::podbgpd::binary;
+use support::podbgpd::another_build;
 
 use crate::world::{Options, World, configuration, peers_of};
 
@@ -35,19 +35,28 @@ pub(crate) fn a_daemon_killed_and_started_loses_no_packet(kind: Kind) {
     });
 }
 
-/// Another file, another command line; the code in it is the same. What another version may differ in is what it
-/// remembers: the next scenario.
-pub(crate) fn a_daemon_replaced_by_another_executable_loses_no_packet(kind: Kind) {
+/// Compiled once more, with another version and other optimisation, and from it back again.
+pub(crate) fn a_daemon_replaced_by_another_build_loses_no_packet(kind: Kind) {
+    let other = another_build();
     let mut world = World::start(kind, Options::default());
-    let other = world.directory("other").join("podbgpd-next");
-    std::fs::copy(binary("podbgpd"), &other).expect("a copy");
-    world.without_loss("another executable", |world| {
+    let version = |world: &World| world.daemon().status().expect("an answer").version;
+    let first = version(&world);
+    world.without_loss("another build", |world| {
         world.change_daemon(|mut daemon| {
             daemon.stop();
             daemon.start_again_as(&other, &["--log-format", "json"])
         });
         world.await_whole();
     });
+    assert_ne!(version(&world), first, "it is the same build");
+    world.without_loss("the build before", |world| {
+        world.change_daemon(|mut daemon| {
+            daemon.stop();
+            daemon.start_again()
+        });
+        world.await_whole();
+    });
+    assert_eq!(version(&world), first);
 }
 
 /// What another version wrote, it may be unable to read; that must cost time at most.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bgp::fsm::State;
 use control::{DrainCause, DrainStage, ErrorCode, PeerState, Standing};
+use podbgpd::drain::Drained;
 use podbgpd::intent::Intent;
 use podbgpd::speaker::{Acted, Notice};
 
@@ -103,6 +104,36 @@ fn a_drained_node_that_comes_back_forgets_what_peers_no_longer_have() {
     assert_eq!(cancel(&mut world, &[]), Ok(()));
     world.run(SOON * 20);
     assert_eq!(world.node(1).kernel.forwarded(), blocks(2));
+}
+
+#[test]
+fn what_an_operator_drained_the_next_run_keeps_drained() {
+    let mut world = fork(|_| ());
+    let forwarded = world.node(1).kernel.forwarded();
+    start(&mut world, &[2]);
+    world.run(SECOND * 20);
+    let drained = world.node(1).speaker.drained().clone();
+    assert_eq!(drained.peers.keys().collect::<Vec<_>>(), [&name(2)]);
+    let snapshot = world.end(1);
+    world.start_again_drained(1, Some(snapshot), drained, |_| ());
+    world.run(SOON * 20);
+    assert_eq!((world.peer(1, 2).state, stage(&world, 2)), (PeerState::Idle, Some(DrainStage::Closed)));
+    assert_eq!((world.peer(1, 3).state, stage(&world, 3)), (PeerState::Established, None));
+
+    start(&mut world, &[]);
+    world.run(SECOND * 20);
+    let before = world.node(1).kernel.forwarded();
+    let drained = world.node(1).speaker.drained().clone();
+    let snapshot = world.end(1);
+    world.start_again_drained(1, Some(snapshot), drained, |_| ());
+    world.run(SOON * 20);
+    assert_eq!(world.status(1).drain.map(|drain| drain.cause), Some(DrainCause::Operator));
+    assert_eq!(world.node(1).kernel.forwarded(), before, "the node itself still gets out");
+
+    assert_eq!(cancel(&mut world, &[]), Ok(()));
+    world.run(SOON * 20);
+    assert_eq!(*world.node(1).speaker.drained(), Drained::default());
+    assert_eq!(world.node(1).kernel.forwarded(), forwarded);
 }
 
 #[test]

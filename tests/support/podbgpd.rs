@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail, ensure};
 use control::{AdvertisedView, PeerState, PeerView, ReloadView, RouteView, StatusView};
@@ -280,6 +281,23 @@ pub fn binary(name: &str) -> PathBuf {
         .into_iter()
         .find(|path| path.exists())
         .unwrap_or_else(|| panic!("{name} is not built beside {}", test.display()))
+}
+
+/// Compiles the daemon once more, differently (`tests/another-build`), and returns the program.
+///
+/// # Panics
+/// When it cannot be compiled.
+#[must_use]
+pub fn another_build() -> PathBuf {
+    // The tests of one process share it; Cargo itself lets several processes wait for each other.
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("another-build");
+        let output = Command::new(&script).output().expect("there is a shell");
+        let path = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&output.stderr));
+        PathBuf::from(path.trim())
+    });
+    BUILT.clone()
 }
 
 fn launch(namespace: &Namespace, directory: &Path, environment: &[(&str, &str)]) -> Process {

@@ -8,7 +8,7 @@ use crate::logging::Format;
 
 /// Advertises this node's pod blocks to its switches and learns the way to everybody else's.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "podbgpd", version)]
+#[command(name = "podbgpd", version = crate::VERSION)]
 pub struct Args {
     /// The file that says what this node should do.
     #[arg(long, value_name = "FILE", default_value = "/etc/podbgp/podbgpd.toml")]

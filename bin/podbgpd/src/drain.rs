@@ -13,10 +13,14 @@
 //!
 //! To call a drain off is to forget it: what a peer is told follows from its [`Stage`] and from nothing else.
 
+mod memory;
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::intent;
+
+pub use memory::{Drained, Memory};
 
 /// How far a drain is; the later ones leave less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -56,6 +56,14 @@ use args::Args;
 use config::Facts;
 use node::Node;
 
+/// Which build this is: the version of the package, or what `PODBGP_VERSION` said when it was compiled.
+pub const VERSION: &str = match option_env!("PODBGP_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
+// With our name before it, it is told in OPENs, where 64 octets are allowed (draft-abraitis-bgp-version-capability).
+const _: () = assert!(VERSION.len() <= 57, "PODBGP_VERSION has more than 57 octets");
+
 /// Runs the daemon as its command line says, until a signal ends it.
 ///
 /// Exit codes: 0 after a signal or a clean check, 1 for what went wrong while running, 2 for mistakes in the
@@ -102,7 +110,7 @@ fn serve(args: &Args, facts: &Facts) -> anyhow::Result<ExitCode> {
     }
     let node = &config.intent.node;
     info!(
-        target: "node", version = env!("CARGO_PKG_VERSION"),
+        target: "node", version = VERSION,
         name = node.name,
         asn = %node.asn,
         router_id = %node.router_id,

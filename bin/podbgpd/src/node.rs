@@ -26,6 +26,7 @@ use tracing::{debug, error, info, warn};
 use crate::addresses::{self, LocalEnd};
 use crate::bfd;
 use crate::control::ControlRequest;
+use crate::drain::Memory;
 use crate::intent::{Intent, NextHopGroups};
 use crate::snapshot::{Identity, Recorder};
 use crate::speaker::{Input, Output, Past, Speaker};
@@ -67,6 +68,8 @@ pub struct Node {
     log: notice::Log,
     /// Writes down what the next run has to know; not when restarts are not graceful.
     recorder: Option<Recorder>,
+    /// Writes down who is drained.
+    memory: Memory,
     host: host::Host,
     tap: Tap,
     stations: Stations,
@@ -146,12 +149,14 @@ impl Node {
             let directory = intent.graceful_restart.state_directory.clone();
             Recorder::new(directory, Identity::of(&intent), Instant::now())
         });
+        let (memory, drained) = Memory::open(intent.graceful_restart.state_directory.clone());
         let past = if graceful {
             past::gather(&intent, kernel.as_ref().map_or(0, |kernel| kernel.adopted as usize))
         } else {
             Past::default()
         };
         let mut outputs = Vec::new();
+        let past = Past { drained, ..past };
         let speaker = Speaker::after(past, intent, Instant::now(), &mut outputs);
         let mut node = Self {
             speaker,
@@ -171,6 +176,7 @@ impl Node {
             offered: None,
             log: notice::Log::default(),
             recorder,
+            memory,
             host: host::Host::default(),
             tap: Tap::default(),
             stations: Stations::default(),
@@ -312,6 +318,7 @@ impl Node {
         self.carry_out();
         self.feed_kernel();
         self.tell_stations();
+        self.memory.keep(self.speaker.drained());
     }
 
     fn feed_kernel(&mut self) {

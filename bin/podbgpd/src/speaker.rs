@@ -156,7 +156,8 @@ impl Speaker {
 
     /// Makes a speaker that goes on where an earlier run ended, and starts its peers.
     #[must_use]
-    pub fn after(past: Past, intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
+    pub fn after(mut past: Past, intent: Intent, now: Instant, out: &mut Vec<Output>) -> Self {
+        let drains = Drains::taken_up(std::mem::take(&mut past.drained), now);
         let mut speaker = Self {
             epoch: now,
             rib: Rib::new(peering::rib_settings(&intent)),
@@ -167,7 +168,7 @@ impl Speaker {
             signed: BTreeMap::new(),
             next_id: 0,
             convergence: Convergence::new(past, intent.graceful_restart.selection_deferral, now),
-            drains: Drains::default(),
+            drains,
             roll_call: None,
             returned: BTreeMap::new(),
             bfd_wanted: Vec::new(),

@@ -130,7 +130,7 @@ impl Stations {
             line::Happened::Connected(queue) => {
                 info!(target: "bmp", station = %address, "connected");
                 let mut hello = BytesMut::new();
-                let description = format!("podbgpd {}", env!("CARGO_PKG_VERSION"));
+                let description = format!("podbgpd {}", crate::VERSION);
                 bmp::initiation(&speaker.intent().node.name, &description, &mut hello);
                 // A queue that is new has room.
                 let _ = queue.try_send(hello.freeze());

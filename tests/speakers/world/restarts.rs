@@ -1,5 +1,6 @@
 //! Daemons that end and start again, with and without their kernel.
 
+use podbgpd::drain::Drained;
 use podbgpd::intent::Intent;
 use podbgpd::snapshot::{Identity, Moment, Snapshot};
 use podbgpd::speaker::Past;
@@ -28,12 +29,23 @@ impl World {
         snapshot: Option<Snapshot>,
         edit: impl FnOnce(&mut Intent),
     ) {
+        self.start_again_drained(number, snapshot, Drained::default(), edit);
+    }
+
+    /// As [`World::start_again`], where an operator has drained somebody before.
+    pub(crate) fn start_again_drained(
+        &mut self,
+        number: u8,
+        snapshot: Option<Snapshot>,
+        drained: Drained,
+        edit: impl FnOnce(&mut Intent),
+    ) {
         let (mut kernel, mut intent) = self.ended.remove(&number).expect("the daemon has ended");
         edit(&mut intent);
         kernel.claimed.clear();
         kernel.changes = 0;
         kernel.converged_at = None;
-        let past = Past { adopted: kernel.routes.len(), away: None, snapshot };
+        let past = Past { adopted: kernel.routes.len(), snapshot, drained, away: None };
         self.start(number, past, intent, kernel);
     }
 

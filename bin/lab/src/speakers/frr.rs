@@ -47,6 +47,10 @@ impl Dialect for Frr {
                 // Until then it leaves the kernel as it found it.
                 command.arg("-K").arg(restart.restart_time.to_string());
             }
+            if name == "zebra" {
+                // By default a changed IPv6 route is deleted and added again: whatever comes in between is lost.
+                command.arg("--v6-rr-semantics");
+            }
             if name == "bfdd" {
                 command.arg("--bfdctl").arg(speaker.directory.join("bfdd.sock"));
             }

@@ -10,7 +10,7 @@ use crate::speaker::Past;
 pub(super) fn gather(intent: &Intent, adopted: usize) -> Past {
     let directory = &intent.graceful_restart.state_directory;
     let (snapshot, away) = snapshot::load(directory, Identity::of(intent)).unzip();
-    let past = Past { snapshot, away, adopted };
+    let past = Past { snapshot, away, adopted, ..Past::default() };
     if past.is_restart() {
         info!(
             target: "restart",

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::peering::{Peering, Standing};
 use super::{Notice, Output, Speaker};
+use crate::drain::Drained;
 use crate::intent::Export;
 use crate::snapshot::Snapshot;
 
@@ -38,6 +39,8 @@ pub struct Past {
     pub away: Option<Duration>,
     /// How many of its routes are in the kernel.
     pub adopted: usize,
+    /// What an operator drained and has not called off.
+    pub drained: Drained,
 }
 
 /// How far the first exchange with all peers has come.

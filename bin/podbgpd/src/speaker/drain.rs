@@ -13,7 +13,7 @@ use rib::PeerId;
 
 use super::convergence::{Convergence, Past};
 use super::{Notice, Output, Speaker};
-use crate::drain::{Cause, Drain, Heard, Stage};
+use crate::drain::{Cause, Drain, Drained, Heard, Stage};
 use crate::intent;
 
 /// Drains of the node and of single peers.
@@ -26,9 +26,20 @@ pub(super) struct Drains {
     overruled: bool,
     /// Whether the kernel keeps what it has, whatever the tables say.
     keeps_kernel: bool,
+    /// What an operator began and has not called off, whatever came on top of it.
+    kept: Drained,
 }
 
 impl Drains {
+    /// Takes up what an operator drained in an earlier run. Those drains are at their end: there is no session yet that
+    /// could be left in stages.
+    pub(super) fn taken_up(kept: Drained, now: Instant) -> Self {
+        let closed = |message: &String| Drain::at_once(Cause::Operator, message.clone(), now);
+        let node = kept.node.as_ref().map(closed);
+        let peers = kept.peers.iter().map(|(peer, message)| (peer.clone(), closed(message))).collect();
+        Self { keeps_kernel: node.is_some(), node, peers, kept, overruled: false }
+    }
+
     /// Returns how far a peer is drained, by itself or with the node.
     pub(super) fn stage(&self, peer: &str) -> Option<Stage> {
         self.node.iter().chain(self.peers.get(peer)).map(Drain::stage).max()
@@ -46,6 +57,7 @@ impl Drains {
     /// Forgets the drain of a peer there is no more.
     pub(super) fn forget(&mut self, peer: &str) {
         self.peers.remove(peer);
+        self.kept.peers.remove(peer);
     }
 
     /// Returns what a peer is told with its last message.
@@ -91,10 +103,13 @@ impl Speaker {
                 return Err(already(&format!("peer {peer}")));
             }
         }
-        let drain = Drain::start(&self.intent.drain, Cause::Operator, message, None, now);
-        match peers {
-            [] => self.drains.node = Some(drain),
-            peers => self.drains.peers.extend(peers.iter().map(|peer| (peer.clone(), drain.clone()))),
+        let drain = Drain::start(&self.intent.drain, Cause::Operator, message.clone(), None, now);
+        if peers.is_empty() {
+            self.drains.node = Some(drain);
+            self.drains.kept.node = Some(message);
+        } else {
+            self.drains.kept.peers.extend(peers.iter().map(|peer| (peer.clone(), message.clone())));
+            self.drains.peers.extend(peers.iter().map(|peer| (peer.clone(), drain.clone())));
         }
         self.follow_drains(now, out);
         Ok(())
@@ -126,6 +141,7 @@ impl Speaker {
         match peers {
             [] => {
                 self.drains.peers.clear();
+                self.drains.kept = Drained::default();
                 self.drains.overruled = self.intent.leave.is_some();
                 self.undrain_node(now);
             }
@@ -133,6 +149,12 @@ impl Speaker {
         }
         self.follow_drains(now, out);
         Ok(())
+    }
+
+    /// Returns what an operator began and has not called off: the next run has to know.
+    #[must_use]
+    pub fn drained(&self) -> &Drained {
+        &self.drains.kept
     }
 
     /// Drains the node in order to end the daemon: [`Speaker::has_left`] says when. `at_once` leaves out the drain.

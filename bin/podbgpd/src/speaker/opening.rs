@@ -6,9 +6,6 @@ use bgp::{Capability, Family, FamilySet};
 use super::peering::Standing;
 use crate::intent::{Intent, PeerIntent, RestartRole};
 
-/// What we are, in the words of the software version capability.
-const VERSION: &str = concat!("podbgp ", env!("CARGO_PKG_VERSION"));
-
 /// Lists our capabilities for a peer.
 pub(super) fn capabilities(peer: &PeerIntent, node: &Intent, standing: Standing) -> Vec<Capability> {
     let families = peer.families;
@@ -35,7 +32,7 @@ pub(super) fn capabilities(peer: &PeerIntent, node: &Intent, standing: Standing)
         capabilities.push(Capability::Fqdn(fqdn(&node.node.name)));
     }
     if node.node.announce_version {
-        capabilities.push(Capability::SoftwareVersion(VERSION.to_owned()));
+        capabilities.push(Capability::SoftwareVersion(format!("podbgp {}", crate::VERSION)));
     }
     capabilities
 }

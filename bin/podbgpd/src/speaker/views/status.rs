@@ -56,7 +56,7 @@ impl Speaker {
             ready: not_ready.is_empty(),
             not_ready_reasons: not_ready,
             node: self.node_view(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::VERSION.to_owned(),
             uptime_seconds: super::age(self.epoch, now),
             peers,
             routes: Family::ALL.into_iter().map(|family| self.routes_view(family)).collect(),
