@@ -7,6 +7,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
+use crate::calico::LocalWorkload;
 use crate::endpoints::Slice;
 use crate::event::{Event, Kind};
 use crate::object::calico::{BgpConfiguration, BgpFilter, BgpPeer, BlockAffinity, IpPool};
@@ -31,6 +32,8 @@ macro_rules! tables {
             node: String,
             /// The Secrets that were asked for by name and are not there.
             absent_secrets: BTreeSet<Key>,
+            /// Workloads of this node that are peers: no objects of the API, but as good.
+            pub workloads: Vec<LocalWorkload>,
             $($(#[$doc])* pub $table: Table<$stored>,)*
         }
 
