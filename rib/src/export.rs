@@ -337,6 +337,7 @@ fn next_hop(peer: &PeerInfo, family: Family, reflected: bool, current: NextHop) 
     let ourselves = match peer.next_hop {
         NextHopMode::Auto => peer.is_external(),
         NextHopMode::Own => peer.is_external() || !reflected,
+        NextHopMode::OwnAlways => true,
         NextHopMode::Keep => peer.is_external() && current.address() == peer.address,
     };
     let next_hop = if ourselves || here_only || is_unspecified(current) {

@@ -33,46 +33,38 @@ pub(super) struct Place {
     pub(super) external: bool,
 }
 
-/// Returns the rules of filters, in their order. A name that is no filter's is passed over, as Calico does, and reported
-/// with the peer that says it.
-pub(super) fn rules(
-    objects: &Objects,
-    peer: Option<&Key>,
-    names: &[String],
-    place: Place,
-    report: &mut Report,
-) -> Vec<Rule> {
+/// Reports names that are no filter's.
+pub(super) fn missing(objects: &Objects, peer: &Key, names: &[String], report: &mut Report) {
+    for name in names.iter().filter(|name| objects.bgp_filters.get(&Key::of(name)).is_none()) {
+        let problem = format!("there is no BGPFilter {name}; what it was to filter is not filtered");
+        report.add(Kind::CalicoPeer, peer, "spec.filters", problem);
+    }
+}
+
+/// Returns the rules of filters, in their order. A name that is no filter's is passed over, as Calico does.
+pub(super) fn rules(objects: &Objects, names: &[String], place: Place, report: &mut Report) -> Vec<Rule> {
     let mut rules = Vec::new();
     for name in names {
         let key = Key::of(name);
-        match (objects.bgp_filters.get(&key), peer) {
-            (Some(filter), _) => {
-                report.unknown(Kind::BgpFilter, &key, &filter.spec.unknown);
-                let (field, list) = match (place.direction, place.family) {
-                    (Direction::Export, Family::Ipv4) => ("exportV4", &filter.spec.export_v4),
-                    (Direction::Export, Family::Ipv6) => ("exportV6", &filter.spec.export_v6),
-                    (Direction::Import, Family::Ipv4) => ("importV4", &filter.spec.import_v4),
-                    (Direction::Import, Family::Ipv6) => ("importV6", &filter.spec.import_v6),
-                };
-                for (index, one) in list.iter().enumerate() {
-                    let title = format!("{name} {field}[{index}]");
-                    match compile(one, &title, place) {
-                        Ok(rule) => rules.extend(rule),
-                        Err((part, problem)) => {
-                            let field = format!("spec.{field}[{index}]{part}");
-                            let problem =
-                                format!("{problem}; routes that get as far as this rule are rejected");
-                            report.add(Kind::BgpFilter, &key, field, problem);
-                            rules.push(reject(format!("{title} (not understood)"), Vec::new()));
-                        }
-                    }
+        let Some(filter) = objects.bgp_filters.get(&key) else { continue };
+        report.unknown(Kind::BgpFilter, &key, &filter.spec.unknown);
+        let (field, list) = match (place.direction, place.family) {
+            (Direction::Export, Family::Ipv4) => ("exportV4", &filter.spec.export_v4),
+            (Direction::Export, Family::Ipv6) => ("exportV6", &filter.spec.export_v6),
+            (Direction::Import, Family::Ipv4) => ("importV4", &filter.spec.import_v4),
+            (Direction::Import, Family::Ipv6) => ("importV6", &filter.spec.import_v6),
+        };
+        for (index, one) in list.iter().enumerate() {
+            let title = format!("{name} {field}[{index}]");
+            match compile(one, &title, place) {
+                Ok(rule) => rules.extend(rule),
+                Err((part, problem)) => {
+                    let field = format!("spec.{field}[{index}]{part}");
+                    let problem = format!("{problem}; routes that get as far as this rule are rejected");
+                    report.add(Kind::BgpFilter, &key, field, problem);
+                    rules.push(reject(format!("{title} (not understood)"), Vec::new()));
                 }
             }
-            (None, Some(peer)) => {
-                let problem = format!("there is no BGPFilter {name}; what it was to filter is not filtered");
-                report.add(Kind::CalicoPeer, peer, "spec.filters", problem);
-            }
-            (None, None) => {}
         }
     }
     rules

@@ -322,7 +322,7 @@ impl NextHop {
     /// Returns what it means on a session.
     pub(super) fn mode(self, external: bool) -> rib::NextHopMode {
         match self {
-            Self::Own => rib::NextHopMode::Own,
+            Self::Own => rib::NextHopMode::OwnAlways,
             Self::Keep => rib::NextHopMode::Keep,
             Self::KeepIfExternal if external => rib::NextHopMode::Keep,
             Self::Auto | Self::KeepIfExternal => rib::NextHopMode::Auto,

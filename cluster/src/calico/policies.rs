@@ -53,13 +53,14 @@ impl<'s, 'a> Policies<'s, 'a> {
         let family = Family::of(&session.address.into());
         let keeps = session.options.next_hop.mode(external) == NextHopMode::Keep;
         let filters = session.options.filters;
-        let place = Place { direction, family, external };
-        // Every peer that names them is told of filters that are not there.
-        let first = filters::rules(self.objects, session.by, filters, place, report);
+        if let Some(peer) = session.by {
+            filters::missing(self.objects, peer, filters, report);
+        }
         let kind =
             Kind { direction, ipv6: family == Family::Ipv6, external, keeps, filters: filters.to_vec() };
-        let (scene, services) = (self.scene, self.services);
+        let (scene, services, objects) = (self.scene, self.services, self.objects);
         let made = self.made.entry(kind).or_insert_with(|| {
+            let first = filters::rules(objects, filters, Place { direction, family, external }, report);
             Arc::new(match direction {
                 Direction::Import => import(scene, family, external, filters, first),
                 Direction::Export => {

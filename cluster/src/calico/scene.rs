@@ -1,5 +1,6 @@
 //! What Calico's objects say, read once for a plan.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use bgp::Asn;
@@ -27,6 +28,8 @@ pub(super) struct Scene<'a> {
     pub(super) workloads: &'a [LocalWorkload],
     /// The AS of nodes that say none.
     asn: Asn,
+    /// The places of nodes, by their addresses; of two with one address, the first by name.
+    by_address: BTreeMap<IpAddr, usize>,
 }
 
 impl<'a> Scene<'a> {
@@ -45,7 +48,14 @@ impl<'a> Scene<'a> {
         };
         blocks.add_own(&file.blocks);
         let asn = configuration.asn.unwrap_or(file.asn);
-        Some(Self { me, nodes, configuration, peerings, pools, blocks, workloads: &objects.workloads, asn })
+        let mut by_address = BTreeMap::new();
+        for (place, node) in nodes.iter().enumerate() {
+            node.addresses().for_each(|address| {
+                by_address.entry(address).or_insert(place);
+            });
+        }
+        let workloads = &objects.workloads;
+        Some(Self { me, nodes, configuration, peerings, pools, blocks, workloads, asn, by_address })
     }
 
     /// Returns the nodes that are not this one.
@@ -60,7 +70,7 @@ impl<'a> Scene<'a> {
 
     /// Returns the node that has an address.
     pub(super) fn node_at(&self, address: IpAddr) -> Option<&Node<'a>> {
-        self.nodes.iter().find(|node| node.addresses().any(|own| own == address))
+        self.nodes.get(*self.by_address.get(&address)?)
     }
 
     /// Tells whether an address is ours.

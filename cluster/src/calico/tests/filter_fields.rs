@@ -32,10 +32,8 @@ fn sample(list: &str) -> Sample {
 }
 
 fn rows() -> Vec<Row> {
-    const TAGS: &str = "65000:1, 65000:1:1";
     let accepted = "accepted: R, 65000:1, 65000:1:1";
     let passed = "accepted: B, 65000:1, 65000:1:1";
-    let _ = TAGS;
     let accept = || json!({"action": "Accept"});
     let inside = || json!({"action": "Accept", "cidr": "BLOCK", "matchOperator": "In"});
     let changing = || json!({"action": "Accept", "operations": [{}]});

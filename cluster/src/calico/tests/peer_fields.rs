@@ -92,7 +92,7 @@ fn rows() -> Vec<Row> {
         Row {
             path: "nextHopMode",
             base: internal(),
-            cases: [(json!("Self"), "self"), (json!("Keep"), "keep")],
+            cases: [(json!("Self"), "self-always"), (json!("Keep"), "keep")],
             view: |plan| only(plan).next_hop.to_string(),
         },
         Row {
