@@ -7,6 +7,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
+use crate::calico::LocalWorkload;
 use crate::endpoints::Slice;
 use crate::event::{Event, Kind};
 use crate::object::calico::{BgpConfiguration, BgpFilter, BgpPeer, BlockAffinity, IpPool};
@@ -33,6 +34,8 @@ macro_rules! tables {
             absent_secrets: BTreeSet<Key>,
             /// How often that became known.
             answered: u64,
+            /// Workloads of this node that are peers: no objects of the API, but as good.
+            pub workloads: Vec<LocalWorkload>,
             $($(#[$doc])* pub $table: Table<$stored>,)*
         }
 

@@ -46,6 +46,9 @@ pub enum NextHopMode {
     Auto,
     /// Ourselves, but for routes we reflect: packets are not to pass here because words do (RFC 4456 §10).
     Own,
+    /// Ourselves, even for routes we reflect: packets pass here too, as a route reflector on the way wants (Calico's
+    /// `nextHopMode: Self`).
+    OwnAlways,
     /// The next hop as it came, as a route server does (RFC 7947 §2.2.1); ourselves for what we originate.
     Keep,
 }
@@ -55,6 +58,7 @@ impl fmt::Display for NextHopMode {
         f.write_str(match self {
             Self::Auto => "auto",
             Self::Own => "self",
+            Self::OwnAlways => "self-always",
             Self::Keep => "keep",
         })
     }

@@ -153,6 +153,7 @@ fn the_next_hop_is_ourselves_or_as_it_came() {
     for (mode, to_outside, learned, reflected) in [
         (NextHopMode::Auto, ours, theirs, theirs),
         (NextHopMode::Own, ours, ours, theirs),
+        (NextHopMode::OwnAlways, ours, ours, ours),
         (NextHopMode::Keep, theirs, theirs, theirs),
     ] {
         assert_eq!(next_hop_told(TOR_A, outside(mode)), to_outside, "{mode:?} from outside to outside");
