@@ -3,6 +3,7 @@
 //! Everything runs in network namespaces of its own and goes when the test does. A test that cannot run here says so
 //! through [`skip()`] and returns; `tests/run` counts those lines.
 
+pub mod apiserver;
 pub mod cluster;
 pub mod config;
 pub mod failover;

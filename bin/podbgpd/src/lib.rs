@@ -4,7 +4,8 @@
 //!   TCP ─► transport ─┐                                  ┌─► fib (own thread) ─► netlink
 //!   unix ─► control ──┤ bounded channels ─► node ─► Speaker ─► Outputs ─┤
 //!   http ─► metrics ──┤   (one task, no locks)  (pure)                  ├─► transport ─► TCP
-//!   UDP ─► bfd ───────┘                                                 └─► bfd (own thread) ─► UDP
+//!   UDP ─► bfd ───────┤                                                 └─► bfd (own thread) ─► UDP
+//!   https ─► kube ────┘
 //! ```
 //!
 //! | module | what it does |
@@ -14,6 +15,7 @@
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`drain`] | how peers are left without losing a packet |
 //! | [`node`] | waits: the one task that owns the speaker |
+//! | [`kube`] | the objects of a cluster as they come, whatever the API server does |
 //! | [`hands`] | what on this machine fights with us |
 //! | [`snapshot`] | what one run remembers for the next |
 //! | [`tap`], [`stations`], [`mrt`] | what those get who look on: captures, monitoring stations, files |
@@ -30,6 +32,7 @@ pub mod hands;
 pub mod history;
 mod http;
 mod kernel_views;
+pub mod kube;
 pub mod logging;
 pub mod logind;
 pub mod metrics;

@@ -4,6 +4,7 @@
 //! Nothing else touches routing state, so there is no lock and no order of events but the one seen here.
 
 mod answer;
+mod cluster;
 mod doors;
 mod hands;
 mod host;
@@ -73,6 +74,7 @@ pub struct Node {
     host: host::Host,
     tap: Tap,
     stations: Stations,
+    cluster: Option<cluster::Follower>,
 }
 
 /// The way to the kernel's thread.
@@ -144,6 +146,14 @@ impl Node {
             Some(kernel) => kernel.read(&mut fib_events).await?,
             None => Vec::new(),
         };
+        let mut cluster = cluster::Follower::begin(&intent, Instant::now());
+        let intent = match &mut cluster {
+            Some(follower) => {
+                follower.first_plan().await;
+                follower.over(&intent)
+            }
+            None => intent,
+        };
         let graceful = intent.graceful_restart.enabled;
         let recorder = graceful.then(|| {
             let directory = intent.graceful_restart.state_directory.clone();
@@ -180,6 +190,7 @@ impl Node {
             host: host::Host::default(),
             tap: Tap::default(),
             stations: Stations::default(),
+            cluster,
         };
         node.host.watch(node.speaker.intent().drain.on_host_shutdown);
         node.follow_onlookers();
@@ -226,6 +237,7 @@ impl Node {
                 }
                 Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
                 place = self.seeker.heard() => self.input(Input::Heard(place)),
+                news = cluster::Follower::news(&mut self.cluster) => self.cluster_news(news),
                 event = self.stations.news() => self.station_news(event),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
@@ -341,6 +353,7 @@ impl Node {
         // What has been heard comes first: a KEEPALIVE that waits here came in time.
         self.socket_events();
         self.input(Input::Tick);
+        self.follow_cluster();
     }
 
     /// Takes a bite of what the sockets have to say.

@@ -238,9 +238,11 @@ impl Node {
         for warning in config.warnings.lines() {
             warn!(target: "config", "{warning}");
         }
-        match self.speaker.reload(config.intent, Instant::now(), &mut self.outputs) {
+        let wanted = self.with_cluster(&config.intent);
+        match self.speaker.reload(wanted, Instant::now(), &mut self.outputs) {
             Ok(changes) => {
                 self.carry_out();
+                self.refile(config.intent);
                 self.follow_onlookers();
                 changes.iter().for_each(|change| info!(target: "config", %change, "reload"));
                 info!(target: "config", file, changes = changes.len(), "reloaded");
