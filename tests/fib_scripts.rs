@@ -91,8 +91,14 @@ struct World {
 impl World {
     fn new() -> Self {
         let next_hop_groups = NextHopGroups::Never;
-        let settings =
-            FibSettings { install: true, protocol: OURS, table: 254, metric: METRIC, next_hop_groups };
+        let settings = FibSettings {
+            install: true,
+            protocol: OURS,
+            table: 254,
+            transit_table: 179,
+            metric: METRIC,
+            next_hop_groups,
+        };
         let now = Instant::now();
         let (table, kernel) = (Table::new(settings), Kernel::default());
         Self { table, kernel, start: now, now, seen: Vec::new() }
