@@ -74,7 +74,7 @@ fn a_route_two_peers_have_goes_to_each_from_the_other() {
     let told = |world: &World| SPOKES.filter(|&number| has(world, number)).collect::<Vec<_>>();
     // The best is from node 3, whose router identifier is lower.
     assert_eq!(told(&world), [2, 4, 5, 6, 7, 8, 9]);
-    world.reload(3, |intent| intent.node.blocks.retain(|one| *one != shared)).unwrap();
+    world.reload(3, |intent| intent.node.blocks.retain(|block| *block != shared)).unwrap();
     world.run(SOON);
     assert_eq!(told(&world), [2, 3, 4, 6, 7, 8, 9]);
 }
