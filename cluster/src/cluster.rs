@@ -16,7 +16,7 @@ use crate::plan::{Plan, Problem};
 use crate::services::{Rule, Rules, Wanted};
 use crate::store::{Objects, Saved, Saving};
 use crate::watch::{Scope, Watch};
-use crate::{blocks, calico, guard, leave};
+use crate::{blocks, calico, guard, leave, podbgp};
 
 /// A route in the kernel's main table that is neither ours nor the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Cluster {
         if !self.is_calico() {
             return Interest::default();
         }
-        let services = self.rules().apply(&self.objects, &mut Vec::new());
+        let services = self.rules(&mut Vec::new()).apply(&self.objects, &mut Vec::new());
         let blocks = self.blocks(&mut Plan::default());
         calico::interest(calico::Given {
             objects: &self.objects,
@@ -90,7 +90,7 @@ impl Cluster {
     #[must_use]
     pub fn watches(&self) -> BTreeSet<Watch> {
         let mut watches = self.needed();
-        for kind in [Kind::Service, Kind::EndpointSlice] {
+        for kind in [Kind::Service, Kind::EndpointSlice, Kind::Peer, Kind::Advertisement] {
             if self.objects.listed(kind).is_some() {
                 watches.insert(Watch::all(kind));
             }
@@ -108,11 +108,14 @@ impl Cluster {
         if matches!(self.settings.peers, PeerSource::Auto | PeerSource::Calico) {
             watches.extend(all(&[Kind::BgpConfiguration, Kind::CalicoPeer, Kind::BgpFilter]));
         }
+        if self.sources().1 == PeerSource::Podbgp {
+            watches.extend(all(&[Kind::Peer, Kind::Advertisement]));
+        }
         if blocks::may_be_cilium(&self.settings) {
             let scope = Scope::Named(self.settings.node_name.clone());
             watches.insert(Watch { kind: Kind::CiliumNode, scope });
         }
-        let rules = self.rules();
+        let rules = self.rules(&mut Vec::new());
         if rules.want_services() {
             watches.insert(Watch::all(Kind::Service));
             if rules.want_endpoints(&self.objects) {
@@ -153,10 +156,17 @@ impl Cluster {
         let blocks = self.blocks(&mut plan);
         let wanted = self.services(now, &mut plan);
         let (objects, settings) = (&self.objects, &self.settings);
-        if self.is_calico() {
-            let (kernel, services, blocks, file) = (&self.kernel, &wanted, blocks.as_ref(), &file.node);
-            let given = calico::Given { objects, settings, kernel, services, blocks, file };
-            calico::plan(given, &mut plan);
+        match self.sources().1 {
+            PeerSource::Calico => {
+                let (kernel, services, blocks, file) = (&self.kernel, &wanted, blocks.as_ref(), &file.node);
+                let given = calico::Given { objects, settings, kernel, services, blocks, file };
+                calico::plan(given, &mut plan);
+            }
+            PeerSource::Podbgp => {
+                let blocks = blocks.unwrap_or_default().into_keys().collect();
+                podbgp::plan(objects, settings, &blocks, &wanted, file, &mut plan);
+            }
+            PeerSource::Auto | PeerSource::None => {}
         }
         guard::plan(objects, settings, &wanted, file, &mut plan);
         plan.problems.sort();
@@ -176,7 +186,7 @@ impl Cluster {
 
     /// Originates what Services want.
     fn services(&mut self, now: Duration, plan: &mut Plan) -> Wanted {
-        let rules = self.rules();
+        let rules = self.rules(&mut plan.problems);
         let mut wanted = rules.apply(&self.objects, &mut plan.problems);
         wanted.addresses = self.damping.settle(wanted.addresses, now, self.settings.damping);
         for (prefix, cause) in wanted.ranges.iter().chain(&wanted.addresses) {
@@ -231,21 +241,31 @@ impl Cluster {
         self.sources().1 == PeerSource::Calico
     }
 
-    /// Returns the rules Services are announced by: the file's, where Calico's objects name no range.
-    fn rules(&self) -> Rules {
-        if self.is_calico() {
+    /// Returns the rules Services are announced by: Calico's where its objects name a range, else what the file says, and
+    /// our own objects where they count.
+    fn rules(&self, problems: &mut Vec<Problem>) -> Rules {
+        let (_, peers) = self.sources();
+        if peers == PeerSource::Calico {
             let calico::ServicesAsked { ranges, load_balancer_aggregation } =
                 calico::service_ranges(&self.objects);
             if ranges != ServiceRanges::default() {
                 return Rules::Calico { ranges, load_balancer_aggregation };
             }
         }
-        Rules::Plain(Rule::of_file(&self.settings).into_iter().collect())
+        let mut rules: Vec<Rule> = Rule::of_file(&self.settings).into_iter().collect();
+        if peers == PeerSource::Podbgp {
+            rules.extend(podbgp::rules(&self.objects, problems));
+        }
+        Rules::Plain(rules)
     }
 
     /// Returns the Secrets that are referred to.
     fn secrets(&self) -> BTreeSet<Key> {
-        if self.is_calico() { calico::secrets(&self.objects, &self.settings) } else { BTreeSet::new() }
+        match self.sources().1 {
+            PeerSource::Calico => calico::secrets(&self.objects, &self.settings),
+            PeerSource::Podbgp => podbgp::secrets(&self.objects, &self.settings),
+            PeerSource::Auto | PeerSource::None => BTreeSet::new(),
+        }
     }
 }
 

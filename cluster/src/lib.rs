@@ -18,6 +18,7 @@
 //! | [`event`], [`store`] | how they come, and which are there |
 //! | [`cluster`] | all that is known, as one value |
 //! | `blocks`, `services`, `leave`, `guard` | what follows from Kubernetes' own objects |
+//! | `podbgp` | what follows from our own resources |
 //! | [`calico`] | what follows from Calico's |
 //! | `endpoints`, `damping` | how Services come and go |
 //! | [`labels`] | Kubernetes' way to say which objects |
@@ -35,6 +36,7 @@ pub mod labels;
 pub mod leave;
 pub mod object;
 pub mod plan;
+mod podbgp;
 mod prefix;
 pub mod selector;
 mod services;

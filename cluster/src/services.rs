@@ -45,6 +45,8 @@ pub(crate) struct Wanted {
     pub(crate) addresses: BTreeMap<IpNet, String>,
     /// All ranges of Services, announced or not.
     pub(crate) refused: BTreeSet<IpNet>,
+    /// What follows from each rule that is [`traced`](Rule::traced), by its cause.
+    pub(crate) traced: BTreeMap<String, BTreeSet<IpNet>>,
 }
 
 /// Who decides which Services are announced.
@@ -72,6 +74,8 @@ pub(crate) struct Rule {
     pub(crate) selector: LabelSelector,
     /// Whether the ranges are announced whole.
     pub(crate) aggregate: bool,
+    /// Whether somebody asks what follows from it.
+    pub(crate) traced: bool,
 }
 
 impl Rule {
@@ -79,7 +83,7 @@ impl Rule {
     pub(crate) fn of_file(settings: &Kubernetes) -> Option<Self> {
         let ranges = settings.services.clone();
         let cause = "kubernetes.services of the file".to_owned();
-        let rule = Self { cause, ranges, selector: LabelSelector::default(), aggregate: true };
+        let rule = Self { cause, ranges, selector: LabelSelector::default(), aggregate: true, traced: false };
         (!is_empty(&rule.ranges)).then_some(rule)
     }
 }
@@ -95,16 +99,16 @@ impl Rules {
 
     /// Tells whether endpoints matter: whether some Service is announced by itself if it has any.
     pub(crate) fn want_endpoints(&self, objects: &Objects) -> bool {
-        let mut services = objects.services.iter().map(|(_, service)| service);
+        let any =
+            |wants: &dyn Fn(&Service) -> bool| objects.services.iter().any(|(_, service)| wants(service));
         match self {
-            Self::Plain(rules) => rules.iter().any(|rule| {
-                !is_empty(&rule.ranges) && services.any(|service| plain::wants_endpoints(rule, service))
-            }),
+            Self::Plain(rules) => {
+                let mut rules = rules.iter().filter(|rule| !is_empty(&rule.ranges));
+                rules.any(|rule| any(&|service| plain::wants_endpoints(rule, service)))
+            }
             Self::Calico { ranges, load_balancer_aggregation } => {
-                !is_empty(ranges)
-                    && (!load_balancer_aggregation
-                        || all(ranges).any(is_single)
-                        || services.any(|service| service.spec.external_traffic_policy == LOCAL))
+                let alone = !load_balancer_aggregation || all(ranges).any(is_single);
+                !is_empty(ranges) && any(&|service| alone || service.spec.external_traffic_policy == LOCAL)
             }
         }
     }
@@ -116,19 +120,29 @@ impl Rules {
         if excluded || !self.want_services() {
             return wanted;
         }
-        self.aggregates(&mut wanted.ranges);
+        self.aggregates(&mut wanted);
         let endpoints = Index::of(&objects.endpoint_slices);
         for (key, service) in objects.services.iter() {
             let Some(addresses) = Addresses::of(service, problems) else { continue };
             let endpoints = endpoints.get(key);
-            let announced = match self {
-                Self::Plain(rules) => plain::announced(rules, service, &addresses, &endpoints),
+            let mut announce = |address| {
+                wanted.addresses.entry(address).or_insert_with(|| format!("Service {key}"));
+            };
+            match self {
+                Self::Plain(rules) => {
+                    for rule in rules {
+                        let announced = plain::announced(rule, service, &addresses, &endpoints);
+                        announced.for_each(|address| {
+                            announce(address);
+                            trace(&mut wanted.traced, rule, address);
+                        });
+                    }
+                }
                 Self::Calico { ranges, load_balancer_aggregation } => {
                     stock::announced(ranges, *load_balancer_aggregation, service, &addresses, &endpoints)
+                        .into_iter()
+                        .for_each(announce);
                 }
-            };
-            for address in announced {
-                wanted.addresses.entry(address).or_insert_with(|| format!("Service {key}"));
             }
         }
         // A range of one address that is announced whole is that address.
@@ -153,16 +167,17 @@ impl Rules {
     }
 
     /// Adds the ranges that are announced whole.
-    fn aggregates(&self, wanted: &mut BTreeMap<IpNet, String>) {
+    fn aggregates(&self, wanted: &mut Wanted) {
         let mut add = |range: &IpNet, cause: &str| {
-            wanted.entry(*range).or_insert_with(|| cause.to_owned());
+            wanted.ranges.entry(*range).or_insert_with(|| cause.to_owned());
         };
         match self {
             Self::Plain(rules) => {
                 for rule in rules.iter().filter(|rule| rule.aggregate) {
-                    all(&rule.ranges)
-                        .filter(|range| !is_single(range))
-                        .for_each(|range| add(range, &rule.cause));
+                    for range in all(&rule.ranges).filter(|range| !is_single(range)) {
+                        add(range, &rule.cause);
+                        trace(&mut wanted.traced, rule, *range);
+                    }
                 }
             }
             Self::Calico { ranges, load_balancer_aggregation } => {
@@ -170,6 +185,13 @@ impl Rules {
                     .for_each(|range| add(range, "BGPConfiguration default"));
             }
         }
+    }
+}
+
+/// Notes what follows from a rule, if somebody asks.
+fn trace(traced: &mut BTreeMap<String, BTreeSet<IpNet>>, rule: &Rule, prefix: IpNet) {
+    if rule.traced {
+        traced.entry(rule.cause.clone()).or_default().insert(prefix);
     }
 }
 

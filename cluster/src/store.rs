@@ -140,6 +140,12 @@ impl Objects {
         self.table(kind).listed()
     }
 
+    /// Counts the objects of every kind that was listed.
+    pub fn counts(&self) -> impl Iterator<Item = (Kind, usize)> {
+        let listed = Self::KINDS.iter().filter(|kind| self.listed(**kind).is_some());
+        listed.map(|kind| (*kind, self.table(*kind).len()))
+    }
+
     /// Returns our own Node.
     #[must_use]
     pub fn own_node(&self) -> Option<&Node> {

@@ -93,6 +93,7 @@ pub(crate) fn file() -> Intent {
         host_routes: Default::default(),
         ownership: Default::default(),
         guard: Default::default(),
+        host_routes: Default::default(),
         leave: None,
     }
 }

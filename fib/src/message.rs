@@ -1,6 +1,7 @@
 //! Our words and the kernel's words for a route.
 
 pub(crate) mod next_hop;
+pub(crate) mod rule;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
@@ -119,7 +120,19 @@ pub(crate) fn resolution(message: &RouteMessage, settings: &FibSettings) -> Reso
     if gateways.is_empty() { unreachable(Unreachable::LinkDown) } else { Resolution::Via { gateways } }
 }
 
-fn family(address: IpAddr) -> AddressFamily {
+/// Returns the interface a route leaves by, and the gateway on it; of several ways the first.
+pub(crate) fn way_out(message: &RouteMessage) -> Option<(u32, Option<IpAddr>)> {
+    let unicast = message.header.kind == RouteType::Unicast;
+    let leg = legs(message).into_iter().find(|leg| leg.hop.interface.is_some()).filter(|_| unicast)?;
+    Some((leg.hop.interface?, leg.hop.address))
+}
+
+/// Tells whether routes of a protocol are the kernel's own doing: connected ones, and those learned from a redirect.
+pub(crate) fn is_of_kernel(protocol: u8) -> bool {
+    matches!(RouteProtocol::from(protocol), RouteProtocol::Kernel | RouteProtocol::IcmpRedirect)
+}
+
+pub(crate) fn family(address: IpAddr) -> AddressFamily {
     match address {
         IpAddr::V4(_) => AddressFamily::Inet,
         IpAddr::V6(_) => AddressFamily::Inet6,

@@ -4,10 +4,12 @@
 //! by itself. The one surprise: the kernel carries out a request inside the send call, so that all answers
 //! to a batch already lie in the buffer when sending returns; an answer that is not there was lost.
 
+mod alien_ears;
 mod answer;
 mod ears;
 mod monitor;
 mod options;
+mod transit;
 
 use std::io;
 use std::net::IpAddr;
@@ -29,6 +31,7 @@ use crate::resolve::{Resolution, Unreachable};
 use crate::route::FibSettings;
 use crate::table::{KernelNextHop, KernelRoute, NextHopEvent, Outcome};
 
+pub(crate) use self::alien_ears::{AlienEars, AlienHeard};
 pub(crate) use self::ears::{Ears, Heard};
 pub(crate) use self::monitor::{Monitor, Notification};
 

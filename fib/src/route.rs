@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::table::KernelRoute;
+
 /// Where our routes live and how they are told from other people's.
 ///
 /// The kernel knows a route by table, prefix and metric; the protocol number only says whose it is. Two
@@ -29,6 +31,8 @@ pub struct FibSettings {
     pub metric: u32,
     /// Whether routes that leave the same way share a nexthop group of the kernel.
     pub next_hop_groups: NextHopGroups,
+    /// The routing table of destinations to which nothing is passed on; another than `table`.
+    pub transit_table: u32,
 }
 
 impl FibSettings {
@@ -44,10 +48,20 @@ impl FibSettings {
     }
 }
 
+impl FibSettings {
+    /// Tells whether a route is one of those by which nothing is passed on.
+    pub(crate) fn is_transit(&self, route: &KernelRoute) -> bool {
+        route.table == self.transit_table
+            && route.protocol == self.protocol
+            && route.metric == self.metric_of(route.prefix)
+            && route.target == Some(Target::Blackhole)
+    }
+}
+
 impl Default for FibSettings {
     fn default() -> Self {
         let next_hop_groups = NextHopGroups::default();
-        Self { install: true, protocol: 179, table: 254, metric: 20, next_hop_groups }
+        Self { install: true, protocol: 179, table: 254, metric: 20, next_hop_groups, transit_table: 179 }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod outbox;
 mod surroundings;
+mod transit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::plan::Op;
 use crate::resolve::{Resolution, Tracked};
 use crate::route::{FibRoute, FibSettings, NextHop, NextHopGroups};
 use crate::table::{Drift, KernelEvent, KernelRoute, NextHopEvent, Outcome, Table};
+use crate::transit::Transit;
 
 /// How long changes around us may gather before we look at their consequences.
 const SETTLING: Duration = Duration::from_millis(50);
@@ -38,6 +40,7 @@ const NAMED: usize = 5;
 pub(crate) struct Keeper {
     settings: FibSettings,
     table: Table,
+    transit: Transit,
     netlink: Netlink,
     events: mpsc::Sender<Event>,
     progress: watch::Sender<Progress>,
@@ -74,6 +77,7 @@ impl Keeper {
     ) -> Self {
         Self {
             table: Table::new(settings.clone()),
+            transit: Transit::default(),
             settings,
             netlink,
             events,
@@ -117,7 +121,7 @@ impl Keeper {
         self.start()?;
         loop {
             let deadline = self.next_deadline();
-            let busy = self.table.is_dirty();
+            let busy = self.table.is_dirty() || self.transit.is_dirty();
             tokio::select! {
                 biased;
                 Some(lost) = losses.recv() => {
@@ -145,6 +149,7 @@ impl Keeper {
             }
             self.look_around()?;
             self.write_batch()?;
+            self.write_transit()?;
             self.publish();
         }
     }
@@ -153,6 +158,7 @@ impl Keeper {
         self.read_links()?;
         if self.settings.install {
             self.resync()?;
+            self.read_transit()?;
         }
         let adopted = self.table.stats().leftovers;
         match (self.settings.install, adopted) {
@@ -183,7 +189,8 @@ impl Keeper {
 
     fn next_deadline(&self) -> Option<Instant> {
         let retry = self.settings.install.then(|| self.table.next_deadline()).flatten();
-        [self.resync_at, self.retry_at, self.resolve_at, retry].into_iter().flatten().min()
+        let transit = self.transit.next_deadline();
+        [self.resync_at, self.retry_at, self.resolve_at, retry, transit].into_iter().flatten().min()
     }
 
     fn obey(&mut self, command: Command) -> Result<Turn, Error> {
@@ -204,6 +211,7 @@ impl Keeper {
             }
             Command::Converged => {
                 let leftovers = self.table.converged();
+                self.transit.converged();
                 if leftovers > 0 {
                     info!(target: "fib", count = leftovers, "deleting what an earlier run left and no peer announced");
                 }
@@ -211,8 +219,9 @@ impl Keeper {
             }
             Command::Lose(lost) => self.table.lose_in_order(&lost),
             Command::Settled => self.table.settle(),
+            Command::Transit(wanted) => self.want_transit(wanted),
             Command::Snapshot(filter, reply) => {
-                let routes = self.table.routes(&filter);
+                let routes = self.routes(&filter);
                 let stats = self.stats();
                 let (install, next_hops) = (self.settings.install, self.next_hops.clone());
                 // Whoever asked may have gone.
@@ -255,6 +264,7 @@ impl Keeper {
         let now = Instant::now();
         match notification {
             Notification::Route(event) => drifts.extend(self.notice_route(&event, now)),
+            Notification::Rule(rule, is_there) => self.notice_rule(&rule, is_there),
             Notification::NextHop(event) => drifts.extend(self.notice_next_hop(&event, now)),
             Notification::Link(link) => drifts.extend(self.notice_link(link, now)?),
             Notification::LinkGone(link) => drifts.extend(self.notice_link_gone(link, now)?),
@@ -287,6 +297,10 @@ impl Keeper {
 
     fn notice_route(&mut self, event: &KernelEvent, now: Instant) -> Option<Drift> {
         let (KernelEvent::Present { route, .. } | KernelEvent::Gone(route)) = event;
+        if self.settings.is_transit(route) {
+            self.notice_transit(route.prefix, matches!(event, KernelEvent::Present { .. }));
+            return None;
+        }
         if self.is_foreign(route) {
             if self.tracked.is_touched_by(route.prefix) {
                 soon(&mut self.resolve_at, now);
@@ -369,6 +383,9 @@ impl Keeper {
         })?;
         drifts.extend(self.table.end_resync());
         self.report(&drifts);
+        if self.transit.is_used() {
+            self.read_transit()?;
+        }
         Ok(())
     }
 

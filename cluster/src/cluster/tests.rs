@@ -94,7 +94,7 @@ fn blocks_come_from_where_the_settings_say() {
         let mut cluster = cluster(settings, &[(Kind::Node, node.clone())]);
         let mut hear = |events: Vec<Event>| events.into_iter().for_each(|event| cluster.handle(event));
         if has_cilium {
-            hear(list(Kind::CiliumNode, &[cilium.clone()]));
+            hear(list(Kind::CiliumNode, std::slice::from_ref(&cilium)));
         }
         if has_calico {
             hear(list(Kind::BlockAffinity, &affinities));

@@ -194,7 +194,6 @@ pub struct AdvertisementSpec {
     /// The nodes it is about.
     pub node_selector: LabelSelector,
     /// The `BGPPeer`s it goes to, by name; to all if neither this nor `peerSelector` says anything.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<String>,
     /// The `BGPPeer`s it goes to, by their labels, beside those named.
     pub peer_selector: Option<LabelSelector>,
@@ -203,10 +202,8 @@ pub struct AdvertisementSpec {
     /// The Services it is about.
     pub services: Option<ServicesSpec>,
     /// Communities to attach: `64512:100`, or a name such as `no-export`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub communities: Vec<String>,
     /// Large communities to attach: `64512:1:2`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub large_communities: Vec<String>,
     /// LOCAL_PREF towards internal peers.
     pub local_pref: Option<u32>,
@@ -217,13 +214,10 @@ pub struct AdvertisementSpec {
 #[serde(rename_all = "camelCase", default)]
 pub struct ServicesSpec {
     /// Ranges of cluster addresses.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cluster_ranges: Vec<String>,
     /// Ranges external addresses may be from.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub external_ranges: Vec<String>,
     /// Ranges addresses of load balancers may be from.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub load_balancer_ranges: Vec<String>,
     /// The Services, by their labels.
     pub selector: Option<LabelSelector>,

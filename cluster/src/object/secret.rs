@@ -24,7 +24,7 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Reads the password under a key. The end of a line at its end does not belong to it, as in a file.
+    /// Reads the password under a key. The end of a line at its end is not part of it, as in a file.
     ///
     /// # Errors
     /// What is wrong with it, without a word of it.
@@ -97,6 +97,7 @@ mod tests {
             serde_json::from_str::<Secret>(&json).unwrap().password("p")
         };
         assert_eq!(read(r#"{"p":"Zm9v"}"#).unwrap().reveal(), b"foo");
+        assert_eq!(read(r#"{"p":"Zm9vDQo="}"#).unwrap().reveal(), b"foo", "foo and the end of the line");
         assert_eq!(read(r#"{"q":"Zm9v"}"#).unwrap_err(), "it has no key \"p\"");
         assert_eq!(read(r#"{"p":"hunter2!"}"#).unwrap_err(), "its key \"p\" is not base64");
         assert_eq!(read(r#"{"p":""}"#).unwrap_err(), "its key \"p\" has 0 octets; a password has 1 to 80");

@@ -8,18 +8,17 @@ use super::{LOCAL, Rule, is_single, of_sort};
 use crate::endpoints::{ByFamily, Endpoints};
 use crate::object::service::Service;
 
-/// Returns the addresses of a Service some rule announces by themselves.
-pub(super) fn announced(
-    rules: &[Rule],
-    service: &Service,
-    addresses: &Addresses,
-    endpoints: &ByFamily,
-) -> Vec<IpNet> {
+/// Returns the addresses of a Service a rule announces by themselves.
+pub(super) fn announced<'a>(
+    rule: &'a Rule,
+    service: &'a Service,
+    addresses: &'a Addresses,
+    endpoints: &'a ByFamily,
+) -> impl Iterator<Item = IpNet> {
     let wanted = |address: &&Address| {
-        let endpoints = endpoints.of(Family::of(&address.prefix));
-        rules.iter().any(|rule| is_announced(rule, service, **address, endpoints))
+        is_announced(rule, service, **address, endpoints.of(Family::of(&address.prefix)))
     };
-    addresses.iter().filter(wanted).map(|address| address.prefix).collect()
+    addresses.iter().filter(wanted).map(|address| address.prefix)
 }
 
 fn is_announced(rule: &Rule, service: &Service, address: Address, endpoints: Endpoints) -> bool {

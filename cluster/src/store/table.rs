@@ -79,6 +79,7 @@ pub(super) trait AnyTable {
     fn absent(&mut self);
     fn forget(&mut self);
     fn listed(&self) -> Option<Listed>;
+    fn len(&self) -> usize;
     fn problems(&self, tell: &mut dyn FnMut(&Key, &str));
 }
 
@@ -112,6 +113,10 @@ impl<T> AnyTable for Table<T> {
 
     fn forget(&mut self) {
         *self = Self::default();
+    }
+
+    fn len(&self) -> usize {
+        self.current.objects.len()
     }
 
     fn listed(&self) -> Option<Listed> {

@@ -51,14 +51,13 @@ impl Rib {
         }
     }
 
-    /// Has everybody whose export looks at interfaces be told anew of these destinations, as far as it is news.
+    /// Has it worked out anew what to say of these destinations to everybody whose export looks at interfaces.
     pub(super) fn pend_for_interfaces(&mut self, destinations: &[u32]) {
-        let (peers, all) = (&mut self.peers, &self.destinations);
-        let up = peers.iter_mut().flatten().filter(|peer| !peer.lost);
-        for peer in up.filter(|peer| peer.info.export.looks_at_interfaces()) {
-            let families = peer.info.families;
+        let (groups, all) = (self.groups.iter_mut().flatten(), &self.destinations);
+        for group in groups.filter(|group| group.view.export.looks_at_interfaces()) {
+            let families = group.view.families;
             for &id in destinations.iter().filter(|&&id| families.contains(all[id].family())) {
-                peer.out.pending.insert(id);
+                group.pending.insert(id);
             }
         }
     }

@@ -18,6 +18,7 @@ const FIB: Fib = Fib {
     max_paths: 16,
     next_hop_groups: crate::intent::NextHopGroups::Auto,
     weights: crate::intent::Weights::None,
+    transit_table: 179,
 };
 /// The loopback interface, which every machine has.
 const LOOPBACK: u32 = 1;

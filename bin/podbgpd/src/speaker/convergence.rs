@@ -243,6 +243,9 @@ impl Speaker {
         if let Some(command) = self.losses.before_changes() {
             return Some(command);
         }
+        if !std::mem::replace(&mut self.transit_told, true) {
+            return Some(fib::Command::Transit(self.transit.clone()));
+        }
         if self.tracking.is_empty() {
             let changes = self.rib.tracked_next_hops();
             let (gone, new) = (fib::Command::Untrack(changes.removed), fib::Command::Track(changes.added));
