@@ -93,7 +93,6 @@ pub(crate) fn file() -> Intent {
         host_routes: Default::default(),
         ownership: Default::default(),
         guard: Default::default(),
-        host_routes: Default::default(),
         leave: None,
     }
 }
