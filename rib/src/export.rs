@@ -361,6 +361,7 @@ fn next_hop(
     let ourselves = match peer.next_hop {
         NextHopMode::Auto => peer.external,
         NextHopMode::Own => peer.external || !reflected,
+        NextHopMode::OwnAlways => true,
         NextHopMode::Keep => false,
     };
     let next_hop = if ourselves || here_only || is_unspecified(current) {
