@@ -14,7 +14,7 @@ use lab::net::Namespace;
 use nix::unistd::geteuid;
 use support::fib_thread::{Fib, kernel, two_links};
 use support::netns::{in_namespace, ip, until};
-use support::skip::skip_test;
+use support::skip_test;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
