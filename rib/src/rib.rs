@@ -20,6 +20,7 @@ use crate::import::{Import, RejectReason, import};
 use crate::monitor::Monitors;
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
+use crate::ownership::Ownership;
 use crate::path::{Path, PeerId, Slot, Source, Standing};
 use crate::peer::Peer;
 use crate::pending::Pending;
@@ -33,6 +34,7 @@ mod blackhole;
 mod drain;
 mod links;
 mod own_as;
+mod owners;
 mod peers;
 mod pull;
 mod refresh;
@@ -120,6 +122,9 @@ pub struct Rib {
     pub(crate) pool: AttributePool,
     pub(crate) originations: Originations,
     fence: Fence,
+    ownership: Ownership,
+    /// Whether nobody else writes anything and all goes the plain way.
+    is_plain: bool,
     /// The names of interfaces by their indexes.
     links: BTreeMap<u32, Arc<str>>,
     pub(crate) forwarding: ForwardingPool,
@@ -143,6 +148,8 @@ impl Rib {
             pool: AttributePool::default(),
             originations: Originations::default(),
             fence: Fence::default(),
+            ownership: Ownership::default(),
+            is_plain: true,
             links: BTreeMap::new(),
             forwarding: ForwardingPool::default(),
             forwarding_pending: Pending::default(),
