@@ -95,9 +95,9 @@ impl World {
             install: true,
             protocol: OURS,
             table: 254,
-            transit_table: 179,
             metric: METRIC,
             next_hop_groups,
+            transit_table: 179,
         };
         let now = Instant::now();
         let (table, kernel) = (Table::new(settings), Kernel::default());
@@ -157,7 +157,11 @@ impl World {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["want", prefix, target @ ..] => {
-                self.table.want(&FibRoute { prefix: prefix.parse().unwrap(), target: target_of(target) });
+                self.table.want(&FibRoute {
+                    metric: None,
+                    prefix: prefix.parse().unwrap(),
+                    target: target_of(target),
+                });
             }
             ["unwant", prefix] => self.table.unwant(prefix.parse().unwrap()),
             ["converged"] => {
@@ -238,7 +242,7 @@ fn target_of(words: &[&str]) -> Target {
     }
     let text = words.join(" ");
     let next_hops = text.split(", ").map(|next_hop| {
-        let mut made = NextHop { address: None, interface: None, weight: NonZeroU16::MIN };
+        let mut made = NextHop { address: None, interface: None, weight: NonZeroU16::MIN, onlink: false };
         let mut words = next_hop.split(' ');
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             match name {
@@ -328,7 +332,7 @@ fn stir(world: &mut World, dice: &mut Dice, wishes: &mut BTreeMap<IpNet, Target>
     match dice.roll(11) {
         0..3 => {
             wishes.insert(prefix, target.clone());
-            world.table.want(&FibRoute { prefix, target });
+            world.table.want(&FibRoute { metric: None, prefix, target });
         }
         3 => {
             wishes.remove(&prefix);
