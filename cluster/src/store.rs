@@ -32,6 +32,8 @@ macro_rules! tables {
             node: String,
             /// The Secrets that were asked for by name and are not there.
             absent_secrets: BTreeSet<Key>,
+            /// How often that became known.
+            answered: u64,
             /// Workloads of this node that are peers: no objects of the API, but as good.
             pub workloads: Vec<LocalWorkload>,
             $($(#[$doc])* pub $table: Table<$stored>,)*
@@ -99,8 +101,8 @@ impl Objects {
             Event::Unreadable(kind, key, why) => self.table_mut(kind).unreadable(key, why),
             Event::Delete(kind, key) => {
                 self.table_mut(kind).delete(&key);
-                if kind == Kind::Secret {
-                    self.absent_secrets.insert(key);
+                if kind == Kind::Secret && self.absent_secrets.insert(key) {
+                    self.answered += 1;
                 }
             }
             Event::End(kind) => self.table_mut(kind).end(),
@@ -144,6 +146,13 @@ impl Objects {
     pub fn counts(&self) -> impl Iterator<Item = (Kind, usize)> {
         let listed = Self::KINDS.iter().filter(|kind| self.listed(**kind).is_some());
         listed.map(|kind| (*kind, self.table(*kind).len()))
+    }
+
+    /// Returns a number that is another whenever what is in force has become another. A list on its way is not in force,
+    /// and most of what nodes say of themselves every few minutes is no news to us.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.answered + Self::KINDS.iter().map(|kind| self.table(*kind).revision()).sum::<u64>()
     }
 
     /// Returns our own Node.
@@ -203,3 +212,6 @@ fn slim_service(mut service: Service) -> Service {
     service.metadata.annotations.clear();
     service
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,6 +77,7 @@ pub(crate) fn file() -> Intent {
             max_paths: 16,
             next_hop_groups: Default::default(),
             weights: intent::Weights::None,
+            transit_table: 179,
         },
         decision: intent::Decision { multipath_relax: true, always_compare_med: false },
         bfd: Default::default(),

@@ -14,6 +14,8 @@ pub struct Table<T> {
     /// A list that is not complete yet.
     coming: Option<Contents<T>>,
     listed: Option<Listed>,
+    /// How often what is in force became another.
+    revision: u64,
 }
 
 /// How complete what is known of a kind is.
@@ -25,7 +27,7 @@ pub enum Listed {
     Absent,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Contents<T> {
     objects: BTreeMap<Key, T>,
     /// What is there and cannot be read, and why.
@@ -44,23 +46,48 @@ impl<T> Table<T> {
         self.current.objects.iter()
     }
 
-    pub(super) fn apply(&mut self, key: Key, object: T) {
-        let contents = self.coming.as_mut().unwrap_or(&mut self.current);
-        contents.unreadable.remove(&key);
-        contents.objects.insert(key, object);
-    }
-
     /// Takes over what was saved, unless something newer is known.
     pub(super) fn restore(&mut self, saved: Self) {
         if self.listed.is_none() {
             (self.current, self.listed) = (saved.current, saved.listed);
+            self.revision += 1;
         }
+    }
+}
+
+impl<T: PartialEq> Table<T> {
+    pub(super) fn apply(&mut self, key: Key, object: T) {
+        self.change(|contents| {
+            let told = contents.unreadable.remove(&key).is_some();
+            if contents.objects.get(&key) == Some(&object) {
+                return told;
+            }
+            contents.objects.insert(key, object);
+            true
+        });
+    }
+
+    /// Changes the list on its way, or else what is in force, and counts if the latter became another.
+    fn change(&mut self, change: impl FnOnce(&mut Contents<T>) -> bool) {
+        match &mut self.coming {
+            Some(coming) => {
+                change(coming);
+            }
+            None => self.revision += u64::from(change(&mut self.current)),
+        }
+    }
+
+    fn replace(&mut self, contents: Contents<T>, listed: Option<Listed>) {
+        if (&contents, listed) != (&self.current, self.listed) {
+            self.revision += 1;
+        }
+        (self.current, self.coming, self.listed) = (contents, None, listed);
     }
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { current: Contents::default(), coming: None, listed: None }
+        Self { current: Contents::default(), coming: None, listed: None, revision: 0 }
     }
 }
 
@@ -80,39 +107,46 @@ pub(super) trait AnyTable {
     fn forget(&mut self);
     fn listed(&self) -> Option<Listed>;
     fn len(&self) -> usize;
+    fn revision(&self) -> u64;
     fn problems(&self, tell: &mut dyn FnMut(&Key, &str));
 }
 
-impl<T> AnyTable for Table<T> {
+impl<T: PartialEq> AnyTable for Table<T> {
     fn begin(&mut self) {
         self.coming = Some(Contents::default());
     }
 
     fn delete(&mut self, key: &Key) {
-        let contents = self.coming.as_mut().unwrap_or(&mut self.current);
-        contents.objects.remove(key);
-        contents.unreadable.remove(key);
+        self.change(|contents| {
+            let object = contents.objects.remove(key).is_some();
+            contents.unreadable.remove(key).is_some() || object
+        });
     }
 
     fn unreadable(&mut self, key: Key, why: String) {
-        let contents = self.coming.as_mut().unwrap_or(&mut self.current);
-        contents.objects.remove(&key);
-        contents.unreadable.insert(key, why);
+        self.change(|contents| {
+            let object = contents.objects.remove(&key).is_some();
+            contents.unreadable.insert(key, why.clone()) != Some(why) || object
+        });
     }
 
     fn end(&mut self) {
-        if let Some(coming) = self.coming.take() {
-            self.current = coming;
+        match self.coming.take() {
+            Some(coming) => self.replace(coming, Some(Listed::Complete)),
+            None if self.listed == Some(Listed::Complete) => {}
+            None => {
+                self.listed = Some(Listed::Complete);
+                self.revision += 1;
+            }
         }
-        self.listed = Some(Listed::Complete);
     }
 
     fn absent(&mut self) {
-        *self = Self { listed: Some(Listed::Absent), ..Self::default() };
+        self.replace(Contents::default(), Some(Listed::Absent));
     }
 
     fn forget(&mut self) {
-        *self = Self::default();
+        self.replace(Contents::default(), None);
     }
 
     fn len(&self) -> usize {
@@ -121,6 +155,10 @@ impl<T> AnyTable for Table<T> {
 
     fn listed(&self) -> Option<Listed> {
         self.listed
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
     }
 
     fn problems(&self, tell: &mut dyn FnMut(&Key, &str)) {
@@ -153,6 +191,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
         }
         let Fields { listed, objects } = Fields::deserialize(deserializer)?;
         let current = Contents { objects: objects.into_iter().collect(), unreadable: BTreeMap::new() };
-        Ok(Self { current, coming: None, listed })
+        Ok(Self { current, listed, ..Self::default() })
     }
 }

@@ -131,7 +131,7 @@ impl Node {
         }
     }
 
-    fn status(&self, now: Instant) -> control::StatusView {
+    pub(super) fn status(&self, now: Instant) -> control::StatusView {
         let fib = &self.speaker.intent().fib;
         let kernel = self.kernel.as_ref().map(|kernel| {
             let stats = kernel.handle.stats();

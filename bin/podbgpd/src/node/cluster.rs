@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::cluster::{AlienRoute, Cluster, Event, Kind, Object, Plan, Problem, Watch};
+use ::cluster::{AlienRoute, Cluster, Event, Object, Plan, Problem, Watch};
 use ipnet::IpNet;
 use tracing::{debug, error, info, warn};
 
@@ -53,8 +53,6 @@ pub(super) struct Follower {
     /// Whether an earlier run had written objects down.
     pub(super) restored: bool,
     start: Instant,
-    /// The lists that have begun and not ended: what they tell changes nothing yet.
-    listing: BTreeSet<Kind>,
     /// Whether something may have changed since the last plan, and whereby.
     changed: bool,
     causes: Vec<String>,
@@ -92,7 +90,6 @@ impl Follower {
             planned: None,
             restored,
             start: now,
-            listing: BTreeSet::new(),
             changed: true,
             causes: Vec::new(),
             next: now,
@@ -220,8 +217,11 @@ impl Follower {
                 if let Event::Apply(object) = &event {
                     self.note_owner(object);
                 }
-                self.note_event(&event);
+                let (cause, before) = (cause(&event), self.cluster.objects().revision());
                 self.cluster.handle(event);
+                if self.cluster.objects().revision() != before {
+                    self.note(cause);
+                }
             }
             News::InTouch(watch) => self.in_touch(&watch, Instant::now()),
             News::OutOfTouch(watch, failure) => self.out_of_touch(watch, &failure, Instant::now()),
@@ -254,35 +254,10 @@ impl Follower {
         }
     }
 
-    fn note_event(&mut self, event: &Event) {
-        let (kind, cause) = match event {
-            Event::Begin(kind) => {
-                self.listing.insert(*kind);
-                return;
-            }
-            Event::End(kind) => {
-                self.listing.remove(kind);
-                return self.note(format!("a list of {kind:?}"));
-            }
-            Event::Absent(kind) => {
-                self.listing.remove(kind);
-                return self.note(format!("no {kind:?} in this cluster"));
-            }
-            Event::Apply(object) => (object.kind(), format!("{:?} {}", object.kind(), object.meta().key)),
-            Event::Unreadable(kind, key, why) => {
-                warn!(target: "kubernetes", ?kind, object = %key, why, "an object is not understood and left out");
-                (*kind, format!("{kind:?} {key}, which is not understood"))
-            }
-            Event::Delete(kind, key) => (*kind, format!("{kind:?} {key}, which is gone")),
-        };
-        if !self.listing.contains(&kind) {
-            self.note(cause);
-        }
-    }
-
     fn note(&mut self, cause: String) {
         self.changed = true;
         self.arrived.get_or_insert_with(Instant::now);
+        self.recorder.note(Instant::now());
         if self.causes.len() < CAUSES {
             self.causes.push(cause);
         }
@@ -329,7 +304,6 @@ impl Follower {
             debug!(target: "kubernetes", missing = ?self.cluster.missing(), "not everything is known yet");
             return false;
         };
-        self.recorder.note(now);
         if self.plan.as_ref() == Some(&plan) {
             self.causes.clear();
             self.arrived = None;
@@ -351,6 +325,17 @@ impl Follower {
         for problem in before.iter().filter(|problem| !problems.contains(problem)) {
             info!(target: "kubernetes", "no longer so: {problem}");
         }
+    }
+}
+
+/// Says what happened, for people.
+fn cause(event: &Event) -> String {
+    match event {
+        Event::Begin(kind) | Event::End(kind) => format!("a list of {kind:?}"),
+        Event::Absent(kind) => format!("no {kind:?} in this cluster"),
+        Event::Apply(object) => format!("{:?} {}", object.kind(), object.meta().key),
+        Event::Unreadable(kind, key, _) => format!("{kind:?} {key}, which cannot be read"),
+        Event::Delete(kind, key) => format!("{kind:?} {key}, which is gone"),
     }
 }
 

@@ -1,0 +1,36 @@
+use super::*;
+
+#[test]
+fn only_what_changes_what_is_in_force_makes_another_revision() {
+    let mut objects = Objects::new("a");
+    let mut revision = objects.revision();
+    let mut is_news = |event: Event| {
+        objects.handle(event);
+        std::mem::replace(&mut revision, objects.revision()) != revision
+    };
+    let node = |json: &str| Event::Apply(Object::read(Kind::Node, json).unwrap());
+    let as_it_is =
+        r#"{"metadata":{"name":"a","annotations":{"kubelet":"1"}},"spec":{"podCIDRs":["10.0.0.0/24"]}}"#;
+    let as_good =
+        r#"{"metadata":{"name":"a","annotations":{"kubelet":"2"}},"spec":{"podCIDRs":["10.0.0.0/24"]}}"#;
+    let other = r#"{"metadata":{"name":"a"},"spec":{"podCIDRs":["10.0.1.0/24"]}}"#;
+    assert!(!is_news(Event::Begin(Kind::Node)));
+    assert!(!is_news(node(as_it_is)), "a list on its way is nothing yet");
+    assert!(is_news(Event::End(Kind::Node)));
+    assert!(!is_news(node(as_good)), "what is not kept is no news");
+    assert!(is_news(node(other)));
+    for _ in 0..2 {
+        is_news(Event::Begin(Kind::Node));
+        is_news(node(other));
+        assert!(!is_news(Event::End(Kind::Node)), "a relist that says the same");
+    }
+    assert!(is_news(Event::Unreadable(Kind::Node, Key::of("b"), "odd".to_owned())));
+    assert!(!is_news(Event::Unreadable(Kind::Node, Key::of("b"), "odd".to_owned())));
+    assert!(is_news(Event::Delete(Kind::Node, Key::of("a"))));
+    assert!(!is_news(Event::Delete(Kind::Node, Key::of("a"))));
+    assert!(is_news(Event::Absent(Kind::Node)));
+    assert!(!is_news(Event::Absent(Kind::Node)));
+    let secret = Key { namespace: "x".to_owned(), name: "y".to_owned() };
+    assert!(is_news(Event::Delete(Kind::Secret, secret.clone())), "now it is known that there is none");
+    assert!(!is_news(Event::Delete(Kind::Secret, secret)));
+}
