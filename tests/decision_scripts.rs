@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use bgp::attributes::Origin;
+use bgp::attributes::{Aigp, Origin};
 use bgp::{Announcement, AsPath, Asn, BgpId, Family, FamilySet, NextHop, Nlri, PathAttributes, Update};
 use rib::{Export, Import, NextHopSelf, Origination, PeerId, PeerInfo, Resolution, Rib, RibSettings, Source};
 
@@ -122,8 +122,7 @@ impl World {
                 self.peer(name, asn.parse()?, id.parse()?, address.parse()?)?;
             }
             ["metric", address, metric] => {
-                let gateways =
-                    vec![rib::Gateway { address: Ipv4Addr::new(10, 9, 9, 9).into(), interface: None }];
+                let gateways = vec![rib::Gateway::new(Ipv4Addr::new(10, 9, 9, 9).into(), None)];
                 let resolution = match metric {
                     "unreachable" => Resolution::Unreachable,
                     metric => Resolution::Via { gateways, metric: metric.parse()? },
@@ -193,6 +192,8 @@ impl World {
             drain: None,
             blackhole: false,
             link_bandwidth: None,
+            aigp: true,
+            codec: bgp::wire::CodecContext::before_open(),
         };
         self.rib.peer_up(peer, info);
         Ok(())
@@ -216,6 +217,10 @@ impl World {
                 }
                 "via" => attributes.next_hop = NextHop::V4(value.parse()?),
                 "med" => attributes.med = Some(value.parse()?),
+                "aigp" => {
+                    let aigp = Aigp::of(value.parse()?);
+                    attributes.rare.edit(|rare| rare.aigp = Some(aigp));
+                }
                 "local-pref" => attributes.local_pref = Some(value.parse()?),
                 "origin" => attributes.origin = origin(value)?,
                 "originator" => {

@@ -7,6 +7,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
+use crate::calico::LocalWorkload;
 use crate::endpoints::Slice;
 use crate::event::{Event, Kind};
 use crate::object::calico::{BgpConfiguration, BgpFilter, BgpPeer, BlockAffinity, IpPool};
@@ -33,6 +34,8 @@ macro_rules! tables {
             absent_secrets: BTreeSet<Key>,
             /// How often that became known.
             answered: u64,
+            /// Workloads of this node that are peers: no objects of the API, but as good.
+            pub workloads: Vec<LocalWorkload>,
             $($(#[$doc])* pub $table: Table<$stored>,)*
         }
 
@@ -137,6 +140,12 @@ impl Objects {
     #[must_use]
     pub fn listed(&self, kind: Kind) -> Option<Listed> {
         self.table(kind).listed()
+    }
+
+    /// Counts the objects of every kind that was listed.
+    pub fn counts(&self) -> impl Iterator<Item = (Kind, usize)> {
+        let listed = Self::KINDS.iter().filter(|kind| self.listed(**kind).is_some());
+        listed.map(|kind| (*kind, self.table(*kind).len()))
     }
 
     /// Returns a number that is another whenever what is in force has become another. A list on its way is not in force,

@@ -73,9 +73,11 @@ pub(crate) fn file() -> Intent {
             protocol: 12,
             metric: 1024,
             table: 254,
+            transit_table: 179,
             max_paths: 16,
             next_hop_groups: Default::default(),
             weights: intent::Weights::None,
+            transit_table: 179,
         },
         decision: intent::Decision { multipath_relax: true, always_compare_med: false },
         bfd: Default::default(),
@@ -90,9 +92,9 @@ pub(crate) fn file() -> Intent {
         mrt: None,
         kubernetes: None,
         originated: Default::default(),
+        host_routes: Default::default(),
         ownership: Default::default(),
         guard: Default::default(),
-        host_routes: Default::default(),
         leave: None,
     }
 }

@@ -1,6 +1,6 @@
 //! The other side of the channels: how the daemon talks to the thread that keeps the routes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc as handshake;
@@ -38,6 +38,11 @@ pub enum Command {
     Settled,
     /// Tell what is wanted and what the kernel has.
     Snapshot(Filter, oneshot::Sender<Snapshot>),
+    /// Drop packets to exactly these destinations if they only pass through this node.
+    Transit(BTreeSet<IpNet>),
+    /// Have a route to exactly each of these addresses by its gateway, whatever is wanted of that prefix otherwise; next
+    /// hops may be resolved by it.
+    HostRoutes(BTreeMap<IpAddr, IpAddr>),
     /// End the thread; the routes stay.
     Stop,
 }
@@ -49,6 +54,9 @@ pub struct Change {
     pub prefix: IpNet,
     /// What should happen to its packets, or none if we want no route.
     pub target: Option<Target>,
+    /// The metric of the route, if not that of the settings; never 0. A route whose metric changes is there under one of
+    /// the two at any moment.
+    pub metric: Option<u32>,
 }
 
 /// What the thread has to say.
@@ -132,6 +140,10 @@ pub struct Snapshot {
 pub struct RouteStatus {
     /// The destination.
     pub prefix: IpNet,
+    /// The table it is in.
+    pub table: u32,
+    /// The metric it has there.
+    pub metric: u32,
     /// What is wanted; none for a leftover or a route about to be deleted.
     pub target: Option<Target>,
     /// What the kernel has under our name, as far as it confirmed; none if nothing or something we never write.

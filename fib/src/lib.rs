@@ -23,11 +23,16 @@
 //! is wanted later finds the kernel right already. A next hop also drops out of all wishes while its interface is
 //! down or the kernel refuses its object. It drops out only where something is left; a route's only next hop stays.
 //!
+//! **Passing through.** [`Command::Transit`] names destinations for which packets that pass through are dropped, while
+//! the node may send to them: a table of its own, and a rule ahead of `main`.
+//!
 //! **Truth.** "Installed" is what the kernel confirmed by an answer, a notification or a dump.
 //!
 //! Map: [`FibRoute`] and its parts are the vocabulary; [`Table`] decides; [`spawn`] starts the thread that
-//! carries messages; [`Resolution`] is the answer about next hops; [`watch()`] tells of what ends sessions.
+//! carries messages; [`Resolution`] is the answer about next hops; [`watch()`] tells of what ends sessions, [`aliens()`] of what others
+//! have in the main table.
 
+mod aliens;
 mod error;
 mod handle;
 mod message;
@@ -37,8 +42,10 @@ mod resolve;
 mod route;
 mod sync;
 mod table;
+mod transit;
 mod watch;
 
+pub use aliens::{AlienRoute, Aliens, Interest, aliens};
 pub use error::{Error, WriteError};
 pub use handle::{
     Change, Command, Event, FibHandle, Filter, Link, Refusal, RouteState, RouteStatus, Snapshot, Stats, spawn,

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::table::KernelRoute;
+
 /// Where our routes live and how they are told from other people's.
 ///
 /// The kernel knows a route by table, prefix and metric; the protocol number only says whose it is. Two
@@ -29,6 +31,8 @@ pub struct FibSettings {
     pub metric: u32,
     /// Whether routes that leave the same way share a nexthop group of the kernel.
     pub next_hop_groups: NextHopGroups,
+    /// The routing table of destinations to which nothing is passed on; another than `table`.
+    pub transit_table: u32,
 }
 
 impl FibSettings {
@@ -44,10 +48,20 @@ impl FibSettings {
     }
 }
 
+impl FibSettings {
+    /// Tells whether a route is one of those by which nothing is passed on.
+    pub(crate) fn is_transit(&self, route: &KernelRoute) -> bool {
+        route.table == self.transit_table
+            && route.protocol == self.protocol
+            && route.metric == self.metric_of(route.prefix)
+            && route.target == Some(Target::Blackhole)
+    }
+}
+
 impl Default for FibSettings {
     fn default() -> Self {
         let next_hop_groups = NextHopGroups::default();
-        Self { install: true, protocol: 179, table: 254, metric: 20, next_hop_groups }
+        Self { install: true, protocol: 179, table: 254, metric: 20, next_hop_groups, transit_table: 179 }
     }
 }
 
@@ -84,6 +98,8 @@ impl NextHopGroups {
 pub struct FibRoute {
     /// The destination, without host bits.
     pub prefix: IpNet,
+    /// Its metric, if not that of the settings; never 0.
+    pub metric: Option<u32>,
     /// What happens to packets for it.
     pub target: Target,
 }
@@ -133,6 +149,8 @@ pub struct NextHop {
     pub interface: Option<u32>,
     /// The share of traffic relative to the other next hops, 1 to 256.
     pub weight: NonZeroU16,
+    /// Whether the address is taken to be on the link although no route says so, as for the far end of a tunnel.
+    pub onlink: bool,
 }
 
 impl NextHop {
@@ -142,19 +160,25 @@ impl NextHop {
     /// Makes a next hop of weight 1 out of a gateway the kernel finds by itself.
     #[must_use]
     pub fn via(address: IpAddr) -> Self {
-        Self { address: Some(address), interface: None, weight: NonZeroU16::MIN }
+        Self { address: Some(address), interface: None, weight: NonZeroU16::MIN, onlink: false }
     }
 
     /// Makes a next hop of weight 1 out of a gateway on a given interface.
     #[must_use]
     pub fn via_interface(address: IpAddr, interface: u32) -> Self {
-        Self { address: Some(address), interface: Some(interface), weight: NonZeroU16::MIN }
+        Self { interface: Some(interface), ..Self::via(address) }
+    }
+
+    /// Makes a next hop of weight 1 out of a gateway that is on the link of an interface, whatever the routes say.
+    #[must_use]
+    pub fn onlink(address: IpAddr, interface: u32) -> Self {
+        Self { onlink: true, ..Self::via_interface(address, interface) }
     }
 
     /// Makes a next hop of weight 1 for destinations on the link itself.
     #[must_use]
     pub fn on_interface(interface: u32) -> Self {
-        Self { address: None, interface: Some(interface), weight: NonZeroU16::MIN }
+        Self { address: None, interface: Some(interface), weight: NonZeroU16::MIN, onlink: false }
     }
 
     fn is_met_by(&self, installed: &Self) -> bool {

@@ -3,24 +3,29 @@
 //! Everything happens on one thread in turns: take one thing that came in, write one batch. A write is thus
 //! never in flight while a notification is read, and commands are heard between batches.
 
+mod host_routes;
 mod outbox;
 mod surroundings;
+mod transit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use ipnet::IpNet;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
+use self::host_routes::HostRoute;
 use self::outbox::Outbox;
 use crate::error::Error;
-use crate::handle::{Change, Command, Event, Link, Progress, Refusal, Snapshot, Stats};
+use crate::handle::{Command, Event, Link, Progress, Refusal, Snapshot, Stats};
 use crate::netlink::{BATCH, Monitor, Netlink, Notification};
 use crate::plan::Op;
 use crate::resolve::{Resolution, Tracked};
-use crate::route::{FibRoute, FibSettings, NextHop, NextHopGroups};
+use crate::route::{FibSettings, NextHop, NextHopGroups};
 use crate::table::{Drift, KernelEvent, KernelRoute, NextHopEvent, Outcome, Table};
+use crate::transit::Transit;
 
 /// How long changes around us may gather before we look at their consequences.
 const SETTLING: Duration = Duration::from_millis(50);
@@ -38,6 +43,8 @@ const NAMED: usize = 5;
 pub(crate) struct Keeper {
     settings: FibSettings,
     table: Table,
+    transit: Transit,
+    host_routes: BTreeMap<IpNet, HostRoute>,
     netlink: Netlink,
     events: mpsc::Sender<Event>,
     progress: watch::Sender<Progress>,
@@ -74,6 +81,8 @@ impl Keeper {
     ) -> Self {
         Self {
             table: Table::new(settings.clone()),
+            transit: Transit::default(),
+            host_routes: BTreeMap::new(),
             settings,
             netlink,
             events,
@@ -117,7 +126,7 @@ impl Keeper {
         self.start()?;
         loop {
             let deadline = self.next_deadline();
-            let busy = self.table.is_dirty();
+            let busy = self.table.is_dirty() || self.transit.is_dirty();
             tokio::select! {
                 biased;
                 Some(lost) = losses.recv() => {
@@ -145,6 +154,7 @@ impl Keeper {
             }
             self.look_around()?;
             self.write_batch()?;
+            self.write_transit()?;
             self.publish();
         }
     }
@@ -153,6 +163,7 @@ impl Keeper {
         self.read_links()?;
         if self.settings.install {
             self.resync()?;
+            self.read_transit()?;
         }
         let adopted = self.table.stats().leftovers;
         match (self.settings.install, adopted) {
@@ -183,7 +194,8 @@ impl Keeper {
 
     fn next_deadline(&self) -> Option<Instant> {
         let retry = self.settings.install.then(|| self.table.next_deadline()).flatten();
-        [self.resync_at, self.retry_at, self.resolve_at, retry].into_iter().flatten().min()
+        let transit = self.transit.next_deadline();
+        [self.resync_at, self.retry_at, self.resolve_at, retry, transit].into_iter().flatten().min()
     }
 
     fn obey(&mut self, command: Command) -> Result<Turn, Error> {
@@ -204,6 +216,7 @@ impl Keeper {
             }
             Command::Converged => {
                 let leftovers = self.table.converged();
+                self.transit.converged();
                 if leftovers > 0 {
                     info!(target: "fib", count = leftovers, "deleting what an earlier run left and no peer announced");
                 }
@@ -211,8 +224,10 @@ impl Keeper {
             }
             Command::Lose(lost) => self.table.lose_in_order(&lost),
             Command::Settled => self.table.settle(),
+            Command::Transit(wanted) => self.want_transit(wanted),
+            Command::HostRoutes(wanted) => self.want_host_routes(wanted),
             Command::Snapshot(filter, reply) => {
-                let routes = self.table.routes(&filter);
+                let routes = self.routes(&filter);
                 let stats = self.stats();
                 let (install, next_hops) = (self.settings.install, self.next_hops.clone());
                 // Whoever asked may have gone.
@@ -221,13 +236,6 @@ impl Keeper {
             Command::Stop => return Ok(Turn::Last),
         }
         Ok(Turn::Next)
-    }
-
-    fn apply(&mut self, Change { prefix, target }: Change) {
-        match target {
-            Some(target) => self.table.want(&FibRoute { prefix, target }),
-            None => self.table.unwant(prefix),
-        }
     }
 
     /// Takes what the kernel told, and what more of it there is.
@@ -255,6 +263,7 @@ impl Keeper {
         let now = Instant::now();
         match notification {
             Notification::Route(event) => drifts.extend(self.notice_route(&event, now)),
+            Notification::Rule(rule, is_there) => self.notice_rule(&rule, is_there),
             Notification::NextHop(event) => drifts.extend(self.notice_next_hop(&event, now)),
             Notification::Link(link) => drifts.extend(self.notice_link(link, now)?),
             Notification::LinkGone(link) => drifts.extend(self.notice_link_gone(link, now)?),
@@ -287,6 +296,10 @@ impl Keeper {
 
     fn notice_route(&mut self, event: &KernelEvent, now: Instant) -> Option<Drift> {
         let (KernelEvent::Present { route, .. } | KernelEvent::Gone(route)) = event;
+        if self.settings.is_transit(route) {
+            self.notice_transit(route.prefix, matches!(event, KernelEvent::Present { .. }));
+            return None;
+        }
         if self.is_foreign(route) {
             if self.tracked.is_touched_by(route.prefix) {
                 soon(&mut self.resolve_at, now);
@@ -369,6 +382,9 @@ impl Keeper {
         })?;
         drifts.extend(self.table.end_resync());
         self.report(&drifts);
+        if self.transit.is_used() {
+            self.read_transit()?;
+        }
         Ok(())
     }
 

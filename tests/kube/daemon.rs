@@ -1,5 +1,6 @@
 //! The daemon between an API server and a peer.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -56,7 +57,7 @@ impl World {
     }
 
     /// Waits until exactly these are advertised.
-    fn advertises(&self, blocks: &[&str]) {
+    pub(crate) fn advertises(&self, blocks: &[&str]) {
         let wanted: Vec<IpNet> = blocks.iter().map(|block| block.parse().expect("a prefix")).collect();
         eventually(SOON, &format!("{blocks:?} to be advertised"), || {
             let advertised: Vec<IpNet> =
@@ -64,6 +65,24 @@ impl World {
             ensure!(advertised == wanted, "{advertised:?}");
             Ok(())
         });
+    }
+
+    /// Ends the daemon and starts it again, with a new session.
+    pub(crate) fn restart(&mut self) {
+        let mut daemon = self.daemon.take().expect("a daemon");
+        daemon.stop();
+        self.daemon = Some(daemon.start_again());
+        self.connect();
+    }
+
+    /// Where the daemon writes something down.
+    pub(crate) fn state(&self, file: &str) -> PathBuf {
+        self.rack.directory("ours").join("state").join(file)
+    }
+
+    /// Has the peer say that it has said everything.
+    pub(crate) fn end_of_rib(&mut self) {
+        self.peer.as_mut().expect("a peer").end_of_rib().expect("the session is up");
     }
 
     /// How many UPDATEs the peer was sent in its session.

@@ -7,6 +7,8 @@ mod follower;
 mod following;
 mod memory;
 mod real;
+mod reports;
+mod safety;
 
 use serde_json::{Value, json};
 

@@ -7,6 +7,8 @@ mod chart;
 mod objects;
 mod pod;
 mod rights;
+mod roles;
 mod schemas;
+mod status;
 mod template;
 mod tools;

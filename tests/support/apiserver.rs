@@ -13,7 +13,7 @@ mod store;
 mod stream;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -25,6 +25,9 @@ use tokio::sync::{oneshot, watch};
 
 pub use faults::{Faults, Instead, StreamingLists};
 use store::Store;
+
+/// Where it listens unless told otherwise, at any port that is free.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 pub use store::{collection, location};
 
 /// The resources of Calico that matter here.
@@ -118,7 +121,7 @@ impl ApiServer {
     /// When no port can be had.
     #[must_use]
     pub fn start() -> Self {
-        Self::begin(None)
+        Self::begin(None, LOOPBACK)
     }
 
     /// Starts one on the loopback of a namespace.
@@ -127,11 +130,20 @@ impl ApiServer {
     /// When no port can be had.
     #[must_use]
     pub fn start_in(namespace: &Namespace) -> Self {
-        Self::begin(Some(namespace.clone()))
+        Self::begin(Some(namespace.clone()), LOOPBACK)
     }
 
-    fn begin(namespace: Option<Namespace>) -> Self {
-        let listener = bind(namespace.as_ref(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    /// Starts one at this address of a namespace.
+    ///
+    /// # Panics
+    /// When the address cannot be had.
+    #[must_use]
+    pub fn start_at(namespace: &Namespace, address: SocketAddr) -> Self {
+        Self::begin(Some(namespace.clone()), address)
+    }
+
+    fn begin(namespace: Option<Namespace>, address: SocketAddr) -> Self {
+        let listener = bind(namespace.as_ref(), address);
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             inside: Mutex::default(),
@@ -158,10 +170,19 @@ impl ApiServer {
     /// When it cannot be written.
     #[must_use]
     pub fn kubeconfig(&self, directory: &Path) -> PathBuf {
+        self.kubeconfig_at(directory, self.address)
+    }
+
+    /// Writes a kubeconfig for whom it is at another address and returns the path.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn kubeconfig_at(&self, directory: &Path, address: SocketAddr) -> PathBuf {
         let file = directory.join("kubeconfig");
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{ "name": "test", "cluster": { "server": format!("http://{}", self.address) } }],
+            "clusters": [{ "name": "test", "cluster": { "server": format!("http://{address}") } }],
             "users": [{ "name": "test", "user": { "token": "test" } }],
             "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test" } }],
         });

@@ -233,6 +233,7 @@ pub const NODE_KEYS: &[Key<Intent>] = &[
     key!("fib.max-paths", Refresh, fib.max_paths),
     key!("fib.next-hop-groups", Restart, fib.next_hop_groups),
     key!("fib.weights", Refresh, fib.weights),
+    key!("fib.transit-table", Restart, fib.transit_table),
     key!("decision.multipath-relax", Refresh, decision.multipath_relax),
     key!("decision.always-compare-med", Refresh, decision.always_compare_med),
     key!("bfd.min-tx", Soft, bfd.min_tx, millis),
@@ -362,6 +363,10 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
     key!("peer.blackhole", Refresh, blackhole),
     key!("peer.link-bandwidth", Refresh, link_bandwidth, optional),
+    key!("peer.aigp", Refresh, aigp, |aigp: &Option<bool>| match aigp {
+        Some(aigp) => aigp.to_string(),
+        None => "within our AS".to_owned(),
+    }),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 

@@ -92,7 +92,7 @@ async fn kernel_routes(
         Selection::Address(address) => Filter::Address(address),
     };
     let statuses = ask(kernel, filter).await?;
-    let full = query.selection == Selection::All && statuses.len() == PAGE;
+    let full = query.selection == Selection::All && statuses.len() >= PAGE;
     let next = statuses.last().filter(|_| full).map(|status| status.prefix);
     let mut names = InterfaceNames::default();
     let wanted =
@@ -147,9 +147,9 @@ fn kernel_route(status: RouteStatus, fib: Fib, names: &mut InterfaceNames) -> Op
         family: Family::of(&status.prefix),
         kind,
         next_hops: hops.iter().filter_map(hop).collect(),
-        table: fib.table,
+        table: status.table,
         protocol: fib.protocol,
-        metric: fib.metric,
+        metric: status.metric,
         kernel: state(&status.state),
     })
 }

@@ -18,6 +18,7 @@ mod items;
 mod kinds;
 mod lines;
 mod list;
+mod report;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ use tokio::task::AbortHandle;
 pub use api::Api;
 pub use failure::Failure;
 pub use kinds::{Group, Resource, resource};
+pub use report::Reporter;
 use watching::Watching;
 
 /// How much news may wait. The tasks wait when there is more, and with them the server.

@@ -14,6 +14,7 @@
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`drain`] | how peers are left without losing a packet |
+//! | [`blast`] | what stays although the cluster suddenly no longer wants it |
 //! | [`node`] | waits: the one task that owns the speaker |
 //! | [`kube`] | the objects of a cluster as they come, whatever the API server does |
 //! | [`hands`] | what on this machine fights with us |
@@ -24,8 +25,10 @@
 pub mod addresses;
 pub mod args;
 pub mod bfd;
+pub mod blast;
 pub mod check;
 pub mod config;
+pub mod contact;
 pub mod control;
 pub mod drain;
 pub mod hands;
@@ -33,11 +36,13 @@ pub mod history;
 mod http;
 mod kernel_views;
 pub mod kube;
+pub mod latency;
 pub mod logging;
 pub mod logind;
 pub mod metrics;
 pub mod mrt;
 pub mod node;
+pub mod report;
 pub mod snapshot;
 pub mod speaker;
 pub mod stations;

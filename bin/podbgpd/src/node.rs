@@ -5,12 +5,14 @@
 
 mod answer;
 mod cluster;
+mod cluster_view;
 mod doors;
 mod hands;
 mod host;
 mod notice;
 mod onlookers;
 mod past;
+mod reporting;
 
 use std::io;
 use std::path::PathBuf;
@@ -75,6 +77,7 @@ pub struct Node {
     tap: Tap,
     stations: Stations,
     cluster: Option<cluster::Follower>,
+    reporting: Option<reporting::Reporting>,
 }
 
 /// The way to the kernel's thread.
@@ -190,6 +193,7 @@ impl Node {
             host: host::Host::default(),
             tap: Tap::default(),
             stations: Stations::default(),
+            reporting: reporting::Reporting::begin(cluster.as_ref()),
             cluster,
         };
         node.host.watch(node.speaker.intent().drain.on_host_shutdown);
@@ -221,6 +225,7 @@ impl Node {
         let stop = loop {
             let deadline = self.next_deadline();
             let record_at = self.recorder.as_ref().map(Recorder::deadline);
+            let report_at = self.report_at();
             tokio::select! {
                 Some(event) = self.sockets.recv() => {
                     self.socket_event(event);
@@ -243,6 +248,7 @@ impl Node {
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
                 () = sleep_until(record_at) => self.record().await,
+                () = sleep_until(report_at) => self.report(),
                 news = self.host.news() => self.host_news(news),
                 _ = received(&mut hangup) => drop(self.reload()),
                 _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
@@ -328,6 +334,7 @@ impl Node {
     fn settle(&mut self) {
         self.speaker.settle(Instant::now(), &mut self.outputs);
         self.carry_out();
+        self.measure_latency();
         self.feed_kernel();
         self.tell_stations();
         self.memory.keep(self.speaker.drained());
@@ -466,6 +473,7 @@ impl Node {
             Output::Notice(notice) => {
                 let now = Instant::now();
                 self.note_state(&notice);
+                self.report_notice(&notice, now);
                 self.log.tell(&notice, now);
                 self.speaker.remember(&notice, now);
             }
@@ -512,13 +520,14 @@ fn local_end(stream: &TcpStream) -> io::Result<LocalEnd> {
 }
 
 fn fib_settings(intent: &Intent) -> fib::FibSettings {
-    let crate::intent::Fib { install, protocol, metric, table, next_hop_groups, .. } = intent.fib;
+    let crate::intent::Fib { install, protocol, metric, table, next_hop_groups, transit_table, .. } =
+        intent.fib;
     let next_hop_groups = match next_hop_groups {
         NextHopGroups::Never => fib::NextHopGroups::Never,
         NextHopGroups::Auto => fib::NextHopGroups::Auto,
         NextHopGroups::Always => fib::NextHopGroups::Always,
     };
-    fib::FibSettings { install, protocol, table, metric, next_hop_groups }
+    fib::FibSettings { install, protocol, table, metric, next_hop_groups, transit_table }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

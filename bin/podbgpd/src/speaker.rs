@@ -13,6 +13,7 @@ mod bfd;
 mod convergence;
 mod drain;
 mod dump;
+mod duplicates;
 mod failover;
 mod graceful;
 mod history;
@@ -24,6 +25,7 @@ mod opening;
 mod peering;
 mod places;
 mod ranges;
+mod readiness;
 mod record;
 mod refresh;
 mod reload;
@@ -37,18 +39,20 @@ use std::time::Instant;
 use bgp::Family;
 use bgp::fsm::{Action, ConnId, Event, StopReason};
 use bytes::Bytes;
+use ipnet::IpNet;
 use rib::{PeerId, Rib};
 
 use crate::addresses::LocalEnd;
 use crate::bfd::{Report, Wanted};
 use crate::history::History;
-use crate::intent::Intent;
+use crate::intent::{Intent, Leftover, Originated};
 use crate::transport::{Endpoint, Key, Place, Signing, Stretch};
 
 use convergence::Convergence;
 pub use convergence::{Ending, Past};
 use drain::Drains;
 pub use dump::{DumpPage, DumpPath, DumpRoute};
+use duplicates::Duplicates;
 use failover::{Ground, Losses};
 pub use monitored::{FamilyCounts, Reading, SessionFacts};
 pub use notice::Notice;
@@ -76,6 +80,8 @@ pub struct Speaker {
     roll_call: Option<RollCall>,
     returned: BTreeMap<String, Comparison>,
     drains: Drains,
+    /// Blocks of ours that peers announce as somebody else's.
+    duplicates: Duplicates,
     /// The BFD sessions asked for, and how they stood last.
     bfd_wanted: Vec<Wanted>,
     bfd: Report,
@@ -86,6 +92,13 @@ pub struct Speaker {
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
     tracking: VecDeque<fib::Command>,
+    /// How many UPDATEs were written; one may be sent to many peers.
+    updates_encoded: u64,
+    /// Destinations to which nothing is passed on, and whether the kernel's side knows.
+    transit: BTreeSet<IpNet>,
+    transit_told: bool,
+    /// Whether the kernel's side knows by which gateways single addresses are reached.
+    hosts_told: bool,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
     history: History,
@@ -169,6 +182,7 @@ impl Speaker {
             next_id: 0,
             convergence: Convergence::new(past, intent.graceful_restart.selection_deferral, now),
             drains,
+            duplicates: Duplicates::default(),
             roll_call: None,
             returned: BTreeMap::new(),
             bfd_wanted: Vec::new(),
@@ -177,6 +191,10 @@ impl Speaker {
             losses: Losses::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
+            updates_encoded: 0,
+            transit: BTreeSet::new(),
+            transit_told: true,
+            hosts_told: true,
             actions: Vec::new(),
             history: History::new(intent.history.records as usize, now),
             intent,
@@ -184,6 +202,8 @@ impl Speaker {
         speaker.history.happened("started", None, "podbgpd started".to_owned(), now);
         speaker.originate(now);
         speaker.rib.set_guard(&speaker.intent.guard);
+        speaker.rib.set_ownership(&speaker.intent.ownership);
+        speaker.hosts_told = speaker.intent.host_routes.is_empty();
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }
@@ -258,6 +278,7 @@ impl Speaker {
             self.advertise(now, out);
         }
         self.check_convergence(now, out);
+        self.check_duplicates(now, out);
     }
 
     /// Returns when [`Input::Tick`] is due at the latest.
@@ -270,7 +291,8 @@ impl Speaker {
         let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
         let own = self.convergence.deadline().into_iter().chain(self.drains.next_deadline()).chain(roll_call);
         let of_peers = self.next_return().into_iter().chain(self.next_forgotten());
-        machines.chain(kept).chain(refreshing).chain(own).chain(of_peers).min()
+        let alarms = self.duplicates.next_deadline();
+        machines.chain(kept).chain(refreshing).chain(own).chain(of_peers).chain(alarms).min()
     }
 
     /// Ends every session, for good. Kernel routes stay.
@@ -292,8 +314,14 @@ impl Speaker {
     }
 
     fn originate(&mut self, now: Instant) {
+        self.duplicates.touch();
         let blocks = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
         let of_cluster = self.intent.originated.iter().map(|(&prefix, one)| one.of_tables(prefix));
+        let passes_nothing_on = |one: &(&IpNet, &Originated)| one.1.leftover == Leftover::DroppedInTransit;
+        let transit = self.intent.originated.iter().filter(passes_nothing_on).map(|(&prefix, _)| prefix);
+        let transit: BTreeSet<IpNet> = transit.collect();
+        self.transit_told &= transit == self.transit;
+        self.transit = transit;
         // What the file names wins.
         let wanted = of_cluster.chain(blocks);
         self.rib.originate(wanted, self.seconds(now));
@@ -388,6 +416,7 @@ impl Speaker {
             session.end_of_rib_received.insert(family);
         }
         let received = self.rib.update(id, update, seconds);
+        self.duplicates.touch();
         if received.surplus > 0 {
             peering.surplus_paths += u64::from(received.surplus);
             out.push(Output::Notice(Notice::Surplus { peer: peering.name(), paths: received.surplus }));

@@ -132,6 +132,7 @@ pub(super) trait AnyTable {
     fn absent(&mut self);
     fn forget(&mut self);
     fn listed(&self) -> Option<Listed>;
+    fn len(&self) -> usize;
     fn revision(&self) -> u64;
     fn problems(&self, tell: &mut dyn FnMut(&Key, &str));
 }
@@ -181,6 +182,10 @@ impl<T: PartialEq> AnyTable for Table<T> {
 
     fn forget(&mut self) {
         self.replace(None);
+    }
+
+    fn len(&self) -> usize {
+        self.current.objects.len()
     }
 
     fn listed(&self) -> Option<Listed> {

@@ -4,6 +4,7 @@ use std::io;
 
 use rtnetlink::packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::rule::RuleMessage;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket};
 
@@ -18,6 +19,8 @@ const BUFFER: i32 = 8 << 20;
 
 /// The bit of `RTNLGRP_NEXTHOP`, which is too young to have an old-style name.
 const NEXTHOPS: u32 = 1 << 31;
+/// The bits of `RTNLGRP_IPV4_RULE` and `RTNLGRP_IPV6_RULE`.
+const RULES: u32 = 1 << 7 | 1 << 18;
 
 /// The socket that hears of routes, nexthop objects, interfaces and addresses.
 pub(crate) struct Monitor(TokioSocket);
@@ -27,6 +30,8 @@ pub(crate) struct Monitor(TokioSocket);
 pub(crate) enum Notification {
     Route(KernelEvent),
     NextHop(NextHopEvent),
+    /// A rule came, or went.
+    Rule(RuleMessage, bool),
     Link(Link),
     LinkGone(Link),
     AddressAdded,
@@ -45,7 +50,7 @@ impl Monitor {
             libc::RTMGRP_IPV4_ROUTE,
             libc::RTMGRP_IPV6_ROUTE,
         ];
-        let groups = groups.into_iter().fold(NEXTHOPS, |all, group| all | group.cast_unsigned());
+        let groups = groups.into_iter().fold(NEXTHOPS | RULES, |all, group| all | group.cast_unsigned());
         let mut monitor = TokioSocket::new(NETLINK_ROUTE).map_err(step("monitor socket"))?;
         let socket = monitor.socket_mut();
         options::ignore_writes_of(socket, own_port).map_err(step("monitor filter"))?;
@@ -81,6 +86,8 @@ fn notification(octets: &[u8]) -> Option<Notification> {
         RouteNetlinkMessage::DelRoute(route) => {
             Some(Notification::Route(KernelEvent::Gone(message::kernel_route(&route)?)))
         }
+        RouteNetlinkMessage::NewRule(rule) => Some(Notification::Rule(rule, true)),
+        RouteNetlinkMessage::DelRule(rule) => Some(Notification::Rule(rule, false)),
         RouteNetlinkMessage::NewLink(message) => Some(Notification::Link(link(&message))),
         RouteNetlinkMessage::DelLink(message) => {
             Some(Notification::LinkGone(Link { up: false, enabled: false, ..link(&message) }))

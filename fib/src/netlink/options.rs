@@ -72,6 +72,34 @@ pub(super) fn only_failed_neighbours(socket: &Socket) -> io::Result<()> {
     attach(socket, &mut program)
 }
 
+/// Keeps from `socket` what is told of routes of one protocol, but for answers to its own questions: those are of many
+/// parts, and the program sees only the first of them.
+pub(super) fn ignore_routes_of(socket: &Socket, protocol: u8) -> io::Result<()> {
+    /// Offsets in `struct nlmsghdr`, and behind it in `struct rtmsg`.
+    const TYPE: u32 = 4;
+    const FLAGS: u32 = 6;
+    const PROTOCOL: u32 = 16 + 5;
+    let load = |size: u32, at: u32| statement(libc::BPF_LD | size | libc::BPF_ABS, at);
+    let many_parts = (libc::NLM_F_MULTI as u16).to_be();
+    let mut program = [
+        load(libc::BPF_H, FLAGS),
+        jump_if_any(many_parts.into(), 5, 0),
+        load(libc::BPF_H, TYPE),
+        jump_if(libc::RTM_NEWROUTE.to_be().into(), 1, 0),
+        jump_if(libc::RTM_DELROUTE.to_be().into(), 0, 2),
+        load(libc::BPF_B, PROTOCOL),
+        jump_if(protocol.into(), 1, 0),
+        statement(libc::BPF_RET | libc::BPF_K, u32::MAX),
+        statement(libc::BPF_RET | libc::BPF_K, 0),
+    ];
+    attach(socket, &mut program)
+}
+
+/// Jumps if the loaded value has any of these bits.
+fn jump_if_any(k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16, jt, jf, k }
+}
+
 fn statement(code: u32, k: u32) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt: 0, jf: 0, k }
 }

@@ -52,6 +52,8 @@ impl Table {
         };
         RouteStatus {
             prefix,
+            table: self.settings.table,
+            metric: self.metric(prefix),
             target: self.targets.target(entry.wanted).cloned(),
             installed: self.installed(entry).cloned(),
             state,

@@ -19,7 +19,12 @@ impl Rib {
             Some(name) => self.links.insert(index, Arc::from(name)),
             None => self.links.remove(&index),
         };
-        if before.is_some() || name.is_some() {
+        let tunnels = |name: &str| self.ownership.tunnels_through(name);
+        if name.is_some_and(tunnels) || before.as_deref().is_some_and(tunnels) {
+            self.pend_all_forwarding();
+        }
+        // Interfaces of pods come and go all day, and no next hop is ever behind one.
+        if self.pool.next_hops.any_over(index) {
             let all: Vec<_> = self.destinations.ids().collect();
             self.pend_for_interfaces(&all);
         }
@@ -51,14 +56,13 @@ impl Rib {
         }
     }
 
-    /// Has everybody whose export looks at interfaces be told anew of these destinations, as far as it is news.
+    /// Has it worked out anew what to say of these destinations to everybody whose export looks at interfaces.
     pub(super) fn pend_for_interfaces(&mut self, destinations: &[u32]) {
-        let (peers, all) = (&mut self.peers, &self.destinations);
-        let up = peers.iter_mut().flatten().filter(|peer| !peer.lost);
-        for peer in up.filter(|peer| peer.info.export.looks_at_interfaces()) {
-            let families = peer.info.families;
+        let (groups, all) = (self.groups.iter_mut().flatten(), &self.destinations);
+        for group in groups.filter(|group| group.view.export.looks_at_interfaces()) {
+            let families = group.view.families;
             for &id in destinations.iter().filter(|&&id| families.contains(all[id].family())) {
-                peer.out.pending.insert(id);
+                group.pending.insert(id);
             }
         }
     }

@@ -6,13 +6,13 @@ use bgp::{Community, FamilySet, NextHop};
 use smallvec::SmallVec;
 
 use super::Rib;
+use super::owners::Way;
 use crate::decision::{Candidate, Neighbor, Standings, decide};
 use crate::destinations::Mark;
 use crate::forwarding::{Forwarding, Gateway};
 use crate::history::{BestChange, Cause, Dirty};
 use crate::next_hop::Resolution;
 use crate::path::{Path, Slot, Source, Standing};
-use crate::peer::Peer;
 use crate::pool::AttrId;
 use crate::weights::{bandwidth, share};
 
@@ -47,6 +47,11 @@ impl Rib {
         for &id in &concerned {
             self.mark_dirty(id);
             self.forwarding_pending.insert(id);
+            let accumulates = |best: &Path| self.pool.attributes(best.accepted).rare.aigp.is_some();
+            if self.destinations[id].best().is_some_and(accumulates) {
+                // What peers are told of it says how far it is.
+                self.pend(id, true);
+            }
         }
         self.pool.next_hops.clear_changes();
         self.pend_for_interfaces(&concerned);
@@ -81,14 +86,7 @@ impl Rib {
             self.stats.best_changes += 1;
         }
         if best_changed || several.contains(family) {
-            let up = self.peers.iter_mut().flatten().filter(|peer| !peer.lost);
-            let concerned = |peer: &Peer| match best_changed {
-                true => peer.info.families.contains(family),
-                false => peer.info.add_path.send.contains(family),
-            };
-            for peer in up.filter(|peer| concerned(peer)) {
-                peer.out.pending.insert(id);
-            }
+            self.pend(id, best_changed);
         }
         if forwarding_changed || best_changed {
             self.forwarding_pending.insert(id);
@@ -146,7 +144,7 @@ impl Rib {
     }
 
     /// Returns the interior cost of a path's next hop, or `None` when there is no way to it.
-    fn metric(&self, path: &Path) -> Option<u32> {
+    pub(super) fn metric(&self, path: &Path) -> Option<u32> {
         if !self.settings.resolve || self.link_local(path.source, path.accepted) || self.blackhole(path) {
             return Some(0);
         }
@@ -163,7 +161,12 @@ impl Rib {
     }
 
     /// Works out what the kernel should do with packets to a destination.
+    ///
+    /// What is not ours to write, the kernel is asked for nothing of.
     pub(crate) fn wanted_forwarding(&self, id: u32) -> Option<Forwarding> {
+        if !self.is_plain && self.unwritten(id).is_some() {
+            return None;
+        }
         let destination = &self.destinations[id];
         let mut gateways = Vec::new();
         let mut legs = self.settings.weigh.then(Vec::new);
@@ -176,7 +179,11 @@ impl Rib {
                 return Some(Forwarding::Blackhole);
             }
             let before = gateways.len();
-            self.add_gateways(path, &mut gateways);
+            match self.way(&destination.prefix, path) {
+                Way::Plain => self.add_gateways(path, &mut gateways),
+                Way::Tunnel(gateway) => gateways.push(gateway),
+                Way::Foreign => {}
+            }
             let said = bandwidth(self.pool.attributes(path.accepted));
             legs = legs.zip(said).map(|(mut legs, bandwidth)| {
                 let each = f64::from(bandwidth) / (gateways.len() - before) as f64;
@@ -196,16 +203,16 @@ impl Rib {
         let interface = self.peer(path.source).and_then(|peer| peer.info.interface);
         let link_local = link_local_address(self.pool.attributes(path.accepted).next_hop);
         if let (Some(address), Some(_)) = (link_local, interface) {
-            gateways.push(Gateway { address: IpAddr::V6(address), interface });
+            gateways.push(Gateway::new(IpAddr::V6(address), interface));
             return;
         }
         let hop = self.pool.next_hop(path.accepted);
         let address = self.pool.next_hops.address(hop);
         match self.pool.next_hops.resolution(hop) {
-            Resolution::OnLink { interface } => gateways.push(Gateway { address, interface: *interface }),
+            Resolution::OnLink { interface } => gateways.push(Gateway::new(address, *interface)),
             Resolution::Via { gateways: through, .. } => gateways.extend_from_slice(through),
             Resolution::Unknown | Resolution::Unreachable if !self.settings.resolve => {
-                gateways.push(Gateway { address, interface: None });
+                gateways.push(Gateway::new(address, None));
             }
             Resolution::Unknown | Resolution::Unreachable => {}
         }
@@ -221,7 +228,8 @@ impl Rib {
         let forwarded = destination.forwarding.is_some() || self.forwarding_pending.contains(id);
         if !forwarded
             && self.monitors.is_done_with(id)
-            && self.peers.iter().flatten().all(|peer| peer.out.is_done_with(id))
+            && self.groups.iter().flatten().all(|group| group.is_done_with(id))
+            && self.members().all(|(_, member)| member.is_done_with(id))
         {
             self.destinations.remove(id);
         }

@@ -33,6 +33,7 @@ fn intent(peers: &[&str]) -> Intent {
             max_paths: 16,
             next_hop_groups: NextHopGroups::Auto,
             weights: crate::Weights::None,
+            transit_table: 179,
         },
         bfd: BfdTiming::default(),
         graceful_restart: GracefulRestart::default(),
@@ -205,6 +206,7 @@ fn every_field_of_a_peer_but_its_identity_has_a_row() {
         graceful_shutdown,
         blackhole,
         link_bandwidth,
+        aigp,
         shutdown,
     });
     // The name and the range say which peer it is.
@@ -224,7 +226,16 @@ fn every_field_of_a_node_has_a_row() {
         announce_fqdn,
         announce_version,
     });
-    let fib = count_fields!(Fib { install, protocol, metric, table, max_paths, next_hop_groups, weights });
+    let fib = count_fields!(Fib {
+        install,
+        protocol,
+        metric,
+        table,
+        max_paths,
+        next_hop_groups,
+        weights,
+        transit_table
+    });
     let decision = count_fields!(Decision { multipath_relax, always_compare_med });
     let bfd = count_fields!(BfdTiming { min_tx, min_rx, multiplier });
     let restart = count_fields!(GracefulRestart {

@@ -114,6 +114,9 @@ pub(super) fn read(
     (node(), known)
 }
 
+/// The table of what is not passed on, unless that is the one of our routes.
+const TRANSIT_TABLE: u32 = 179;
+
 /// Reads `[fib]`.
 pub(super) fn fib(table: Option<Table<'_>>) -> Option<Fib> {
     let defaults = Fib {
@@ -124,13 +127,16 @@ pub(super) fn fib(table: Option<Table<'_>>) -> Option<Fib> {
         max_paths: 16,
         next_hop_groups: NextHopGroups::Auto,
         weights: Weights::None,
+        transit_table: TRANSIT_TABLE,
     };
     let Some(mut table) = table else { return Some(defaults) };
+    let routes = table.optional("table", routing_table).unwrap_or(defaults.table);
+    let transit = table.optional("transit-table", |value| transit_table(value, routes));
     let fib = Fib {
         install: table.optional("install", Value::flag).unwrap_or(defaults.install),
         protocol: table.optional("protocol", protocol).unwrap_or(defaults.protocol),
         metric: table.optional("metric", metric).unwrap_or(defaults.metric),
-        table: table.optional("table", routing_table).unwrap_or(defaults.table),
+        table: routes,
         max_paths: table
             .optional("max-paths", |value| value.number(1..=MAX_PATHS))
             .unwrap_or(defaults.max_paths),
@@ -138,6 +144,7 @@ pub(super) fn fib(table: Option<Table<'_>>) -> Option<Fib> {
             .optional("next-hop-groups", next_hop_groups)
             .unwrap_or(defaults.next_hop_groups),
         weights: table.optional("weights", weights).unwrap_or(defaults.weights),
+        transit_table: transit.unwrap_or_else(|| TRANSIT_TABLE + u32::from(routes == TRANSIT_TABLE)),
     };
     table.finish();
     Some(fib)
@@ -407,6 +414,14 @@ fn routing_table(value: &Value<'_>) -> Option<u32> {
     match value.number(0..=u32::MAX)? {
         0 => value.refuse("0 is no table", "254 is the main table"),
         255 => value.refuse("255 is the kernel's table of local addresses", "254 is the main table"),
+        table => Some(table),
+    }
+}
+
+fn transit_table(value: &Value<'_>, routes: u32) -> Option<u32> {
+    match value.number(0..=u32::MAX)? {
+        0 | 253..=255 => value.refuse("is one of the kernel's own tables", "write a number nobody else uses"),
+        table if table == routes => value.refuse("is the table of our routes", "write another number"),
         table => Some(table),
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn somewhat_more(than: Duration) -> Duration {
 }
 
 /// A number from 0 to 1, another each time.
-fn share() -> f64 {
+pub(super) fn share() -> f64 {
     let drawn = RandomState::new().build_hasher().finish();
     f64::from((drawn >> 32) as u32) / f64::from(u32::MAX)
 }

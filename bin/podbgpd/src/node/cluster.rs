@@ -4,15 +4,22 @@
 //! changed, and again only after four times as long as it took: so a single change is out within milliseconds, and
 //! a storm costs a fifth of our time at most.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::cluster::{Cluster, Event, Plan, Problem, Watch};
+use ::cluster::{Cluster, Event, Object, Plan, Problem, Watch};
+use ipnet::IpNet;
 use tracing::{debug, error, info, warn};
 
 use super::Node;
-use crate::intent::{Change, Intent};
-use crate::kube::{Failure, News, Pace, Source};
+use crate::blast::{Blast, Evidence, Held, Laid};
+use crate::contact::Contact;
+use crate::intent::{Change, Intent, Kubernetes};
+use crate::kube::{Api, Failure, News, Pace, Source};
+use crate::latency::Latency;
+use crate::report::Happening;
+use crate::report::taint::Wanted;
 use crate::snapshot::objects::{self, ObjectRecorder};
 
 /// How many news are taken before it is seen what they change.
@@ -26,19 +33,29 @@ const CAUSES: usize = 3;
 
 /// The cluster, and how far we follow it.
 pub(super) struct Follower {
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     source: Source,
     /// What the operator's file says by itself.
-    file: Intent,
-    /// What the cluster says of late; nothing before everything needed was listed once.
-    plan: Option<Plan>,
+    pub(super) file: Intent,
+    /// What the cluster says of late, and since when; nothing before everything needed was listed once.
+    pub(super) plan: Option<Plan>,
+    pub(super) planned: Option<Instant>,
+    /// Whether an earlier run had written objects down.
+    pub(super) restored: bool,
     start: Instant,
     /// Whether something may have changed since the last plan, and whereby.
     changed: bool,
     causes: Vec<String>,
     /// When the next plan may be made.
     next: Instant,
-    lost: BTreeMap<Watch, Instant>,
+    /// When the oldest of the news came that no plan knows of.
+    arrived: Option<Instant>,
+    pub(super) contact: Contact,
+    pub(super) blast: Blast,
+    /// Blocks of ours that other nodes say are theirs, and whether what is held has to be looked at for that.
+    elsewhere: BTreeSet<IpNet>,
+    claimed: bool,
+    pub(super) latency: Latency,
     recorder: ObjectRecorder,
 }
 
@@ -49,7 +66,9 @@ impl Follower {
         let directory = &file.graceful_restart.state_directory;
         let source = Source::new(settings.kubeconfig.clone(), Pace::default());
         let mut cluster = Cluster::new(settings);
-        if let Some(saved) = objects::load(directory) {
+        let saved = objects::load(directory);
+        let restored = saved.is_some();
+        if let Some(saved) = saved {
             cluster.restore(saved);
         }
         let mut follower = Self {
@@ -57,11 +76,18 @@ impl Follower {
             source,
             file: file.clone(),
             plan: None,
+            planned: None,
+            restored,
             start: now,
             changed: true,
             causes: Vec::new(),
             next: now,
-            lost: BTreeMap::new(),
+            arrived: None,
+            contact: Contact::default(),
+            blast: Blast::default(),
+            elsewhere: BTreeSet::new(),
+            claimed: false,
+            latency: Latency::default(),
             recorder: ObjectRecorder::new(directory.clone()),
         };
         follower.make_plan(now);
@@ -118,12 +144,37 @@ impl Follower {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let planning = self.changed.then_some(self.next);
         let damped = self.cluster.next_deadline().map(|at| (self.start + at).max(self.next));
-        planning.into_iter().chain(damped).chain(self.recorder.deadline()).min()
+        let held = self.blast.next_deadline();
+        let record = self.recorder.deadline().filter(|_| self.may_record());
+        planning.into_iter().chain(damped).chain(held).chain(record).min()
     }
 
-    /// Returns since when something is not heard of any more.
-    pub(super) fn stale_since(&self) -> Option<Instant> {
-        self.lost.values().min().copied()
+    /// What is held now is not to be what the next run begins with: it would take a cluster that was wiped for the truth.
+    fn may_record(&self) -> bool {
+        self.blast.held().is_none()
+    }
+
+    /// Returns the settings in force.
+    pub(super) fn settings(&self) -> Option<&Kubernetes> {
+        self.file.kubernetes.as_ref()
+    }
+
+    /// Returns the way to the API server.
+    pub(super) fn api(&self) -> Arc<Api> {
+        self.source.api().clone()
+    }
+
+    /// Tells whether our Node has a taint; `None` while it is not known.
+    pub(super) fn is_tainted(&self, wanted: &Wanted<'_>) -> Option<bool> {
+        let mut taints = self.cluster.objects().own_node()?.spec.taints.iter();
+        Some(taints.any(|taint| wanted.is(&taint.key, &taint.value, &taint.effect)))
+    }
+
+    /// Watches what there is to watch now.
+    fn watch(&mut self, now: Instant) {
+        let watches = self.cluster.watches();
+        self.source.follow(&watches);
+        self.contact.follow(&watches, now);
     }
 
     /// Takes in news, and what else waits.
@@ -138,6 +189,9 @@ impl Follower {
     fn take(&mut self, news: News) {
         match news {
             News::Event(event) => {
+                if let Event::Apply(object) = &event {
+                    self.note_owner(object);
+                }
                 let (cause, before) = (cause(&event), self.cluster.objects().revision());
                 self.cluster.handle(event);
                 if self.cluster.objects().revision() != before {
@@ -149,8 +203,35 @@ impl Follower {
         }
     }
 
+    /// Takes note of whose a block of ours is: another node that has it settles that it is not to be held.
+    fn note_owner(&mut self, object: &Object) {
+        let Some(settings) = &self.file.kubernetes else { return };
+        let (node, blocks): (_, Vec<&String>) = match object {
+            Object::BlockAffinity(of)
+                if matches!(of.spec.state.as_str(), "confirmed" | "") && !of.spec.deleted =>
+            {
+                (&of.spec.node, vec![&of.spec.cidr])
+            }
+            Object::Node(of) => (&of.metadata.key.name, of.spec.pod_cidrs.iter().collect()),
+            _ => return,
+        };
+        let is_ours = *node == settings.node_name;
+        for block in blocks.into_iter().filter_map(|block| block.parse::<IpNet>().ok()) {
+            let held =
+                || self.blast.held().is_some_and(|held| held.losses.withdrawn().any(|one| one == block));
+            if is_ours {
+                self.elsewhere.remove(&block);
+            } else if held() {
+                self.claimed |= self.elsewhere.insert(block);
+            } else if self.plan.as_ref().is_some_and(|plan| plan.originated.contains_key(&block)) {
+                self.elsewhere.insert(block);
+            }
+        }
+    }
+
     fn note(&mut self, cause: String) {
         self.changed = true;
+        self.arrived.get_or_insert_with(Instant::now);
         self.recorder.note(Instant::now());
         if self.causes.len() < CAUSES {
             self.causes.push(cause);
@@ -158,9 +239,9 @@ impl Follower {
     }
 
     fn in_touch(&mut self, watch: &Watch, now: Instant) {
-        let since = self.stale_since();
-        self.lost.remove(watch);
-        if let (Some(since), true) = (since, self.lost.is_empty()) {
+        let since = self.contact.stale_since();
+        self.contact.in_touch(watch, now);
+        if let (Some(since), None) = (since, self.contact.stale_since()) {
             info!(target: "kubernetes", after = ?now.duration_since(since), "everything is heard again");
         }
     }
@@ -169,8 +250,8 @@ impl Follower {
         let kind = watch.kind;
         // One line for a server that is away, not one for every kind; a refusal is about its kind alone.
         let news = match failure {
-            Failure::Away(_) | Failure::Unconfigured(_) => self.lost.is_empty(),
-            Failure::Refused(_) | Failure::Garbled(_) => !self.lost.contains_key(&watch),
+            Failure::Away(_) | Failure::Unconfigured(_) => self.contact.stale_since().is_none(),
+            Failure::Refused(_) | Failure::Garbled(_) => !self.contact.is_lost(&watch),
         };
         if news {
             warn!(target: "kubernetes", ?kind, why = %failure, remedy = failure.remedy(&watch),
@@ -178,7 +259,7 @@ impl Follower {
         } else {
             debug!(target: "kubernetes", ?kind, why = %failure, "not heard from the API server");
         }
-        self.lost.entry(watch).or_insert(now);
+        self.contact.out_of_touch(&watch, failure.to_string(), now);
     }
 
     /// Makes a plan if something may have changed and it is time; tells whether there is a new one.
@@ -188,7 +269,7 @@ impl Follower {
             return false;
         }
         self.changed = false;
-        self.source.follow(&self.cluster.watches());
+        self.watch(now);
         let plan = self.cluster.plan(&self.file, now.duration_since(self.start));
         self.next = now + now.elapsed() * SHARE;
         let Some(plan) = plan else {
@@ -197,12 +278,13 @@ impl Follower {
         };
         if self.plan.as_ref() == Some(&plan) {
             self.causes.clear();
+            self.arrived = None;
             return false;
         }
         self.tell_problems(&plan.problems);
         // What a plan brings in may need more to be watched.
-        self.source.follow(&self.cluster.watches());
-        self.plan = Some(plan);
+        self.watch(now);
+        (self.plan, self.planned) = (Some(plan), Some(now));
         true
     }
 
@@ -243,19 +325,41 @@ impl Node {
         let now = Instant::now();
         let Some(follower) = &mut self.cluster else { return };
         let planned = follower.make_plan(now);
-        follower.recorder.turn(&follower.cluster, now);
-        if !planned {
-            return;
+        if follower.may_record() {
+            follower.recorder.turn(&follower.cluster, now);
         }
-        let causes = std::mem::take(&mut follower.causes).join("; ");
-        let intent = follower.over(&follower.file);
-        let intent = self.admit(intent);
+        // What is held may be so no longer, although nothing else has changed.
+        let let_go = follower.blast.next_deadline().is_some_and(|deadline| deadline <= now);
+        let claimed = std::mem::take(&mut follower.claimed);
+        if planned || let_go || claimed {
+            let causes = std::mem::take(&mut follower.causes).join("; ");
+            let why = match (planned, claimed) {
+                (true, _) => &causes,
+                (false, true) => "another node has it now",
+                (false, false) => "it was held for long enough",
+            };
+            self.go_over_to_cluster(now, why);
+        }
+    }
+
+    /// Goes over to what the cluster says, as far as it may.
+    pub(super) fn go_over_to_cluster(&mut self, now: Instant, causes: &str) {
+        let Some(follower) = &mut self.cluster else { return };
+        let arrived = follower.arrived.take();
+        let (file, wanted) = (follower.file.clone(), follower.over(&follower.file));
+        let intent = self.admit(&file, wanted, now);
         match self.speaker.reload(intent, now, &mut self.outputs) {
             Ok(changes) => {
                 self.carry_out();
                 changes.iter().for_each(|change| info!(target: "kubernetes", %change, causes, "the cluster"));
                 if changes.iter().any(|change| matches!(change, Change::Listen { .. })) {
                     self.listen_anew();
+                }
+                let says_something = changes.iter().any(|change| matches!(change, Change::Originated { .. }));
+                if let (Some(follower), Some(arrived), true) = (&mut self.cluster, arrived, says_something)
+                    && self.speaker.has_listeners()
+                {
+                    follower.latency.begin(arrived);
                 }
             }
             // Only the file has settings that need a start.
@@ -265,10 +369,19 @@ impl Node {
         }
     }
 
+    /// Takes note of how long a change took, once it is out.
+    pub(super) fn measure_latency(&mut self) {
+        if let Some(follower) = self.cluster.as_mut().filter(|follower| follower.latency.is_running())
+            && self.speaker.has_said_everything()
+        {
+            follower.latency.end(Instant::now());
+        }
+    }
+
     /// Lays what the cluster says over another file.
     pub(super) fn with_cluster(&mut self, file: &Intent) -> Intent {
         match &self.cluster {
-            Some(follower) => self.admit(follower.over(file)),
+            Some(follower) => self.admit(file, follower.over(file), Instant::now()),
             None => file.clone(),
         }
     }
@@ -277,13 +390,40 @@ impl Node {
     pub(super) fn refile(&mut self, file: Intent) {
         if let Some(follower) = &mut self.cluster {
             follower.refile(file);
+            self.report_anew();
             self.follow_cluster();
         }
     }
 
-    /// Lets pass what the cluster wants, or less of it.
-    pub(super) fn admit(&mut self, intent: Intent) -> Intent {
-        intent
+    /// Lets pass what the cluster wants, or less of it, and tells what that changes about what is held.
+    fn admit(&mut self, file: &Intent, wanted: Intent, now: Instant) -> Intent {
+        let Some(follower) = &mut self.cluster else { return wanted };
+        let before = follower.blast.held().cloned();
+        let in_force = Laid { over: &follower.file, result: self.speaker.intent() };
+        let evidence = Evidence {
+            node_is_gone: follower.cluster.objects().own_node().is_none(),
+            elsewhere: &follower.elsewhere,
+        };
+        let passed = follower.blast.pass(in_force, Laid { over: file, result: wanted }, evidence, now);
+        let held = follower.blast.held().cloned();
+        self.tell_held(before.as_ref(), held.as_ref(), now);
+        passed
+    }
+
+    fn tell_held(&mut self, before: Option<&Held>, held: Option<&Held>, now: Instant) {
+        match (before, held) {
+            (before, Some(held)) if before.is_none_or(|before| before.losses != held.losses) => {
+                let change = held.losses.to_string();
+                warn!(target: "kubernetes", change, "held: it takes away too much at once; `bgpctl approve` lets it pass");
+                self.report_happening(Happening::held(&change), now);
+            }
+            (Some(before), None) => {
+                let after = now.saturating_duration_since(before.since);
+                info!(target: "kubernetes", change = %before.losses, ?after, "nothing is held any more");
+                self.report_happening(Happening::released(&before.losses.to_string()), now);
+            }
+            _ => {}
+        }
     }
 
     fn listen_anew(&mut self) {

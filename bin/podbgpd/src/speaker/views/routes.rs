@@ -151,13 +151,15 @@ impl Speaker {
             }
         });
         let as_received = matches!(keep, Keep::From(_));
+        let forwarding = destination.wanted_forwarding();
+        let transit = self.transit.contains(&destination.prefix());
         RouteView {
             prefix: destination.prefix(),
             family: super::family(Family::of(&destination.prefix())),
-            next_hops: next_hops(destination.wanted_forwarding().as_ref()),
-            kernel: match (self.intent.fib.install, best) {
-                (true, Some(_)) => KernelState::Pending,
-                _ => KernelState::NotWanted,
+            next_hops: next_hops(forwarding.as_ref()),
+            kernel: match self.intent.fib.install && (forwarding.is_some() || transit) {
+                true => KernelState::Pending,
+                false => KernelState::NotWanted,
             },
             cause: self.intent.originated.get(&destination.prefix()).map(|one| one.cause.clone()),
             unwritten: self.unwritten(&destination),
@@ -173,7 +175,9 @@ impl Speaker {
         let ours = self.intent.originated.get(&destination.prefix());
         match best.source() {
             Source::Local => ours.and_then(|ours| ours.kernel.as_ref()).map(words::kernel_route),
-            Source::Peer(_) => None,
+            Source::Peer(_) => {
+                destination.unwritten().map(|why| ReasonView::new(why.code(), why.to_string()))
+            }
         }
     }
 
@@ -285,6 +289,7 @@ pub(super) fn attributes_view(attributes: &PathAttributes) -> AttributesView {
         originator_id: attributes.rare.originator_id.map(bgp::BgpId::to_ipv4),
         cluster_list: attributes.rare.cluster_list.clone(),
         only_to_customer: attributes.rare.only_to_customer.map(|asn| asn.0),
+        aigp: attributes.rare.aigp.as_ref().map(|aigp| aigp.metric),
         unknown: attributes
             .rare
             .unknown
