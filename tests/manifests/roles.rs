@@ -14,9 +14,7 @@ const WRITTEN: &[(&str, &str, &str)] = &[
     // The condition.
     ("patch", "", "nodes/status"),
     // How the node is, as an object.
-    ("get", "podbgp.io", "bgpnodestatuses"),
     ("create", "podbgp.io", "bgpnodestatuses"),
-    ("patch", "podbgp.io", "bgpnodestatuses"),
     ("patch", "podbgp.io", "bgpnodestatuses/status"),
     ("create", "events.k8s.io", "events"),
 ];
