@@ -49,7 +49,7 @@ pub enum Object {
     /// A Node.
     Node(node::Node),
     /// A Service.
-    Service(service::Service),
+    Service(Box<service::Service>),
     /// An EndpointSlice.
     EndpointSlice(endpoint_slice::EndpointSlice),
     /// A Secret.

@@ -114,7 +114,7 @@ impl Objects {
         let key = object.meta().key.clone();
         match object {
             Object::Node(node) => self.nodes.apply(key, slim_node(node)),
-            Object::Service(service) => self.services.apply(key, slim_service(service)),
+            Object::Service(service) => self.services.apply(key, slim_service(*service)),
             Object::EndpointSlice(slice) => {
                 self.endpoint_slices.apply(key, Slice::of(&slice, &self.node));
             }

@@ -201,7 +201,8 @@ impl Watching {
         );
         let body = match self.api.stream(&query).await {
             Err(Failure::Refused(refusal)) if telling.is_some() && refusal.is_about_the_request() => {
-                return Ok(self.go_without_streams(&refusal));
+                self.go_without_streams(&refusal);
+                return Ok(());
             }
             body => body?,
         };
@@ -217,10 +218,9 @@ impl Watching {
             let line = match lines.next(by).await {
                 // A server that does not know what it was asked for says nothing when it has said everything.
                 Err(failure) if telling.is_some() && by <= Instant::now() => {
-                    return Ok(self.go_without_streams(&Refusal {
-                        message: failure.to_string(),
-                        ..Refusal::default()
-                    }));
+                    let message = failure.to_string();
+                    self.go_without_streams(&Refusal { message, ..Refusal::default() });
+                    return Ok(());
                 }
                 line => line?,
             };
@@ -237,7 +237,8 @@ impl Watching {
                 Line::Error(refusal)
                     if telling.is_some() && !refusal.is_expired() && !refusal.is_too_new() =>
                 {
-                    return Ok(self.go_without_streams(&refusal));
+                    self.go_without_streams(&refusal);
+                    return Ok(());
                 }
                 Line::Error(refusal) => return Err(Failure::Refused(refusal).into()),
                 Line::Applied(object, version) => match &mut telling {

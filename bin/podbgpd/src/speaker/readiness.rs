@@ -54,9 +54,8 @@ impl Speaker {
 
     /// Says what a family of what we originate waits for.
     fn waits_in(&self, family: Family) -> Option<ReasonView> {
-        if self.own_prefixes(family).next().is_none() {
-            return None;
-        }
+        // What is not there waits for nothing.
+        self.own_prefixes(family).next()?;
         let mut carriers = self.peerings.iter().filter(|(_, peering)| carries(peering, family)).peekable();
         if carriers.peek().is_none() {
             let down = |peering: &&Peering| {
