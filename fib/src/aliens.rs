@@ -131,9 +131,9 @@ async fn listen(
         for heard in heard {
             match heard {
                 AlienHeard::LinksRead => ears.read_routes()?,
-                AlienHeard::Overrun | AlienHeard::Overtaken | AlienHeard::AddressGone => {
-                    reading = reading.again();
-                }
+                AlienHeard::Overrun | AlienHeard::AddressGone => reading = reading.again(),
+                // That reading has ended, and says nothing of what is gone.
+                AlienHeard::Overtaken => reading = Reading::Wanted,
                 AlienHeard::AllRead if reading == Reading::InVain => reading = Reading::Wanted,
                 AlienHeard::AllRead => {
                     reading = Reading::Done;
