@@ -8,7 +8,7 @@ use support::rbac::{Asked, Granted};
 
 /// What is written, beside what is watched: by what and where.
 const WRITTEN: &[(&str, &str, &str)] = &[
-    // The startup taint is taken away from what is there.
+    // The startup taint is taken away from what is there, and a status is owned by what is there.
     ("get", "", "nodes"),
     ("patch", "", "nodes"),
     // The condition.
