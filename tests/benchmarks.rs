@@ -10,7 +10,8 @@ use support::failover::{Failure, Subject, fail_over};
 use support::install::{Site, blocks};
 use support::puppet::Puppet;
 use support::rack::{Transport, our_address, their_address};
-use support::{Podbgpd, Rack, SOON, Session, config, eventually, internet, requires};
+use support::reflector::reflect;
+use support::{Podbgpd, Rack, SOON, Session, config, eventually, internet, measure, requires};
 
 /// Enough routes for groups to be worth it.
 const ROUTES: usize = 100;
@@ -33,6 +34,16 @@ fn a_carrier_that_is_lost_is_made_up_for() {
     requires!(&["bird", "birdc", "ip"]);
     let cost = fail_over(Subject::Podbgpd, Failure::CarrierLost, ROUTES, "").expect("the traffic recovers");
     assert!(cost.last_lost < Duration::from_millis(500), "{cost:?}");
+}
+
+/// Everybody hears of everybody else's routes and of none of his own: [`reflect`] sees to that.
+#[test]
+fn clients_of_a_reflector_hear_all_of_each_other() {
+    requires!(&["bird"]);
+    for subject in [measure::Subject::Podbgpd, measure::Subject::Bird] {
+        let cost = reflect(subject, 20, 20).expect("all is heard");
+        assert!(cost.updates >= 20 * 19 * 2, "{subject:?}: {cost:?}");
+    }
 }
 
 /// Both writers get every route into the kernel: [`Site`] counts them there.

@@ -255,6 +255,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("peer.graceful-shutdown", "graceful-shutdown = true", "graceful-shutdown = false"),
     ("peer.blackhole", "blackhole = false", "blackhole = true"),
     ("peer.link-bandwidth", "link-bandwidth = \"25Gbit\"", "link-bandwidth = 1250000"),
+    ("peer.aigp", "aigp = true", "aigp = false"),
     ("peer.shutdown", "shutdown = false", "shutdown = true"),
     ("listen-range.prefix", "10.204.0.0/16", "10.205.0.0/16"),
     ("listen-range.limit", "limit = 50", "limit = 51"),

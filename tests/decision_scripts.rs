@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use bgp::attributes::Origin;
+use bgp::attributes::{Aigp, Origin};
 use bgp::{Announcement, AsPath, Asn, BgpId, Family, FamilySet, NextHop, Nlri, PathAttributes, Update};
 use rib::{Export, Import, NextHopSelf, Origination, PeerId, PeerInfo, Resolution, Rib, RibSettings, Source};
 
@@ -192,6 +192,8 @@ impl World {
             drain: None,
             blackhole: false,
             link_bandwidth: None,
+            aigp: true,
+            codec: bgp::wire::CodecContext::before_open(),
         };
         self.rib.peer_up(peer, info);
         Ok(())
@@ -215,6 +217,10 @@ impl World {
                 }
                 "via" => attributes.next_hop = NextHop::V4(value.parse()?),
                 "med" => attributes.med = Some(value.parse()?),
+                "aigp" => {
+                    let aigp = Aigp::of(value.parse()?);
+                    attributes.rare.edit(|rare| rare.aigp = Some(aigp));
+                }
                 "local-pref" => attributes.local_pref = Some(value.parse()?),
                 "origin" => attributes.origin = origin(value)?,
                 "originator" => {

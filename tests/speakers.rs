@@ -7,6 +7,8 @@ mod bfd;
 mod convergence;
 #[path = "speakers/drain.rs"]
 mod drain;
+#[path = "speakers/duplicates.rs"]
+mod duplicates;
 #[path = "speakers/explained.rs"]
 mod explained;
 #[path = "speakers/failover.rs"]
@@ -15,6 +17,8 @@ mod failover;
 mod flow;
 #[path = "speakers/graceful.rs"]
 mod graceful;
+#[path = "speakers/groups.rs"]
+mod groups;
 #[path = "speakers/history.rs"]
 mod history;
 #[path = "speakers/inside.rs"]
@@ -25,6 +29,8 @@ mod limits;
 mod operators;
 #[path = "speakers/ranges.rs"]
 mod ranges;
+#[path = "speakers/readiness.rs"]
+mod readiness;
 #[path = "speakers/refresh.rs"]
 mod refresh;
 #[path = "speakers/reload.rs"]

@@ -76,6 +76,23 @@ pub struct Aggregator {
     pub address: Ipv4Addr,
 }
 
+/// The accumulated IGP metric (RFC 7311).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Aigp {
+    /// What the way costs, from where it was said to the destination.
+    pub metric: u64,
+    /// TLVs of other types, and further metrics, as they came: they go on unchanged (§3).
+    pub others: Bytes,
+}
+
+impl Aigp {
+    /// Says a cost, and nothing else.
+    #[must_use]
+    pub fn of(metric: u64) -> Self {
+        Self { metric, others: Bytes::new() }
+    }
+}
+
 /// An attribute we do not understand but pass on: optional transitive (RFC 4271 §5, §9).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnknownAttribute {
@@ -121,6 +138,8 @@ pub struct RareAttributes {
     pub cluster_list: Vec<Ipv4Addr>,
     /// EXTENDED COMMUNITIES, code 16, in ascending order without repetition.
     pub extended_communities: Vec<ExtendedCommunity>,
+    /// AIGP, code 26: what the way to the next hop costs, over several ASes (RFC 7311).
+    pub aigp: Option<Aigp>,
     /// LARGE_COMMUNITY, code 32, in ascending order without repetition.
     pub large_communities: Vec<LargeCommunity>,
     /// ONLY_TO_CUSTOMER, code 35: the AS from which on the route may only go down to customers (RFC 9234).
@@ -156,6 +175,7 @@ impl Deref for Rare {
             originator_id: None,
             cluster_list: Vec::new(),
             extended_communities: Vec::new(),
+            aigp: None,
             large_communities: Vec::new(),
             only_to_customer: None,
             unknown: Vec::new(),

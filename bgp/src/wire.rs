@@ -16,6 +16,7 @@
 //! | 5492, 9072 | capabilities; extended optional parameters read always, written when needed |
 //! | 6793, 7607 | 4-octet AS numbers, both directions; AS 0 is malformed |
 //! | 1997, 4360, 8092, 4456 | communities of three kinds, ORIGINATOR_ID, CLUSTER_LIST |
+//! | 7311 | AIGP; on which sessions it means anything the RIB knows |
 //! | 7911 | path identifiers, each direction and family by itself |
 //! | 2918, 7313, 8654, 4724 | ROUTE-REFRESH and its subtypes, long messages, End-of-RIB |
 //!

@@ -1,11 +1,14 @@
 //! The objects, the kernel's routes and the time, as one value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use intent::{BlockSource, Intent, KernelRoute, Kubernetes, Leftover, Originated, PeerSource};
+use intent::{
+    BlockSource, Intent, KernelRoute, Kubernetes, Leftover, Node, Originated, PeerSource, ServiceRanges,
+};
 use ipnet::IpNet;
 
+use crate::calico::{Interest, LocalWorkload};
 use crate::damping::Damping;
 use crate::event::{Event, Kind};
 use crate::object::Key;
@@ -13,7 +16,7 @@ use crate::plan::{Plan, Problem};
 use crate::services::{Rule, Rules, Wanted};
 use crate::store::{Objects, Saved, Saving};
 use crate::watch::{Scope, Watch};
-use crate::{blocks, guard, leave, podbgp};
+use crate::{blocks, calico, guard, leave, podbgp};
 
 /// A route in the kernel's main table that is neither ours nor the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,29 @@ impl Cluster {
     /// Takes note of the routes others have in the kernel, all of them.
     pub fn kernel_routes(&mut self, routes: Vec<AlienRoute>) {
         self.kernel = routes;
+    }
+
+    /// Takes note of the workloads of this node that Felix says are peers, all of them.
+    pub fn local_workloads(&mut self, workloads: Vec<LocalWorkload>) {
+        self.objects.workloads = workloads;
+    }
+
+    /// Returns which routes of others in the kernel may matter, with what the file says of the node.
+    #[must_use]
+    pub fn interest(&self, file: &Node) -> Interest {
+        if !self.is_calico() {
+            return Interest::default();
+        }
+        let services = self.rules(&mut Vec::new()).apply(&self.objects, &mut Vec::new());
+        let blocks = self.blocks(&mut Plan::default());
+        calico::interest(calico::Given {
+            objects: &self.objects,
+            settings: &self.settings,
+            kernel: &self.kernel,
+            services: &services,
+            blocks: blocks.as_ref(),
+            file,
+        })
     }
 
     /// Returns what to watch now. It grows as objects say, and never shrinks but by [`configure`](Self::configure): a watch
@@ -127,16 +153,35 @@ impl Cluster {
             Some(node) => plan.leave = leave::reason(node, &settings.drain_taints),
             None => plan.problems.push(no_node(settings)),
         }
-        blocks::plan(objects, settings, &mut plan);
-        let blocks = plan.originated.keys().copied().collect();
+        let blocks = self.blocks(&mut plan);
         let wanted = self.services(now, &mut plan);
         let (objects, settings) = (&self.objects, &self.settings);
-        guard::plan(objects, settings, &wanted, file, &mut plan);
-        if self.sources().1 == PeerSource::Podbgp {
-            podbgp::plan(objects, settings, &blocks, &wanted, file, &mut plan);
+        match self.sources().1 {
+            PeerSource::Calico => {
+                let (kernel, services, blocks, file) = (&self.kernel, &wanted, blocks.as_ref(), &file.node);
+                let given = calico::Given { objects, settings, kernel, services, blocks, file };
+                calico::plan(given, &mut plan);
+            }
+            PeerSource::Podbgp => {
+                let blocks = blocks.unwrap_or_default().into_keys().collect();
+                podbgp::plan(objects, settings, &blocks, &wanted, file, &mut plan);
+            }
+            PeerSource::Auto | PeerSource::None => {}
         }
+        guard::plan(objects, settings, &wanted, file, &mut plan);
         plan.problems.sort();
         Some(plan)
+    }
+
+    /// Originates our blocks, unless Calico's objects say more of them than which they are; returns them then with who says
+    /// so.
+    fn blocks(&self, plan: &mut Plan) -> Option<BTreeMap<IpNet, String>> {
+        if self.is_calico() && self.sources().0 == BlockSource::Calico {
+            return None;
+        }
+        blocks::plan(&self.objects, &self.settings, plan);
+        let cause = |(block, one): (&IpNet, &Originated)| (*block, one.cause.clone());
+        Some(plan.originated.iter().map(cause).collect())
     }
 
     /// Originates what Services want.
@@ -191,10 +236,24 @@ impl Cluster {
             || matches!(self.settings.peers, PeerSource::Auto | PeerSource::Calico)
     }
 
-    /// Returns the rules Services are announced by.
+    /// Tells whether peers are Calico's.
+    fn is_calico(&self) -> bool {
+        self.sources().1 == PeerSource::Calico
+    }
+
+    /// Returns the rules Services are announced by: Calico's where its objects name a range, else what the file says, and
+    /// our own objects where they count.
     fn rules(&self, problems: &mut Vec<Problem>) -> Rules {
+        let (_, peers) = self.sources();
+        if peers == PeerSource::Calico {
+            let calico::ServicesAsked { ranges, load_balancer_aggregation } =
+                calico::service_ranges(&self.objects);
+            if ranges != ServiceRanges::default() {
+                return Rules::Calico { ranges, load_balancer_aggregation };
+            }
+        }
         let mut rules: Vec<Rule> = Rule::of_file(&self.settings).into_iter().collect();
-        if self.sources().1 == PeerSource::Podbgp {
+        if peers == PeerSource::Podbgp {
             rules.extend(podbgp::rules(&self.objects, problems));
         }
         Rules::Plain(rules)
@@ -203,8 +262,9 @@ impl Cluster {
     /// Returns the Secrets that are referred to.
     fn secrets(&self) -> BTreeSet<Key> {
         match self.sources().1 {
+            PeerSource::Calico => calico::secrets(&self.objects, &self.settings),
             PeerSource::Podbgp => podbgp::secrets(&self.objects, &self.settings),
-            _ => BTreeSet::new(),
+            PeerSource::Auto | PeerSource::None => BTreeSet::new(),
         }
     }
 }

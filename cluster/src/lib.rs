@@ -19,12 +19,14 @@
 //! | [`cluster`] | all that is known, as one value |
 //! | `blocks`, `services`, `leave`, `guard` | what follows from Kubernetes' own objects |
 //! | `podbgp` | what follows from our own resources |
+//! | [`calico`] | what follows from Calico's |
 //! | `endpoints`, `damping` | how Services come and go |
 //! | [`labels`] | Kubernetes' way to say which objects |
 //! | [`selector`] | Calico's way to say which objects |
 //! | [`plan`] | what comes out |
 
 mod blocks;
+pub mod calico;
 pub mod cluster;
 mod damping;
 pub mod endpoints;
@@ -43,6 +45,7 @@ pub mod store;
 mod testing;
 pub mod watch;
 
+pub use calico::{Interest, LocalWorkload};
 pub use cluster::{AlienRoute, Cluster};
 pub use event::{Event, Kind};
 pub use object::Object;

@@ -55,7 +55,6 @@ pub(crate) enum Rules {
     /// The file and our own objects: what any of them wants.
     Plain(Vec<Rule>),
     /// Calico's objects.
-    #[allow(dead_code, reason = "they are not read yet")]
     Calico {
         /// The ranges they say.
         ranges: ServiceRanges,

@@ -7,6 +7,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
+use crate::calico::LocalWorkload;
 use crate::endpoints::Slice;
 use crate::event::{Event, Kind};
 use crate::object::calico::{BgpConfiguration, BgpFilter, BgpPeer, BlockAffinity, IpPool};
@@ -31,6 +32,10 @@ macro_rules! tables {
             node: String,
             /// The Secrets that were asked for by name and are not there.
             absent_secrets: BTreeSet<Key>,
+            /// How often that became known.
+            answered: u64,
+            /// Workloads of this node that are peers: no objects of the API, but as good.
+            pub workloads: Vec<LocalWorkload>,
             $($(#[$doc])* pub $table: Table<$stored>,)*
         }
 
@@ -96,8 +101,8 @@ impl Objects {
             Event::Unreadable(kind, key, why) => self.table_mut(kind).unreadable(key, why),
             Event::Delete(kind, key) => {
                 self.table_mut(kind).delete(&key);
-                if kind == Kind::Secret {
-                    self.absent_secrets.insert(key);
+                if kind == Kind::Secret && self.absent_secrets.insert(key) {
+                    self.answered += 1;
                 }
             }
             Event::End(kind) => self.table_mut(kind).end(),
@@ -135,6 +140,19 @@ impl Objects {
     #[must_use]
     pub fn listed(&self, kind: Kind) -> Option<Listed> {
         self.table(kind).listed()
+    }
+
+    /// Counts the objects of every kind that was listed.
+    pub fn counts(&self) -> impl Iterator<Item = (Kind, usize)> {
+        let listed = Self::KINDS.iter().filter(|kind| self.listed(**kind).is_some());
+        listed.map(|kind| (*kind, self.table(*kind).len()))
+    }
+
+    /// Returns a number that is another whenever what is in force has become another. A list on its way is not in force,
+    /// and most of what nodes say of themselves every few minutes is no news to us.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.answered + Self::KINDS.iter().map(|kind| self.table(*kind).revision()).sum::<u64>()
     }
 
     /// Returns our own Node.
@@ -194,3 +212,6 @@ fn slim_service(mut service: Service) -> Service {
     service.metadata.annotations.clear();
     service
 }
+
+#[cfg(test)]
+mod tests;

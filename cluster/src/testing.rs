@@ -91,9 +91,9 @@ pub(crate) fn file() -> Intent {
         mrt: None,
         kubernetes: None,
         originated: Default::default(),
+        host_routes: Default::default(),
         ownership: Default::default(),
         guard: Default::default(),
-        host_routes: Default::default(),
         leave: None,
     }
 }

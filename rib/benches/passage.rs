@@ -153,6 +153,8 @@ fn peer(id: u32) -> PeerInfo {
         drain: None,
         blackhole: false,
         link_bandwidth: None,
+        aigp: false,
+        codec: bgp::wire::CodecContext::before_open(),
     }
 }
 

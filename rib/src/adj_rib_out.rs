@@ -1,13 +1,14 @@
-//! Adj-RIB-Out: what was advertised, as it was, and what has yet to be.
+//! Adj-RIB-Out: what was advertised, as it was; and adverts, which is how it is said.
 //!
-//! Nothing in here names a peer: the record serves whoever sees the same export view.
+//! Nothing in here names a peer: a record serves everybody who sees the same [export view](crate::update_group).
 
 use std::sync::Arc;
 
 use bgp::{Family, FamilySet, Nlri, PathAttributes};
 use hashbrown::HashMap;
 
-use crate::pending::Pending;
+use crate::pages::Pages;
+use crate::path::{PeerId, Slot};
 use crate::pool::{AttrId, AttributePool};
 use add_path::AddPathOut;
 
@@ -32,6 +33,55 @@ pub struct Adverts {
     pub more: bool,
 }
 
+/// What several peers are to be told now, all of them the same but for what is their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// To whom.
+    pub to: Vec<PeerId>,
+    /// What, by whom it is not for.
+    pub parts: Vec<Part>,
+}
+
+/// What is for everybody but some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Whose own path it is, or through whom; few, and not all of them need be among those who are told.
+    pub not_for: Vec<PeerId>,
+    /// What is said, of which every peer is told a prefix at most once. No End-of-RIB and no refresh: these are
+    /// between two.
+    pub adverts: Adverts,
+}
+
+/// What to say when a peer has room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// What it is told with others; comes first.
+    pub shared: Shared,
+    /// What it alone is told.
+    pub own: Adverts,
+}
+
+impl Pulled {
+    /// Returns all a peer is told, where it is told alone.
+    #[must_use]
+    pub fn all_for(self, id: PeerId) -> Adverts {
+        let mut all = self.own;
+        let parts =
+            self.shared.parts.into_iter().filter(|part| !part.not_for.contains(&id)).collect::<Vec<_>>();
+        // What is shared comes first.
+        for part in parts.into_iter().rev() {
+            all.announced.splice(0..0, part.adverts.announced);
+            for (family, nlri) in part.adverts.withdrawn.into_iter().rev() {
+                match all.withdrawn.iter_mut().find(|(other, _)| *other == family) {
+                    Some((_, list)) => drop(list.splice(0..0, nlri)),
+                    None => all.withdrawn.insert(0, (family, nlri)),
+                }
+            }
+        }
+        all
+    }
+}
+
 /// Prefixes of one family to announce with the same attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advert {
@@ -44,6 +94,16 @@ pub struct Advert {
 }
 
 impl Adverts {
+    /// Returns how many prefixes are announced, once for each path.
+    pub(crate) fn announcements(&self) -> usize {
+        self.announced.iter().map(|advert| advert.nlri.len()).sum()
+    }
+
+    /// Returns how many prefixes are withdrawn.
+    pub(crate) fn withdrawals(&self) -> usize {
+        self.withdrawn.iter().map(|(_, nlri)| nlri.len()).sum()
+    }
+
     /// Tells whether there is nothing to send.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -55,123 +115,65 @@ impl Adverts {
     }
 }
 
-const PAGE: usize = 256;
-
-/// What was advertised: destination number to attributes, and the pending destinations.
+/// What was advertised to an update group: which attributes, and whose path that was.
+///
+/// What a member was told follows from it: what the others were, unless the path is its own.
 #[derive(Default)]
 pub(crate) struct AdjRibOut {
-    pages: Vec<Option<Box<[AttrId; PAGE]>>>,
+    attributes: Pages<AttrId>,
+    sources: Pages<Slot>,
     /// What was advertised of the families whose paths have identifiers; nothing of the others.
     pub(crate) add_path: AddPathOut,
-    /// Destinations that may have to be advertised or withdrawn.
-    pub(crate) pending: Pending,
-    /// The families a peer has asked for again and got no answer begun: however often it asks, it costs one walk.
-    pub(crate) asked_again: FamilySet,
-    /// The families of which everything is being said again.
-    answering: FamilySet,
-    /// Those among the advertised that are to be said again though nothing changed, by family; all are pending.
-    pub(crate) again: [Pending; 2],
-    /// Those that should be advertised, but no message can hold their attributes.
-    pub(crate) oversized: Pending,
-    /// The families whose End-of-RIB is still owed, and below which number all destinations must have been
-    /// told of first.
-    pub(crate) owed: FamilySet,
-    initial_bound: u32,
+}
+
+/// What was advertised of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The attributes, or [`AttrId::NONE`].
+    pub(crate) attributes: AttrId,
+    /// Whose path it was.
+    pub(crate) source: Slot,
+}
+
+impl Said {
+    pub(crate) const NOTHING: Self = Self { attributes: AttrId::NONE, source: Slot::LOCAL };
+
+    pub(crate) fn is_nothing(self) -> bool {
+        self.attributes == AttrId::NONE
+    }
 }
 
 impl AdjRibOut {
-    /// Makes an empty record that owes End-of-RIB for these families, once all destinations below a number
-    /// have been told of.
-    pub(crate) fn owing(owed: FamilySet, initial_bound: u32) -> Self {
-        Self { owed, initial_bound, ..Self::default() }
-    }
-
-    /// Returns what was advertised of a destination, or [`AttrId::NONE`].
-    pub(crate) fn advertised(&self, id: u32) -> AttrId {
-        let page = self.pages.get(id as usize / PAGE).and_then(Option::as_ref);
-        page.map_or(AttrId::NONE, |page| page[id as usize % PAGE])
-    }
-
-    /// Records what is advertised now and returns what was. The counts of both are the caller's business.
-    pub(crate) fn record(&mut self, id: u32, attributes: AttrId) -> AttrId {
-        let page = id as usize / PAGE;
-        if page >= self.pages.len() {
-            self.pages.resize(page + 1, None);
+    /// Returns what was advertised of a destination.
+    pub(crate) fn said(&self, id: u32) -> Said {
+        match self.attributes.get(id) {
+            AttrId::NONE => Said::NOTHING,
+            attributes => Said { attributes, source: self.sources.get(id) },
         }
-        let page = self.pages[page].get_or_insert_with(|| Box::new([AttrId::NONE; PAGE]));
-        std::mem::replace(&mut page[id as usize % PAGE], attributes)
     }
 
-    /// Walks the paths advertised of a destination: their identifiers, 0 where there are none, and attributes.
-    pub(crate) fn told(&self, id: u32) -> impl Iterator<Item = (u32, AttrId)> {
-        let only = self.advertised(id).some().map(|attributes| (0, attributes));
-        only.into_iter().chain(self.add_path.told(id).iter().map(|told| (told.path_id, told.attributes)))
+    /// Records what is advertised now. The counts of that and of what was are the caller's business.
+    pub(crate) fn record(&mut self, id: u32, said: Said) {
+        self.attributes.set(id, said.attributes);
+        self.sources.set(id, said.source);
     }
 
-    /// Walks the destinations advertised and their attributes, once for each path.
+    /// Walks what was advertised, once for each path.
     pub(crate) fn records(&self) -> impl Iterator<Item = (u32, AttrId)> {
-        let pages = self.pages.iter().enumerate();
-        let present = pages.filter_map(|(index, page)| page.as_ref().map(|page| (index, page)));
-        let all = present.flat_map(|(index, page)| {
-            page.iter().enumerate().map(move |(offset, &id)| ((index * PAGE + offset) as u32, id))
-        });
-        all.filter(|(_, attributes)| *attributes != AttrId::NONE).chain(self.add_path.records())
+        self.attributes.occupied().chain(self.add_path.records())
     }
 
-    /// Begins the answers to what was asked again, and returns their families. None begins while one of its family
-    /// goes on, nor before End-of-RIB (RFC 7313 §4.1).
-    pub(crate) fn begin_answers(&mut self) -> FamilySet {
-        let waits = |family| self.answering.contains(family) || self.owed.contains(family);
-        let begun: FamilySet = self.asked_again.iter().filter(|&family| !waits(family)).collect();
-        for family in begun.iter() {
-            self.asked_again.remove(family);
-            self.answering.insert(family);
-        }
-        begun
+    /// Tells whether nothing is advertised of a destination.
+    pub(crate) fn is_silent_on(&self, id: u32) -> bool {
+        self.said(id).is_nothing() && self.add_path.told(id).is_empty()
     }
 
-    /// Returns the families of which everything has just been said again.
-    pub(crate) fn end_answers(&mut self) -> FamilySet {
-        let again = &self.again;
-        let ended: FamilySet =
-            self.answering.iter().filter(|&family| again[family as usize].is_empty()).collect();
-        ended.iter().for_each(|family| self.answering.remove(family));
-        ended
-    }
-
-    /// Puts the advertised destinations that have a family to be said again back among the pending ones.
-    pub(crate) fn say_again(&mut self, which: impl Fn(u32) -> Option<Family>) {
-        let again = self.records().filter_map(|(id, _)| Some((id, which(id)?)));
-        for (id, family) in again.collect::<Vec<_>>() {
-            self.pending.insert(id);
-            self.again[family as usize].insert(id);
-        }
-    }
-
-    /// Tells whether there is nothing to pull.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.pending.is_empty() && self.owed.is_empty() && self.asked_again.is_empty()
-    }
-
-    /// Tells whether nothing was ever told, nor is to be.
-    pub(crate) fn is_blank(&self) -> bool {
-        self.is_settled()
-            && self.again.iter().all(Pending::is_empty)
-            && self.oversized.is_empty()
-            && self.records().next().is_none()
-    }
-
-    /// Tells whether nothing in here refers to a destination.
-    pub(crate) fn is_done_with(&self, id: u32) -> bool {
-        !self.pending.contains(id) && self.told(id).next().is_none()
-    }
-
-    /// Returns the families whose initial routes have just been told completely.
-    pub(crate) fn settle_initial(&mut self) -> Vec<Family> {
-        if self.pending.is_empty() || self.pending.has_passed(self.initial_bound) {
-            std::mem::take(&mut self.owed).iter().collect()
-        } else {
-            Vec::new()
+    /// Makes a second record of the same. Its counts are the caller's business.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            attributes: self.attributes.clone(),
+            sources: self.sources.clone(),
+            add_path: AddPathOut::default(),
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Reason {
     Local,
     /// A lower LOCAL_PREF (RFC 4271 §9.1.1).
     LocalPref,
+    /// A higher accumulated cost of the way, or none said where another says one (RFC 7311 §4.1).
+    Aigp,
     /// A longer AS path (§9.1.2.2 a).
     AsPathLength,
     /// A higher ORIGIN (§9.1.2.2 b).
@@ -48,10 +50,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the steps.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Stale,
         Self::Local,
         Self::LocalPref,
+        Self::Aigp,
         Self::AsPathLength,
         Self::Origin,
         Self::Med,
@@ -75,6 +78,7 @@ impl Reason {
             Self::Stale => ("stale", "long-lived stale"),
             Self::Local => ("local", "we originate the prefix"),
             Self::LocalPref => ("local_pref", "lower LOCAL_PREF"),
+            Self::Aigp => ("aigp", "higher accumulated cost (AIGP)"),
             Self::AsPathLength => ("as_path_length", "longer AS path"),
             Self::Origin => ("origin", "less preferred ORIGIN"),
             Self::Med => ("med", "higher MED"),
@@ -150,6 +154,10 @@ pub(crate) fn decide(candidates: &[Candidate<'_>], rules: Rules) -> Standings {
     contest.keep_least(Reason::LocalPref, |c| {
         std::cmp::Reverse(c.attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF))
     });
+    contest.keep_least(Reason::Aigp, |c| {
+        let total = c.attributes.rare.aigp.as_ref().map(|aigp| accumulated(aigp.metric, c.metric));
+        (total.is_none(), total)
+    });
     contest.keep_least(Reason::AsPathLength, |c| c.attributes.as_path.length());
     contest.keep_least(Reason::Origin, |c| c.attributes.origin);
     contest.compare_med(rules.always_compare_med);
@@ -222,6 +230,11 @@ impl Contest<'_> {
             };
         }
     }
+}
+
+/// Adds the cost of the way to a next hop to what the way from there costs (RFC 7311 §3.4).
+pub(crate) fn accumulated(aigp: u64, to_next_hop: Option<u32>) -> u64 {
+    aigp.saturating_add(to_next_hop.unwrap_or(0).into())
 }
 
 fn med(candidate: &Candidate<'_>) -> u32 {

@@ -160,11 +160,6 @@ impl Destinations {
         all.filter_map(|(id, destination)| destination.as_ref().map(|_| id as u32))
     }
 
-    /// Returns a number above those of all destinations.
-    pub(crate) fn bound(&self) -> u32 {
-        self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len()) as u32
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
     }

@@ -6,6 +6,7 @@
 use bgp::{Community, PathAttributes};
 
 use crate::peer::PeerInfo;
+use crate::update_group::ExportView;
 
 /// How far a peer is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +37,11 @@ pub enum Lowered {
 
 impl Marks {
     /// Marks what goes out to a peer (RFC 8326 §4.1).
-    pub(crate) fn apply(self, peer: &PeerInfo, attributes: &mut PathAttributes) {
+    pub(crate) fn apply(self, peer: &ExportView, attributes: &mut PathAttributes) {
         if let Err(place) = attributes.communities.binary_search(&Community::GRACEFUL_SHUTDOWN) {
             attributes.communities.insert(place, Community::GRACEFUL_SHUTDOWN);
         }
-        if peer.is_external() {
+        if peer.external {
             attributes.as_path.prepend(peer.local_asn, self.prepend.into());
             attributes.med = self.med.or(attributes.med);
         } else {

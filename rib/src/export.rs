@@ -11,12 +11,13 @@ use std::net::Ipv4Addr;
 use bgp::{BgpId, Community, ExtendedCommunity, Family, NextHop, PathAttributes};
 use ipnet::IpNet;
 
-use crate::decision::DEFAULT_LOCAL_PREF;
+use crate::decision::{DEFAULT_LOCAL_PREF, accumulated};
 use crate::drain::Drain;
 use crate::own_as;
 use crate::peer::{NextHopMode, PeerInfo};
 use crate::policy::{Announcer, Decision, Policy, Route};
 use crate::roles;
+use crate::update_group::ExportView;
 
 /// What may go out to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum Withheld {
     Drained,
     /// The best path is from this very peer.
     OwnPath,
+    /// The next hop to tell it of is the peer itself (RFC 4271 §5.1.3).
+    OwnNextHop,
     /// The path is internal and so is the peer, and neither comes from nor goes to a client of ours (RFC 4271
     /// §9.2.1, RFC 4456 §6).
     Internal,
@@ -87,6 +90,7 @@ impl Withheld {
             Self::Family => ("family", "the session does not carry the family"),
             Self::Drained => ("drained", "the peer is drained: everything was withdrawn from it"),
             Self::OwnPath => ("own_path", "the best path is its own"),
+            Self::OwnNextHop => ("own_next_hop", "the next hop is the peer itself"),
             Self::Internal => {
                 ("internal", "an internal path goes to an internal peer only from or to a client")
             }
@@ -156,6 +160,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) long_lived: bool,
     /// Our cluster's identifier, in case it is reflected.
     pub(crate) cluster_id: Ipv4Addr,
+    /// What the way to its next hop costs, where there is one.
+    pub(crate) metric: Option<u32>,
     /// Its attributes after import.
     pub(crate) attributes: &'a PathAttributes,
 }
@@ -206,17 +212,17 @@ impl Export {
     }
 }
 
-/// Returns what to tell a peer of a path that is not its own.
+/// Returns what to tell peers of a view of a path that is not their own.
 ///
 /// The answer depends on the prefix only through its family, unless the policy looks at prefixes.
-pub(crate) fn export(peer: &PeerInfo, route: Outgoing<'_>) -> Result<PathAttributes, Withheld> {
+pub(crate) fn export(peer: &ExportView, route: Outgoing<'_>) -> Result<PathAttributes, Withheld> {
     export_watched(peer, route, |_, _| {})
 }
 
 /// Does the same, and shows what each step made of the attributes: the rules of the protocol first, then by its
 /// position each rule of the policy that applied.
 pub(crate) fn export_watched(
-    peer: &PeerInfo,
+    peer: &ExportView,
     route: Outgoing<'_>,
     mut watch: impl FnMut(Option<usize>, &PathAttributes),
 ) -> Result<PathAttributes, Withheld> {
@@ -228,7 +234,7 @@ pub(crate) fn export_watched(
         return Err(Withheld::Drained);
     }
     let originated = route.came == Came::Originated;
-    let external = peer.is_external();
+    let external = peer.external;
     let originator = originator(peer, route.came)?;
     if !originated {
         heed_communities(route.attributes, external)?;
@@ -278,15 +284,18 @@ pub(crate) fn export_watched(
     if let Some(originator) = originator {
         reflect(originator, route.cluster_id, &mut attributes);
     }
+    let before = attributes.next_hop.address();
     attributes.next_hop = next_hop(peer, family, originator.is_some(), attributes.next_hop)?;
+    let onwards = (!originated && attributes.next_hop.address() != before).then_some(route.metric).flatten();
+    pass_on_aigp(peer, onwards, &mut attributes);
     Ok(attributes)
 }
 
 /// Returns who brought a route into our AS if telling this peer of it is to reflect it, or why it may not be told.
-fn originator(peer: &PeerInfo, came: Came) -> Result<Option<BgpId>, Withheld> {
+fn originator(peer: &ExportView, came: Came) -> Result<Option<BgpId>, Withheld> {
     match came {
         Came::Originated | Came::External => Ok(None),
-        Came::Client(_) | Came::NonClient(_) if peer.is_external() => Ok(None),
+        Came::Client(_) | Came::NonClient(_) if peer.external => Ok(None),
         Came::Client(originator) => Ok(Some(originator)),
         Came::NonClient(originator) if peer.client => Ok(Some(originator)),
         Came::NonClient(_) => Err(Withheld::Internal),
@@ -317,7 +326,7 @@ fn heed_communities(attributes: &PathAttributes, external: bool) -> Result<(), W
     }
 }
 
-fn cross_the_border(peer: &PeerInfo, attributes: &mut PathAttributes) {
+fn cross_the_border(peer: &ExportView, attributes: &mut PathAttributes) {
     own_as::sign(peer, attributes);
     attributes.local_pref = None;
     roles::egress(peer, attributes);
@@ -328,16 +337,32 @@ fn cross_the_border(peer: &PeerInfo, attributes: &mut PathAttributes) {
     });
 }
 
+/// Says what the way costs from here on, to those who are to know: through us it costs the way to the next hop more
+/// (RFC 7311 §3.4.3).
+fn pass_on_aigp(peer: &ExportView, to_next_hop: Option<u32>, attributes: &mut PathAttributes) {
+    let Some(aigp) = &attributes.rare.aigp else { return };
+    let metric = accumulated(aigp.metric, to_next_hop);
+    attributes.rare.edit(|rare| match &mut rare.aigp {
+        Some(aigp) if peer.aigp => aigp.metric = metric,
+        aigp => *aigp = None,
+    });
+}
+
 /// Returns the next hop to send: ourselves or as it came.
 ///
-/// A link-local next hop means nothing on another link, so it becomes ourselves whatever is wanted (RFC 2545 §3),
-/// and so does an address of the peer itself (RFC 4271 §5.1.3).
-fn next_hop(peer: &PeerInfo, family: Family, reflected: bool, current: NextHop) -> Result<NextHop, Withheld> {
+/// A link-local next hop means nothing on another link, so it becomes ourselves whatever is wanted (RFC 2545 §3).
+fn next_hop(
+    peer: &ExportView,
+    family: Family,
+    reflected: bool,
+    current: NextHop,
+) -> Result<NextHop, Withheld> {
     let here_only = matches!(current, NextHop::V6 { global, .. } if global.is_unicast_link_local());
     let ourselves = match peer.next_hop {
-        NextHopMode::Auto => peer.is_external(),
-        NextHopMode::Own => peer.is_external() || !reflected,
-        NextHopMode::Keep => peer.is_external() && current.address() == peer.address,
+        NextHopMode::Auto => peer.external,
+        NextHopMode::Own => peer.external || !reflected,
+        NextHopMode::OwnAlways => true,
+        NextHopMode::Keep => false,
     };
     let next_hop = if ourselves || here_only || is_unspecified(current) {
         peer.next_hop_self.of(family).ok_or(Withheld::NoNextHopSelf)?

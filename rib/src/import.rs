@@ -27,6 +27,8 @@ pub enum Import {
     None,
     /// What a policy lets pass.
     Policy(Policy),
+    /// What a policy lets pass of what is safe.
+    Guarded(Safe, Policy),
 }
 
 /// The limits of [`Import::Safe`], which also refuses martians and everything inside our own blocks.
@@ -144,15 +146,29 @@ impl fmt::Display for RejectReason {
 impl Import {
     /// Tells whether two routes with equal attributes may be changed differently.
     pub(crate) fn looks_at_prefixes(&self) -> bool {
-        match self {
-            Self::Policy(policy) => policy.looks_at_prefixes(),
-            Self::Safe(_) | Self::All | Self::None => false,
-        }
+        self.policy().is_some_and(Policy::looks_at_prefixes)
     }
 
     /// Tells whether what we originate bears on what is let in.
     pub(crate) fn looks_at_own_blocks(&self) -> bool {
-        matches!(self, Self::Safe(_))
+        self.safe().is_some()
+    }
+
+    /// Returns the policy, if one has a say.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Policy(policy) | Self::Guarded(_, policy) => Some(policy),
+            Self::Safe(_) | Self::All | Self::None => None,
+        }
+    }
+
+    /// Returns the limits, if only what is safe is let in.
+    pub(crate) fn safe(&self) -> Option<Safe> {
+        match self {
+            Self::Safe(safe) | Self::Guarded(safe, _) => Some(*safe),
+            Self::All | Self::None | Self::Policy(_) => None,
+        }
     }
 
     /// Judges a route that has passed the rules of the protocol, and shows each rule that applied.
@@ -164,7 +180,7 @@ impl Import {
         match self {
             Self::Safe(_) | Self::All => Ok(Cow::Borrowed(route.attributes)),
             Self::None => Err(RejectReason::ImportNone),
-            Self::Policy(policy) => {
+            Self::Policy(policy) | Self::Guarded(_, policy) => {
                 let verdict = policy.evaluate_watched(route, watch);
                 match (verdict.decision, verdict.rule) {
                     (Decision::Accept, _) => Ok(verdict.attributes),
@@ -305,6 +321,10 @@ fn sanitise<'a>(
             rare.originator_id = None;
             rare.cluster_list.clear();
         });
+    }
+    if !peer.aigp && attributes.rare.aigp.is_some() {
+        // As if it were not understood: it is not transitive (RFC 7311 §3.3).
+        attributes.to_mut().rare.edit(|rare| rare.aigp = None);
     }
     if only_to_customer.is_some() {
         attributes.to_mut().rare.edit(|rare| rare.only_to_customer = only_to_customer);

@@ -23,7 +23,8 @@
 //! | [`import`], [`export`], [`policy`] | what may come in and go out, and in which shape |
 //! | [`drain`] | how a session is left before it ends |
 //! | [`peer`] | what the tables must know of a peer |
-//! | [`adj_rib_out`] | what was advertised, and what is pending |
+//! | [`adj_rib_out`] | what was advertised |
+//! | `update_group`, `member` | who is told the same, and what only one of them is told |
 //! | [`history`] | what is told of best paths that changed |
 //! | [`forwarding`], [`next_hop`] | the kernel's side: which routes, through what |
 //! | [`monitor`] | whole tables and their changes, for those who only look on |
@@ -32,7 +33,7 @@
 //! | [`own_as`] | our own AS in AS paths |
 //! | [`view`] | borrowed views for whoever asks |
 //!
-//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7705, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
+//! RFCs: 1997, 2545, 4271 §5, §6.3 and §9, 4456, 4724 §4.2, 7705, 7311, 7911, 7947 §2.2.1, 7999, 8212, 8326, 8950, 9494.
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
@@ -45,11 +46,13 @@ pub mod forwarding;
 pub mod guard;
 pub mod history;
 pub mod import;
+mod member;
 pub mod monitor;
 pub mod next_hop;
 pub mod origination;
 pub mod own_as;
 pub mod ownership;
+mod pages;
 pub mod path;
 pub mod peer;
 mod pending;
@@ -57,6 +60,7 @@ pub mod policy;
 mod pool;
 pub mod rib;
 mod roles;
+mod update_group;
 pub mod view;
 mod weights;
 

@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 
 use bgp::{Family, FamilySet, Nlri};
 
-use crate::adj_rib_out::{AdjRibOut, Adverts, Grouping};
+use crate::adj_rib_out::{Adverts, Grouping};
+use crate::pages::Pages;
 use crate::path::{Path, PeerId, Slot};
+use crate::pending::{Pending, Round};
 use crate::pool::AttrId;
 use crate::rib::Rib;
 
@@ -34,7 +36,27 @@ pub enum Table {
 
 /// All stations, each with what it was told of its tables.
 #[derive(Default)]
-pub(crate) struct Monitors(BTreeMap<Monitor, BTreeMap<Table, AdjRibOut>>);
+pub(crate) struct Monitors(BTreeMap<Monitor, BTreeMap<Table, Told>>);
+
+/// What a station was told of a table, and what it has yet to hear of it.
+#[derive(Default)]
+struct Told {
+    record: Pages<AttrId>,
+    pending: Pending,
+    /// The families whose End-of-RIB is still owed, and how far telling had got when it began.
+    owed: FamilySet,
+    since: Round,
+}
+
+impl Told {
+    fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.owed.is_empty()
+    }
+
+    fn is_done_with(&self, id: u32) -> bool {
+        !self.pending.contains(id) && self.record.get(id) == AttrId::NONE
+    }
+}
 
 impl Monitors {
     /// Takes note that something about a destination may have changed. Costs nothing without stations.
@@ -48,7 +70,7 @@ impl Monitors {
 
     /// Walks all handles held.
     pub(crate) fn records(&self) -> impl Iterator<Item = AttrId> {
-        self.0.values().flat_map(BTreeMap::values).flat_map(|told| told.records().map(|(_, id)| id))
+        self.0.values().flat_map(BTreeMap::values).flat_map(|told| told.record.occupied().map(|(_, id)| id))
     }
 }
 
@@ -56,8 +78,9 @@ impl Rib {
     /// Begins to tell a station of a table, from its first route on.
     pub fn begin_monitoring(&mut self, monitor: Monitor, table: Table) {
         self.end_monitoring(monitor, table);
-        let mut told = AdjRibOut::owing(self.families_of(table), self.destinations.bound());
+        let mut told = Told { owed: self.families_of(table), ..Told::default() };
         self.destinations.ids().for_each(|id| told.pending.insert(id));
+        told.since = told.pending.here();
         self.monitors.0.entry(monitor).or_default().insert(table, told);
     }
 
@@ -68,7 +91,7 @@ impl Rib {
         if tables.is_empty() {
             self.monitors.0.remove(&monitor);
         }
-        told.records().for_each(|(_, attributes)| self.pool.release(attributes));
+        told.record.occupied().for_each(|(_, attributes)| self.pool.release(attributes));
         for id in self.destinations.ids().collect::<Vec<_>>() {
             self.forget_if_unused(id);
         }
@@ -105,7 +128,7 @@ impl Rib {
         {
             looked_at.push(id);
             let wanted = self.wanted_of(table, id);
-            let before = told.advertised(id);
+            let before = told.record.get(id);
             if wanted == before {
                 continue;
             }
@@ -118,11 +141,13 @@ impl Rib {
                 }
                 None => grouping.withdraw(family, nlri),
             }
-            told.record(id, wanted);
+            told.record.set(id, wanted);
             self.pool.release(before);
         }
         let mut adverts = grouping.adverts;
-        adverts.end_of_rib = told.settle_initial();
+        if told.pending.has_come_round(told.since) {
+            adverts.end_of_rib = std::mem::take(&mut told.owed).iter().collect();
+        }
         adverts.more = !told.pending.is_empty();
         if let Some(place) = self.monitors.0.get_mut(&monitor).and_then(|tables| tables.get_mut(&table)) {
             *place = told;
@@ -154,8 +179,8 @@ impl Rib {
                 of(peer).and_then(|slot| self.fresh(slot, id)).map_or(AttrId::NONE, |path| path.accepted)
             }
             Table::Advertised(peer) => {
-                let peer = of(peer).and_then(|slot| self.peer(slot));
-                peer.map_or(AttrId::NONE, |peer| peer.out.advertised(id))
+                let told = of(peer).and_then(|slot| self.told(slot, id).next());
+                told.map_or(AttrId::NONE, |(_, attributes)| attributes)
             }
         }
     }

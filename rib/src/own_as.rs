@@ -6,6 +6,7 @@
 use bgp::{AsPath, Asn, PathAttributes};
 
 use crate::peer::PeerInfo;
+use crate::update_group::ExportView;
 
 /// What is said and borne of our own AS on a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +47,8 @@ impl OwnAs {
 }
 
 /// Puts into a path what an external peer must see of us.
-pub(crate) fn sign(peer: &PeerInfo, attributes: &mut PathAttributes) {
-    if let Some(behind) = peer.own_as.behind.filter(|behind| behind.shown != Shown::Nothing) {
+pub(crate) fn sign(peer: &ExportView, attributes: &mut PathAttributes) {
+    if let Some(behind) = peer.behind.filter(|behind| behind.shown != Shown::Nothing) {
         attributes.as_path.prepend(behind.asn, 1);
     }
     attributes.as_path.prepend(peer.local_asn, 1);

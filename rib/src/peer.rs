@@ -4,12 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp::wire::CodecContext;
 use bgp::{Asn, BgpId, Family, FamilySet, NextHop, Role};
 
-use crate::adj_rib_out::AdjRibOut;
 use crate::drain::Drain;
 use crate::export::Export;
 use crate::import::{Import, RejectReason};
+use crate::member::Member;
 use crate::own_as::OwnAs;
 use crate::path::{PeerId, Standing};
 use crate::policy::Announcer;
@@ -45,6 +46,9 @@ pub enum NextHopMode {
     Auto,
     /// Ourselves, but for routes we reflect: packets are not to pass here because words do (RFC 4456 §10).
     Own,
+    /// Ourselves, even for routes we reflect: packets pass here too, as a route reflector on the way wants (Calico's
+    /// `nextHopMode: Self`).
+    OwnAlways,
     /// The next hop as it came, as a route server does (RFC 7947 §2.2.1); ourselves for what we originate.
     Keep,
 }
@@ -54,6 +58,7 @@ impl fmt::Display for NextHopMode {
         f.write_str(match self {
             Self::Auto => "auto",
             Self::Own => "self",
+            Self::OwnAlways => "self-always",
             Self::Keep => "keep",
         })
     }
@@ -128,6 +133,10 @@ pub struct PeerInfo {
     pub blackhole: bool,
     /// The octets a second that what we originate is to say fit through our link.
     pub link_bandwidth: Option<u64>,
+    /// Whether AIGP is said and heard on the session (RFC 7311 §3.3).
+    pub aigp: bool,
+    /// How the messages of the session are written.
+    pub codec: CodecContext,
 }
 
 impl PeerInfo {
@@ -153,7 +162,7 @@ impl PeerInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerCounts {
     by_standing: [u32; Standing::CODES],
-    /// How many paths the peer has been told of: one a prefix, unless it takes several.
+    /// How many paths the peer has been told of: one a prefix, unless it takes several. Filled in when asked for.
     pub advertised: u32,
 }
 
@@ -201,12 +210,18 @@ impl PeerCounts {
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) info: PeerInfo,
-    /// Whether its session is over and its paths wait for it.
-    pub(crate) lost: bool,
+    /// What it was told and is to be told; `None` when its session is over and its paths wait for it.
+    pub(crate) member: Option<Member>,
     pub(crate) counts: [PeerCounts; 2],
     /// How many of its paths are kept over its restart, by family.
     pub(crate) stale: [u32; 2],
     /// How many of its paths it has yet to say again in the refresh that goes on, by family.
     pub(crate) unrefreshed: [u32; 2],
-    pub(crate) out: AdjRibOut,
+}
+
+impl Peer {
+    /// Tells whether its session is over and its paths wait for it.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.member.is_none()
+    }
 }

@@ -6,7 +6,17 @@ pub(crate) struct Pending {
     words: Vec<u64>,
     count: usize,
     cursor: usize,
-    wrapped: bool,
+    /// How often the cursor has started over.
+    lap: u32,
+}
+
+/// How far taking out had got at some point.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Round {
+    lap: u32,
+    cursor: usize,
+    /// How far there was anything.
+    words: usize,
 }
 
 impl Pending {
@@ -38,30 +48,69 @@ impl Pending {
         self.count == 0
     }
 
-    /// Tells whether the cursor has gone past every number below a bound, at least once.
-    pub(crate) fn has_passed(&self, bound: u32) -> bool {
-        self.wrapped || self.cursor as u64 * 64 >= u64::from(bound)
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Tells whether a number is in that is not in another set.
+    pub(crate) fn exceeds(&self, other: &Self) -> bool {
+        self.count > 0 && self.words.iter().enumerate().any(|(word, bits)| bits & !other.word(word) != 0)
+    }
+
+    /// Walks the numbers in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        let words = self.words.iter().enumerate().filter(|_| self.count > 0);
+        words.filter(|(_, bits)| **bits != 0).flat_map(|(word, &bits)| {
+            (0..64).filter(move |bit| bits & 1 << bit != 0).map(move |bit| word as u32 * 64 + bit)
+        })
+    }
+
+    /// Returns where taking out has got to.
+    pub(crate) fn here(&self) -> Round {
+        Round { lap: self.lap, cursor: self.cursor, words: self.words.len() }
+    }
+
+    /// Tells whether everything that was in at some point has been looked at since.
+    pub(crate) fn has_come_round(&self, since: Round) -> bool {
+        let laps = self.lap.wrapping_sub(since.lap);
+        self.is_empty()
+            || laps > 1
+            || if since.cursor == 0 {
+                laps == 1 || self.cursor >= since.words
+            } else {
+                laps == 1 && self.cursor > since.cursor
+            }
     }
 
     /// Takes out the next number at or after the cursor, starting over at the end.
     pub(crate) fn take(&mut self) -> Option<u32> {
+        self.take_but(&Self::default())
+    }
+
+    /// Does the same, and passes over the numbers of another set.
+    pub(crate) fn take_but(&mut self, other: &Self) -> Option<u32> {
         if self.count == 0 {
             return None;
         }
-        loop {
-            match self.words.get_mut(self.cursor) {
-                None => {
-                    self.cursor = 0;
-                    self.wrapped = true;
-                }
-                Some(0) => self.cursor += 1,
-                Some(word) => {
-                    let bit = word.trailing_zeros();
-                    *word &= *word - 1;
-                    self.count -= 1;
-                    return Some(self.cursor as u32 * 64 + bit);
-                }
+        // The word the cursor is at comes first, and last once more: of it some may have been taken.
+        for _ in 0..=self.words.len() {
+            if self.cursor >= self.words.len() {
+                self.cursor = 0;
+                self.lap = self.lap.wrapping_add(1);
             }
+            let free = self.words[self.cursor] & !other.word(self.cursor);
+            if free != 0 {
+                let bit = free.trailing_zeros();
+                self.words[self.cursor] &= !(1 << bit);
+                self.count -= 1;
+                return Some(self.cursor as u32 * 64 + bit);
+            }
+            self.cursor += 1;
         }
+        None
+    }
+
+    fn word(&self, word: usize) -> u64 {
+        self.words.get(word).copied().unwrap_or(0)
     }
 }

@@ -71,6 +71,11 @@ impl AttributePool {
         self.entry_mut(id).count += 1;
     }
 
+    /// Counts one more owner, unless it is of [`AttrId::NONE`].
+    pub(crate) fn retain_some(&mut self, id: AttrId) {
+        id.some().into_iter().for_each(|id| self.retain(id));
+    }
+
     /// Counts one owner less; the last one takes the set along. Does nothing for [`AttrId::NONE`].
     pub(crate) fn release(&mut self, id: AttrId) {
         let Some(id) = id.some() else { return };

@@ -25,13 +25,17 @@ use crate::path::{Path, PeerId, Slot, Source, Standing};
 use crate::peer::Peer;
 use crate::pending::Pending;
 use crate::pool::{AttrId, AttributePool};
+use crate::update_group::Group;
+use groups::pend_all;
 
 pub use trial::{Step, Trial};
 
 mod add_path;
 mod audit;
 mod blackhole;
+mod catch_up;
 mod drain;
+mod groups;
 mod links;
 mod own_as;
 mod owners;
@@ -40,6 +44,7 @@ mod pull;
 mod refresh;
 mod settle;
 mod stale;
+mod tell;
 mod trial;
 
 #[cfg(test)]
@@ -120,6 +125,8 @@ pub struct Rib {
     pub(crate) slots: BTreeMap<PeerId, Slot>,
     pub(crate) destinations: Destinations,
     pub(crate) pool: AttributePool,
+    /// Who is told the same; a place is taken again when its group is gone.
+    pub(crate) groups: Vec<Option<Group>>,
     pub(crate) originations: Originations,
     fence: Fence,
     ownership: Ownership,
@@ -144,6 +151,7 @@ impl Rib {
             settings,
             peers: Vec::new(),
             slots: BTreeMap::new(),
+            groups: Vec::new(),
             destinations: Destinations::default(),
             pool: AttributePool::default(),
             originations: Originations::default(),
@@ -169,7 +177,7 @@ impl Rib {
         self.settings = settings;
         self.cause = Cause::Settings;
         if other_cluster {
-            self.pend_all_for_everybody();
+            self.groups.iter_mut().flatten().for_each(|group| pend_all(&self.destinations, group));
         }
         let all: Vec<_> = self.destinations.ids().collect();
         self.judge_again(&all, |_| true);
@@ -409,10 +417,10 @@ impl Rib {
 
     /// Judges a prefix by itself.
     fn judge_prefix(&self, import: &Import, prefix: &IpNet) -> Result<(), RejectReason> {
-        match import {
-            Import::Safe(_) if self.originations.covers(prefix) => Err(RejectReason::OwnBlock),
-            Import::Safe(safe) => self.fence.judge(prefix).and_then(|()| safe.judge(prefix)),
-            Import::All | Import::None | Import::Policy(_) => Ok(()),
+        match import.safe() {
+            Some(_) if self.originations.covers(prefix) => Err(RejectReason::OwnBlock),
+            Some(safe) => self.fence.judge(prefix).and_then(|()| safe.judge(prefix)),
+            None => Ok(()),
         }
     }
 
@@ -463,7 +471,7 @@ impl Rib {
     /// Returns the slot of a peer whose session is up: a lost peer has one too, but nobody to talk to.
     fn slot_of_up(&self, id: PeerId) -> Option<Slot> {
         let slot = *self.slots.get(&id)?;
-        self.peer(slot).filter(|peer| !peer.lost).map(|_| slot)
+        self.peer(slot).filter(|peer| !peer.is_lost()).map(|_| slot)
     }
 
     pub(crate) fn source(&self, slot: Slot) -> Source {

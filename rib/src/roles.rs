@@ -9,6 +9,7 @@ use bgp::{Asn, PathAttributes, Role};
 use crate::export::Withheld;
 use crate::import::RejectReason;
 use crate::peer::PeerInfo;
+use crate::update_group::ExportView;
 
 /// Judges a route that comes in, and returns the attribute it has to have but lacks.
 pub(crate) fn ingress(peer: &PeerInfo, attributes: &PathAttributes) -> Result<Option<Asn>, RejectReason> {
@@ -22,15 +23,16 @@ pub(crate) fn ingress(peer: &PeerInfo, attributes: &PathAttributes) -> Result<Op
 }
 
 /// Tells whether a route may go out.
-pub(crate) fn may_go(peer: &PeerInfo, attributes: &PathAttributes) -> Result<(), Withheld> {
-    let upwards = role(peer)
+pub(crate) fn may_go(peer: &ExportView, attributes: &PathAttributes) -> Result<(), Withheld> {
+    let upwards = peer
+        .role
         .is_some_and(|role| matches!(role.counterpart(), Role::Provider | Role::Peer | Role::RouteServer));
     if upwards && attributes.rare.only_to_customer.is_some() { Err(Withheld::OnlyToCustomer) } else { Ok(()) }
 }
 
 /// Gives a route that goes out the attribute it has to have, if it lacks it.
-pub(crate) fn egress(peer: &PeerInfo, attributes: &mut PathAttributes) {
-    let marks = role(peer).is_some_and(|role| {
+pub(crate) fn egress(peer: &ExportView, attributes: &mut PathAttributes) {
+    let marks = peer.role.is_some_and(|role| {
         matches!(role.counterpart(), Role::Customer | Role::Peer | Role::RouteServerClient)
     });
     if marks && attributes.rare.only_to_customer.is_none() {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::destinations::Destination;
 use crate::drain::{Lowered, lowered};
 use crate::forwarding::Forwarding;
-use crate::import::{Import, import};
+use crate::import::import;
 use crate::ownership::Unwritten;
 use crate::path::{Path, PeerId, Source, Staleness, Standing};
 use crate::peer::{PeerCounts, PeerInfo};
@@ -68,17 +68,16 @@ impl Rib {
 
     /// Returns how the paths of a peer stand; `None` when it is neither up nor lost.
     #[must_use]
-    pub fn counts(&self, id: PeerId, family: Family) -> Option<&PeerCounts> {
+    pub fn counts(&self, id: PeerId, family: Family) -> Option<PeerCounts> {
         let peer = self.peer(*self.slots.get(&id)?)?;
-        Some(&peer.counts[family as usize])
+        Some(self.counts_of(peer, family))
     }
 
     /// Walks what a peer was told, in the order of the prefixes: the record, never a recomputation.
     pub fn advertised(&self, id: PeerId, family: Family) -> impl Iterator<Item = (Nlri, &PathAttributes)> {
-        let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
-        let told = peer.into_iter().flat_map(move |peer| {
+        let told = self.slots.get(&id).into_iter().flat_map(move |&slot| {
             let ids = self.destinations.in_order(family, None);
-            ids.flat_map(|id| peer.out.told(id).map(move |told| (id, told)))
+            ids.flat_map(move |id| self.told(slot, id).map(move |told| (id, told)))
         });
         told.map(|(id, (path_id, attributes))| {
             let prefix = self.destinations[id].prefix;
@@ -88,8 +87,8 @@ impl Rib {
 
     /// Walks what a peer was told of a prefix: a path, or several with their identifiers.
     pub fn advertised_of(&self, id: PeerId, prefix: &IpNet) -> impl Iterator<Item = (u32, &PathAttributes)> {
-        let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
-        let told = peer.zip(self.destinations.find(prefix)).map(|(peer, id)| peer.out.told(id));
+        let slot = self.slots.get(&id).copied();
+        let told = slot.zip(self.destinations.find(prefix)).map(|(slot, id)| self.told(slot, id));
         told.into_iter().flatten().map(|(path_id, attributes)| (path_id, self.pool.attributes(attributes)))
     }
 
@@ -196,7 +195,7 @@ impl<'a> PathView<'a> {
     #[must_use]
     pub fn import_rule(&self) -> Option<usize> {
         let info = &self.rib.peer(self.path.source)?.info;
-        let Import::Policy(policy) = &*info.import else { return None };
+        let policy = info.import.policy()?;
         let mut last = None;
         let watch = |rule, _: &PathAttributes| last = rule;
         // What comes of it is on record; only the way there is not.

@@ -115,13 +115,6 @@ impl World {
         self.directory.0.join(place(NodeId::A)).join("state")
     }
 
-    /// A directory of its own for one thing.
-    pub(crate) fn directory(&self, name: &str) -> PathBuf {
-        let directory = self.directory.0.join(name);
-        std::fs::create_dir_all(&directory).expect("a directory");
-        directory
-    }
-
     /// The kernel of the first node.
     pub(crate) fn node(&self) -> &Node {
         &self.rack.nodes[0]

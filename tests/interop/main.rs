@@ -27,6 +27,7 @@ mod reflection;
 mod refresh;
 mod rfc4486_max_prefixes;
 mod rfc5925_tcp_ao;
+mod rfc7311_aigp;
 mod rfc7705_local_as;
 mod roles;
 mod routes;

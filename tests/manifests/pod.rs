@@ -16,7 +16,7 @@ fn pod() -> PodSpec {
     daemon_set.spec.unwrap().template.spec.unwrap()
 }
 
-fn container() -> Container {
+pub(crate) fn container() -> Container {
     let mut containers = pod().containers;
     assert_eq!(containers.len(), 1);
     containers.remove(0)

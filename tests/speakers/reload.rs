@@ -59,6 +59,7 @@ const PEER_EDITS: &[Edit<PeerIntent>] = &[
     ("peer.next-hop", |peer| peer.next_hop = rib::NextHopMode::Keep),
     ("peer.add-path", |peer| peer.add_path.send = Some(AddPath::SEND)),
     ("peer.link-bandwidth", |peer| peer.link_bandwidth = Some(1_250_000_000)),
+    ("peer.aigp", |peer| peer.aigp = Some(true)),
     ("peer.shutdown", |peer| peer.shutdown = true),
 ];
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use bgp::fsm::{Cause, State};
 use bytes::Bytes;
 use control::{
-    AdvertisedView, ConfigView, ErrorView, FibView, PeerView, RouteQuery, RouteView, Selection, StatusView,
+    AdvertisedView, ClusterView, ConfigView, ErrorView, FibView, PeerView, RouteQuery, RouteView, Selection,
+    StatusView,
 };
 use fib::Command;
 use ipnet::IpNet;
@@ -62,6 +63,8 @@ pub(crate) struct World {
     stuck: BTreeMap<u8, VecDeque<(Key, Bytes)>>,
     /// Those whose packets go nowhere.
     unplugged: BTreeSet<u8>,
+    /// What every node's status says of the cluster.
+    pub(crate) cluster: Option<ClusterView>,
     /// Those whose daemon has ended, with the kernel and the intent it left.
     ended: BTreeMap<u8, (Kernel, Intent)>,
 }
@@ -128,6 +131,7 @@ impl World {
             sent: 0,
             stuck: BTreeMap::new(),
             unplugged: BTreeSet::new(),
+            cluster: None,
             ended: BTreeMap::new(),
         };
         for (number, intent) in (1..).zip(intents) {
@@ -252,7 +256,14 @@ impl World {
         };
         let kernel = Some(FibView { enabled: true, ..FibView::default() });
         self.nodes[&number].speaker.status_view(
-            Surroundings { kernel, config, wrong_hands: Vec::new(), stations: Vec::new(), mrt: None },
+            Surroundings {
+                kernel,
+                config,
+                wrong_hands: Vec::new(),
+                stations: Vec::new(),
+                mrt: None,
+                cluster: self.cluster.clone(),
+            },
             self.now,
         )
     }

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use ipnet::IpNet;
 use lab::process::Process;
-use nix::unistd::{SysconfVar, sysconf};
+
+pub use crate::measure::Subject;
 
 use crate::cluster;
 use crate::internet;
+use crate::measure::{Memory, memory, processor_time};
 use crate::podbgpd::binary;
-use crate::puppet::Puppet;
+use crate::puppet::{Puppet, message_length};
 use crate::rack::{Rack, Transport, our_address, their_address};
 
 /// The AS of the daemon measured.
@@ -28,15 +30,6 @@ const RECEIVER: u32 = 65_002;
 const STUCK: Duration = Duration::from_secs(60);
 /// A daemon that has used no processor for so long has nothing left to do.
 const AT_REST: Duration = Duration::from_millis(700);
-
-/// The daemon in the middle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// Ours.
-    Podbgpd,
-    /// BIRD 2, for comparison.
-    Bird,
-}
 
 /// What the daemon is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,15 +206,8 @@ fn receive(receiver: &mut Puppet, count: usize) -> Result<Arrivals> {
     Ok(arrivals)
 }
 
-/// The length of the message at the front, if all of it is there.
-fn message_length(octets: &[u8]) -> Option<usize> {
-    let header = octets.get(..19)?;
-    let length = usize::from(u16::from_be_bytes([header[16], header[17]]));
-    (octets.len() >= length).then_some(length)
-}
-
 /// Reads the announced prefixes of an UPDATE of IPv4 routes.
-fn read_announced(body: &[u8], prefixes: &mut Vec<(u32, u8)>) -> Result<()> {
+pub(crate) fn read_announced(body: &[u8], prefixes: &mut Vec<(u32, u8)>) -> Result<()> {
     let two = |at: usize| {
         body.get(at..at + 2).map(|octets| usize::from(u16::from_be_bytes([octets[0], octets[1]])))
     };
@@ -295,33 +281,4 @@ fn bird_config(near: IpAddr, far: IpAddr, job: Job) -> String {
         peer("near", near, SENDER),
         peer("far", far, RECEIVER)
     )
-}
-
-/// Which figure of resident memory.
-enum Memory {
-    Peak,
-    Now,
-}
-
-/// The resident memory of a process, in KiB.
-fn memory(id: u32, which: Memory) -> Result<u64> {
-    let name = match which {
-        Memory::Peak => "VmHWM:",
-        Memory::Now => "VmRSS:",
-    };
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).context(name)?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
-}
-
-/// Processor time of all threads so far, user and system.
-fn processor_time(id: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // The name in parentheses may have spaces in it; utime and stime are fields 14 and 15.
-    let (_, fields) = stat.rsplit_once(')').context("no name")?;
-    let fields: Vec<_> = fields.split_whitespace().collect();
-    let ticks: u64 = fields.get(11).context("no utime")?.parse::<u64>()?
-        + fields.get(12).context("no stime")?.parse::<u64>()?;
-    let per_second = sysconf(SysconfVar::CLK_TCK)?.context("no clock tick")?.unsigned_abs();
-    Ok(Duration::from_millis(ticks * 1000 / per_second))
 }

@@ -3,6 +3,7 @@
 //! Everything runs in network namespaces of its own and goes when the test does. A test that cannot run here says so
 //! through [`skip()`] and returns; `tests/run` counts those lines.
 
+pub mod apiserver;
 pub mod cluster;
 pub mod config;
 pub mod failover;
@@ -13,11 +14,14 @@ pub mod internet;
 pub mod kernel;
 pub mod logind;
 pub mod machine;
+pub mod measure;
 pub mod netns;
 pub mod podbgpd;
 pub mod puppet;
 pub mod rack;
 pub mod raw_netlink;
+pub mod rbac;
+pub mod reflector;
 pub mod requests;
 pub mod script;
 pub mod session;

@@ -53,6 +53,22 @@ impl Podbgpd {
         daemon.ready()
     }
 
+    /// As [`Podbgpd::start`], by a program that becomes the daemon, given as the words of its command line.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn start_through(namespace: &Namespace, directory: PathBuf, config: &str, wrapper: &[&str]) -> Self {
+        podbgp::use_programs(Programs { podbgpd: binary("podbgpd"), bgpctl: binary("bgpctl") });
+        write_config(&directory, config);
+        let inner = podbgp::podbgpd(&directory).expect("there is a podbgpd");
+        let (program, arguments) = wrapper.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command.args(arguments).arg(inner.get_program()).args(inner.get_args());
+        let process = start(namespace, &directory, command);
+        Self { namespace: namespace.clone(), directory, process }.ready()
+    }
+
     /// Starts it again after [`Podbgpd::kill`] or [`Podbgpd::stop`], on the configuration it had.
     ///
     /// # Panics

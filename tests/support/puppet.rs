@@ -1,7 +1,8 @@
 //! A BGP speaker that does only what the test tells it: no timers, no opinions.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +11,7 @@ use bgp::{Asn, BgpId, Capability, Family, FamilySet, HoldTime, Message, Nlri, Op
 use bytes::BytesMut;
 use ipnet::IpNet;
 use lab::net::Namespace;
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, SockaddrIn, bind, connect, socket};
 
 use crate::{SOON, eventually};
 
@@ -61,6 +63,21 @@ impl Puppet {
     pub fn dial(namespace: &Namespace, to: IpAddr) -> Result<Self> {
         let to = SocketAddr::new(to, 179);
         Self::over(namespace.run(|| TcpStream::connect_timeout(&to, Duration::from_secs(2)))?)
+    }
+
+    /// As [`Puppet::dial`], from one of the namespace's addresses.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub fn dial_from(namespace: &Namespace, from: Ipv4Addr, to: Ipv4Addr) -> Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let stream = namespace.run(|| -> Result<TcpStream> {
+            let socket = socket(AddressFamily::Inet, SockType::Stream, flags, SockProtocol::Tcp)?;
+            bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(from, 0)))?;
+            connect(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(to, 179)))?;
+            Ok(TcpStream::from(socket))
+        })?;
+        Self::over(stream)
     }
 
     /// Takes a connection that somebody else dialled.
@@ -196,4 +213,11 @@ impl Puppet {
     pub fn context(&self) -> &CodecContext {
         &self.context
     }
+}
+
+/// The length of the message at the front, if all of it is there.
+pub(crate) fn message_length(octets: &[u8]) -> Option<usize> {
+    let header = octets.get(..19)?;
+    let length = usize::from(u16::from_be_bytes([header[16], header[17]]));
+    (octets.len() >= length).then_some(length)
 }

@@ -18,6 +18,7 @@ use crate::wire::write::{insert_u8, patch_u8, patch_u16};
 use crate::wire::{CodecContext, DecodeError, Disposition, Offence, WireError};
 
 mod aggregator;
+mod aigp;
 pub(super) mod as_path;
 mod atomic_aggregate;
 mod cluster_list;
@@ -49,6 +50,7 @@ pub(super) const AS_PATH: u8 = 2;
 pub(super) const NEXT_HOP: u8 = 3;
 pub(super) const MP_REACH: u8 = 14;
 pub(super) const MP_UNREACH: u8 = 15;
+const AIGP: u8 = 26;
 
 /// Reads a value.
 type Decode = fn(&[u8], &CodecContext, &mut Received) -> Result<(), WireError>;
@@ -69,6 +71,12 @@ struct Row {
 }
 
 impl Row {
+    /// Says what wrong flags cost. RFC 7606 §3 c makes them a withdrawal even where a malformed value is only
+    /// discarded, unless the attribute's own document asks for something else (RFC 7311 §3.2).
+    fn wrong_flags(&self) -> Disposition {
+        if self.code == AIGP { self.malformed } else { self.malformed.max(TreatAsWithdraw) }
+    }
+
     /// Tells whether the Partial bit goes on with the attribute. With the AS4 attributes it does not: they are
     /// merged into others and made anew.
     fn keeps_partial(&self) -> bool {
@@ -121,6 +129,7 @@ const TABLE: &[Row] = table! {
     16 "EXTENDED COMMUNITIES" OPTIONAL_TRANSITIVE All      TreatAsWithdraw  extended_communities::decode, Some(extended_communities::encode);
     17 "AS4_PATH"             OPTIONAL_TRANSITIVE TwoOctet DiscardAttribute as_path::decode_as4,          Some(as_path::encode_as4);
     18 "AS4_AGGREGATOR"       OPTIONAL_TRANSITIVE TwoOctet DiscardAttribute aggregator::decode_as4,       Some(aggregator::encode_as4);
+    26 "AIGP"                 OPTIONAL            All      DiscardAttribute aigp::decode,                 Some(aigp::encode);
     32 "LARGE_COMMUNITY"      OPTIONAL_TRANSITIVE All      TreatAsWithdraw  large_communities::decode,    Some(large_communities::encode);
     35 "ONLY_TO_CUSTOMER"     OPTIONAL_TRANSITIVE All      TreatAsWithdraw  only_to_customer::decode,     Some(only_to_customer::encode);
 };
@@ -277,8 +286,7 @@ fn read(
     }
     let got = attribute.flags & OPTIONAL_TRANSITIVE;
     if got != row.flags {
-        // RFC 7606 §3 c makes this a withdrawal even where a malformed value is only discarded.
-        return Err((WireError::Flags { got, want: row.flags }, row.malformed.max(TreatAsWithdraw)));
+        return Err((WireError::Flags { got, want: row.flags }, row.wrong_flags()));
     }
     (row.decode)(attribute.value, context, received).map_err(|error| match error {
         WireError::FamilyNotNegotiated(_) => (error, DiscardAttribute),

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::testing::there_and_back;
 use super::*;
 use crate::as_path::{Segment, SegmentKind};
-use crate::attributes::{Aggregator, Origin, RareAttributes, UnknownAttribute};
+use crate::attributes::{Aggregator, Aigp, Origin, RareAttributes, UnknownAttribute};
 use crate::capability::{AddPath, ExtendedNextHop, Fqdn, GracefulRestart, LongLived};
 use crate::family::AfiSafi;
 use crate::message::RouteRefresh;
@@ -104,13 +104,14 @@ prop_compose! {
         extended_communities in sorted(any::<[u8; 8]>().prop_map(ExtendedCommunity)),
         large_communities in sorted(large_community()),
         only_to_customer in proptest::option::of(asn()),
+        aigp in proptest::option::of(any::<u64>().prop_map(|metric| Aigp { metric, others: Bytes::from_static(&[2, 0, 4, 7]) })),
         unknown in unknown(),
         partial: bool,
     ) -> RareAttributes {
         let has = [(7, aggregator.is_some()), (16, !extended_communities.is_empty()), (32, !large_communities.is_empty()), (35, only_to_customer.is_some())];
         let partial = has.into_iter().filter_map(|(code, has)| (has && partial).then_some(code)).collect();
         RareAttributes {
-            aggregator, originator_id, cluster_list, extended_communities, large_communities, only_to_customer, unknown, partial,
+            aggregator, originator_id, cluster_list, extended_communities, aigp, large_communities, only_to_customer, unknown, partial,
         }
     }
 }

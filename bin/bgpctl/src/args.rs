@@ -61,6 +61,12 @@ pub(crate) enum Asking {
     Policy(Policy),
     /// Show what happened and why: sessions, best paths, drains, reloads
     History(History),
+    /// Do what the cluster wants and is held, since it takes away too much at once
+    Approve {
+        /// Only show what is held, with the rest of what is known of the cluster
+        #[arg(long)]
+        show: bool,
+    },
     /// Read the configuration file again and apply the difference
     Reload,
     /// Take a peer up or down, reset its session, or refresh its routes
@@ -144,6 +150,8 @@ pub(crate) enum Show {
         /// The peer to show in full
         name: Option<String>,
     },
+    /// What is known of the cluster, how fresh it is, and what is held
+    Cluster,
     /// Routes, and for a prefix every candidate with the reason it lost
     #[command(alias = "route")]
     Routes(Routes),
@@ -252,6 +260,8 @@ impl Asking {
             Self::Show(Show::Routes(routes)) => Request::Routes(routes.query()),
             Self::Policy(Policy::Test(test)) => Request::PolicyTest(Box::new(test.request())),
             Self::History(history) => Request::History(history.query()),
+            Self::Show(Show::Cluster) | Self::Approve { show: true } => Request::Cluster,
+            Self::Approve { show: false } => Request::Approve,
             Self::Reload => Request::Reload,
             Self::Drain(Drain::Start { peers, message }) => Request::DrainStart { peers, message },
             Self::Drain(Drain::Status) => Request::Drains,
@@ -354,6 +364,9 @@ mod tests {
         assert_eq!(request("bgpctl show peers"), Request::Peers);
         assert_eq!(request("bgpctl show peers tor-a -o json"), Request::Peer { name: tor() });
         assert_eq!(request("bgpctl --socket /s reload"), Request::Reload);
+        assert_eq!(request("bgpctl show cluster"), Request::Cluster);
+        assert_eq!(request("bgpctl approve"), Request::Approve);
+        assert_eq!(request("bgpctl approve --show"), Request::Cluster);
         assert_eq!(
             request("bgpctl peer tor-a down --message bye"),
             Request::PeerAction { name: tor(), action: PeerAction::Down, message: Some("bye".into()) }

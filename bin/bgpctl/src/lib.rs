@@ -25,8 +25,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use control::{
-    ActionView, DrainStatusView, HistoryView, PeerState, PeerView, PolicyTestView, ReloadView, Request,
-    StatusView, Verdict,
+    ActionView, ApprovedView, ClusterView, DrainStatusView, HistoryView, PeerState, PeerView, PolicyTestView,
+    ReloadView, Request, StatusView, Verdict,
 };
 
 use args::{Args, Command, Dump, Format};
@@ -149,6 +149,18 @@ impl Session {
                 let view: HistoryView = self.ask(request)?;
                 self.print(&view, text::history)?;
                 Ok(FINE)
+            }
+            Request::Cluster => {
+                let view: ClusterView = self.ask(request)?;
+                self.print(&view, text::cluster)?;
+                let fine =
+                    view.stale_since.is_none() && view.held.is_none() && view.plan_age_seconds.is_some();
+                Ok(if fine { FINE } else { DEGRADED })
+            }
+            Request::Approve => {
+                let view: ApprovedView = self.ask(request)?;
+                self.print(&view, text::approved)?;
+                Ok(if view.held.is_none() { FINE } else { DEGRADED })
             }
             Request::Reload => {
                 let view: ReloadView = self.ask(request)?;

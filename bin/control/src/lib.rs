@@ -18,6 +18,8 @@
 //! | `GET /v1/peers/NAME/capture` | lines of [`CaptureView`] | messages as they pass by; empty lines while none does |
 //! | `GET /v1/dump` | octets | every path as received, as MRT (RFC 6396, TABLE_DUMP_V2) |
 //! | `GET /v1/history` | [`HistoryView`] | what happened, and why; see [`HistoryQuery`] |
+//! | `GET /v1/cluster` | [`ClusterView`] | what is known of the cluster, how fresh it is, and what is held |
+//! | `POST /v1/cluster/approve` | [`ApprovedView`] | does what is held |
 //! | `POST /v1/reload` | [`ReloadView`] | reads the file again; status 422 when the file has mistakes |
 //! | `GET /v1/drain` | [`DrainStatusView`] | what is drained, and how far |
 //! | `POST /v1/drain/start` | [`DrainStatusView`] | leaves the peers named by `peer=NAME`, or all |
@@ -42,6 +44,7 @@
 
 mod bfd;
 mod capture;
+mod cluster;
 mod drain;
 mod history;
 mod monitoring;
@@ -58,6 +61,10 @@ mod tests;
 
 pub use bfd::{BfdRemoteView, BfdState, BfdSummaryView, BfdView, DiscardedView};
 pub use capture::{CaptureDirection, CaptureView};
+pub use cluster::{
+    ApprovedView, BlockView, BucketView, ClusterView, DuplicateView, HeldPrefixView, HeldView, LatencyView,
+    ObjectsView, OriginatedCountsView, ProblemView, ReportsView, WatchState, WatchView,
+};
 pub use drain::{DrainCause, DrainStage, DrainStatusView, DrainView, PeerDrainView};
 pub use history::{
     BestChangeView, BestFrom, HISTORY_LIMIT, HISTORY_LIMIT_MAX, HistoryEntryView, HistoryEvent, HistoryQuery,
@@ -86,7 +93,7 @@ pub use route::{
 };
 pub use status::{
     ConfigView, ErrorCode, ErrorView, FibView, NodeView, PeersView, ReasonView, RoutesView, StatusView,
-    Verdict, WrongHandView,
+    UpdatesView, Verdict, WrongHandView,
 };
 
 /// Where `podbgpd` listens unless told otherwise.

@@ -43,6 +43,10 @@ pub enum Request {
     },
     /// What has happened.
     History(HistoryQuery),
+    /// The cluster.
+    Cluster,
+    /// Does what the cluster wants and is held.
+    Approve,
     /// Reads the configuration file again.
     Reload,
     /// Does something to a peer.
@@ -215,8 +219,10 @@ impl Request {
             | Self::PolicyTest(_)
             | Self::Capture { .. }
             | Self::Dump { .. }
+            | Self::Cluster
             | Self::Drains => Method::Get,
             Self::Reload
+            | Self::Approve
             | Self::PeerAction { .. }
             | Self::DrainStart { .. }
             | Self::DrainCancel { .. }
@@ -237,6 +243,8 @@ impl Request {
             Self::Dump { after: None } => "/v1/dump".to_owned(),
             Self::Dump { after: Some(prefix) } => format!("/v1/dump?after={}", escape(&prefix.to_string())),
             Self::History(query) => query.target(),
+            Self::Cluster => "/v1/cluster".to_owned(),
+            Self::Approve => "/v1/cluster/approve".to_owned(),
             Self::Reload => "/v1/reload".to_owned(),
             Self::PeerAction { name, action, .. } => format!("/v1/peers/{}/{}", escape(name), action.name()),
             Self::Drains => "/v1/drain".to_owned(),
@@ -281,6 +289,8 @@ impl Request {
             ["v1", "routes"] => Self::Routes(RouteQuery::from_query(query)?),
             ["v1", "policy", "test"] => Self::PolicyTest(Box::new(PolicyTest::from_query(query)?)),
             ["v1", "history"] => Self::History(HistoryQuery::from_query(query)?),
+            ["v1", "cluster"] => Self::Cluster,
+            ["v1", "cluster", "approve"] => Self::Approve,
             ["v1", "reload"] => Self::Reload,
             ["v1", "drain"] => Self::Drains,
             ["v1", "drain", "start"] => {
@@ -460,7 +470,8 @@ fn shutdown_message(body: &[u8]) -> Result<Option<String>, ErrorView> {
 
 fn no_such_path(path: &str) -> ErrorView {
     ErrorView::new(ErrorCode::NotFound, format!("there is nothing at {path}")).with_hint(
-        "try /v1/status, /v1/peers, /v1/routes, /v1/policy/test, /v1/history, /v1/reload, \
+        "try /v1/status, /v1/peers, /v1/routes, /v1/policy/test, /v1/history, /v1/cluster, /v1/cluster/approve, \
+         /v1/reload, \
          /v1/peers/NAME/{up,down,reset,refresh,capture}, /v1/drain, /v1/drain/{start,cancel}, /v1/dump or /v1/shutdown",
     )
 }

@@ -133,6 +133,9 @@ pub struct AttributesView {
     pub cluster_list: Vec<Ipv4Addr>,
     /// ONLY_TO_CUSTOMER, the AS it stands for (RFC 9234).
     pub only_to_customer: Option<u32>,
+    /// AIGP, what the way costs over several ASes (RFC 7311).
+    #[serde(default)]
+    pub aigp: Option<u64>,
     /// Attributes carried on without being understood, `code 42, 8 octets`.
     pub unknown: Vec<String>,
 }

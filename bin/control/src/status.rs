@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{BfdSummaryView, DrainView, Family, LastErrorView, MrtView, RestartView, StationView};
+use crate::{
+    BfdSummaryView, ClusterView, DrainView, DuplicateView, Family, LastErrorView, MrtView, RestartView,
+    StationView,
+};
 
 /// The answer to `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,8 +17,9 @@ pub struct StatusView {
     pub verdict: Verdict,
     /// Why the verdict is not `ok`; empty when it is.
     pub reasons: Vec<ReasonView>,
-    /// Whether the node can carry traffic: some session is up, its End-of-RIB came, and the kernel holds the routes.
-    /// A node with one of two TORs gone is degraded but ready.
+    /// Whether the node can carry traffic: what it originates is known, some session is up for each family of it, the
+    /// peers' End-of-RIB came, ours and what is ours has been sent, and the kernel holds the routes. A node with one of two
+    /// TORs gone is degraded but ready.
     pub ready: bool,
     /// What readiness waits for; empty when ready.
     pub not_ready_reasons: Vec<ReasonView>,
@@ -27,6 +31,9 @@ pub struct StatusView {
     pub uptime_seconds: u64,
     /// How many peers there are, and how many sessions.
     pub peers: PeersView,
+    /// What was written for peers, and sent to them.
+    #[serde(default)]
+    pub updates: UpdatesView,
     /// The Loc-RIB, a row for each family.
     pub routes: Vec<RoutesView>,
     /// The kernel's side.
@@ -48,6 +55,23 @@ pub struct StatusView {
     /// The files every message is written to; `null` when there are none.
     #[serde(default)]
     pub mrt: Option<MrtView>,
+    /// The cluster; `null` for a node that is in none.
+    #[serde(default)]
+    pub cluster: Option<Box<ClusterView>>,
+    /// Blocks of ours that peers announce as somebody else's.
+    #[serde(default)]
+    pub duplicates: Vec<DuplicateView>,
+}
+
+/// UPDATEs: peers that are told the same share one computation and one encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdatesView {
+    /// How many groups of peers that are told the same there are now.
+    pub groups: u64,
+    /// How many UPDATEs were written, once for each group or for a peer that catches up.
+    pub encoded: u64,
+    /// How many UPDATEs were sent, each time to each peer.
+    pub sent: u64,
 }
 
 /// Something on this machine that fights with the daemon, or drops what it attracts.

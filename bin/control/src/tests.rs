@@ -24,6 +24,13 @@ fn the_json_of_status_stays() {
 }
 
 #[test]
+fn the_json_of_the_cluster_stays() {
+    keeps::<ClusterView>(include_str!("../golden/cluster.json"));
+    keeps::<ClusterView>(include_str!("../golden/cluster_starting.json"));
+    keeps::<ApprovedView>(include_str!("../golden/approved.json"));
+}
+
+#[test]
 fn the_json_of_peers_stays() {
     keeps::<Vec<PeerView>>(include_str!("../golden/peers.json"));
 }
@@ -122,6 +129,7 @@ fn every_request_reads_back_as_written() {
         Selection::Address("10.1.2.3".parse().unwrap()),
     ];
     let mut requests = vec![Request::Status, Request::Peers, Request::Reload, Request::Drains];
+    requests.extend([Request::Cluster, Request::Approve]);
     requests.push(Request::Dump { after: None });
     requests.push(Request::Dump { after: Some("fd00::/8".parse().unwrap()) });
     let prefix = Some("10.1.0.0/16".parse().unwrap());
@@ -217,6 +225,8 @@ fn a_request_that_makes_no_sense_is_told_why() {
     assert_eq!(code("GET", "/v1/reload"), ErrorCode::MethodNotAllowed);
     assert_eq!(code("GET", "/v1/drain/start"), ErrorCode::MethodNotAllowed);
     assert_eq!(code("GET", "/v1/shutdown"), ErrorCode::MethodNotAllowed);
+    assert_eq!(code("GET", "/v1/cluster/approve"), ErrorCode::MethodNotAllowed);
+    assert_eq!(code("POST", "/v1/cluster/approve?all=true"), ErrorCode::BadRequest);
     assert_eq!(code("POST", "/v1/drain/stop"), ErrorCode::NotFound);
     assert_eq!(code("POST", "/v1/drain/start?peers=tor-a"), ErrorCode::BadRequest);
     assert_eq!(code("POST", "/v1/shutdown?now"), ErrorCode::BadRequest);

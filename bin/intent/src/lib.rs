@@ -270,6 +270,8 @@ pub struct PeerIntent {
     pub blackhole: bool,
     /// The octets a second that what we originate says fit through our link to the peer.
     pub link_bandwidth: Option<u64>,
+    /// Whether AIGP is said and heard (RFC 7311); `None` is only within our own AS.
+    pub aigp: Option<bool>,
     /// Whether the operator wants no session for now.
     pub shutdown: bool,
 }
@@ -285,6 +287,19 @@ pub enum Import {
     None,
     /// What a policy lets pass.
     Policy(Arc<Policy>),
+    /// What a policy lets pass of what cannot hurt a node.
+    Guarded(Arc<Policy>),
+}
+
+impl Import {
+    /// Returns the policy, if one has a say.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Policy(policy) | Self::Guarded(policy) => Some(policy),
+            Self::Safe | Self::All | Self::None => None,
+        }
+    }
 }
 
 /// What we advertise to a peer.
@@ -384,6 +399,7 @@ impl PeerIntent {
             graceful_shutdown: true,
             blackhole: false,
             link_bandwidth: None,
+            aigp: None,
             shutdown: false,
         }
     }
@@ -421,6 +437,7 @@ impl fmt::Display for Import {
             Self::All => "all",
             Self::None => "none",
             Self::Policy(policy) => &policy.name,
+            Self::Guarded(policy) => return write!(f, "safe, {}", policy.name),
         })
     }
 }

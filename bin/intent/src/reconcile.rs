@@ -363,6 +363,10 @@ pub const PEER_KEYS: &[Key<PeerIntent>] = &[
     key!("peer.graceful-shutdown", Refresh, graceful_shutdown),
     key!("peer.blackhole", Refresh, blackhole),
     key!("peer.link-bandwidth", Refresh, link_bandwidth, optional),
+    key!("peer.aigp", Refresh, aigp, |aigp: &Option<bool>| match aigp {
+        Some(aigp) => aigp.to_string(),
+        None => "within our AS".to_owned(),
+    }),
     key!("peer.shutdown", SessionReset, shutdown),
 ];
 

@@ -21,8 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::control::{
-    ActionView, AdvertisedView, DrainStatusView, ErrorCode, ErrorView, HistoryView, KernelRouteView, Method,
-    PeerView, PolicyTestView, ReloadView, Request, RouteView, StatusView,
+    ActionView, AdvertisedView, ApprovedView, ClusterView, DrainStatusView, ErrorCode, ErrorView,
+    HistoryView, KernelRouteView, Method, PeerView, PolicyTestView, ReloadView, Request, RouteView,
+    StatusView,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Response as HttpResponse;
@@ -73,6 +74,10 @@ pub enum Response {
     KernelRoutes(Page<KernelRouteView>),
     /// To [`Request::PolicyTest`].
     PolicyTest(Box<PolicyTestView>),
+    /// To [`Request::Cluster`].
+    Cluster(Box<ClusterView>),
+    /// To [`Request::Approve`].
+    Approved(ApprovedView),
     /// To [`Request::Reload`].
     Reload(ReloadView),
     /// To [`Request::PeerAction`].
@@ -192,6 +197,8 @@ impl ControlDoor {
             Response::Peers(view) => json(200, &view),
             Response::Peer(view) => json(200, &view),
             Response::PolicyTest(view) => json(200, &view),
+            Response::Cluster(view) => json(200, &view),
+            Response::Approved(view) => json(200, &view),
             Response::Reload(view) => json(if view.applied { 200 } else { 422 }, &view),
             Response::Action(view) => json(200, &view),
             Response::Drain(view) => json(200, &view),

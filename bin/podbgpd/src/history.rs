@@ -232,6 +232,13 @@ fn words(notice: &Notice) -> Option<(&'static str, Option<String>, String)> {
             let text = format!("after our restart {missing} of {before} prefixes are not back");
             ("returned", Some(peer.clone()), text)
         }
+        Notice::Duplicate { prefix, peer, as_path, .. } => {
+            let text = format!("announces our block {prefix}, by AS path [{as_path}]");
+            ("duplicate_block", Some(peer.clone()), text)
+        }
+        Notice::DuplicateGone { prefix, peer } => {
+            ("duplicate_block", Some(peer.clone()), format!("no longer announces our block {prefix}"))
+        }
         Notice::Drain { peer, stage } => ("drain", peer.clone(), format!("drain: {stage}")),
         Notice::Converged { deadline: false } => {
             ("converged", None, "converged: every peer has told everything".to_owned())

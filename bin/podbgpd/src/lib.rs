@@ -4,7 +4,8 @@
 //!   TCP ─► transport ─┐                                  ┌─► fib (own thread) ─► netlink
 //!   unix ─► control ──┤ bounded channels ─► node ─► Speaker ─► Outputs ─┤
 //!   http ─► metrics ──┤   (one task, no locks)  (pure)                  ├─► transport ─► TCP
-//!   UDP ─► bfd ───────┘                                                 └─► bfd (own thread) ─► UDP
+//!   UDP ─► bfd ───────┤                                                 └─► bfd (own thread) ─► UDP
+//!   https ─► kube ────┘
 //! ```
 //!
 //! | module | what it does |
@@ -13,7 +14,9 @@
 //! | [`intent`] | what this node should do, and the way from one intent to the next |
 //! | [`speaker`] | decides: every state machine and the tables, as one value |
 //! | [`drain`] | how peers are left without losing a packet |
+//! | [`blast`] | what stays although the cluster suddenly no longer wants it |
 //! | [`node`] | waits: the one task that owns the speaker |
+//! | [`kube`] | the objects of a cluster as they come, whatever the API server does |
 //! | [`hands`] | what on this machine fights with us |
 //! | [`snapshot`] | what one run remembers for the next |
 //! | [`tap`], [`stations`], [`mrt`] | what those get who look on: captures, monitoring stations, files |
@@ -22,19 +25,24 @@
 pub mod addresses;
 pub mod args;
 pub mod bfd;
+pub mod blast;
 pub mod check;
 pub mod config;
+pub mod contact;
 pub mod control;
 pub mod drain;
 pub mod hands;
 pub mod history;
 mod http;
 mod kernel_views;
+pub mod kube;
+pub mod latency;
 pub mod logging;
 pub mod logind;
 pub mod metrics;
 pub mod mrt;
 pub mod node;
+pub mod report;
 pub mod snapshot;
 pub mod speaker;
 pub mod stations;

@@ -16,6 +16,8 @@
 //! | `podbgp_healthy` | gauge | | 1 if everything configured works, 0 if the verdict is degraded |
 //! | `podbgp_ready` | gauge | | 1 if the node can carry traffic |
 //! | `podbgp_drain_stage` | gauge | stage | 1 for the stage a drain of the whole node is in, `off` without one |
+//! | `podbgp_update_groups` | gauge | | groups of peers that are told the same |
+//! | `podbgp_updates_encoded_total` | counter | | UPDATEs written, each of which may go to many peers |
 //! | `podbgp_peer_info` | gauge | peer, address, asn | always 1 |
 //! | `podbgp_peer_up` | gauge | peer | 1 if the session is Established |
 //! | `podbgp_peer_state` | gauge | peer, state | 1 for the state the peer is in, 0 for the others |
@@ -55,6 +57,23 @@
 //! | `podbgp_bmp_messages_total` | counter | station | messages the station was told |
 //! | `podbgp_bmp_unsaid_prefixes_total` | counter | station | prefixes too long-winded for a message |
 //! | `podbgp_mrt_records_total` | counter | result | messages `written` to files, or `dropped` |
+//! | `podbgp_duplicate_block` | gauge | prefix, peer | 1 for a block of ours that a peer announces as somebody else's |
+//! | `podbgp_cluster_stale` | gauge | | 1 while something of the cluster is not heard of any more |
+//! | `podbgp_cluster_stale_seconds` | gauge | | for how long; 0 if all is heard of |
+//! | `podbgp_cluster_from_snapshot` | gauge | | 1 if what is in force rests on objects an earlier run has written down |
+//! | `podbgp_cluster_plan_age_seconds` | gauge | | how old the plan in force is |
+//! | `podbgp_cluster_watch_up` | gauge | kind, scope | 1 if the watch hears what happens |
+//! | `podbgp_cluster_watch_losses_total` | counter | kind, scope | how often the watch was lost |
+//! | `podbgp_cluster_update_latency_seconds` | histogram | | from the arrival of an object's change to its UPDATE in the socket |
+//! | `podbgp_cluster_objects` | gauge | kind | objects known |
+//! | `podbgp_cluster_problems` | gauge | | what is wrong with objects |
+//! | `podbgp_cluster_originated` | gauge | kind | announced for the cluster: `blocks`, `ranges`, `services`, `routes` |
+//! | `podbgp_cluster_change_held` | gauge | | 1 while a change that takes away too much is held |
+//! | `podbgp_cluster_change_held_seconds` | gauge | | for how long; 0 if none is |
+//! | `podbgp_cluster_drain` | gauge | | 1 while the cluster wants the node drained |
+//! | `podbgp_cluster_reports_total` | counter | result | writes of the node's status to the API server, `success` or `failure` |
+//! | `podbgp_cluster_events_total` | counter | result | Events, `success` or `dropped` |
+//! | `podbgp_cluster_taints_removed_total` | counter | | how often the startup taint was taken off |
 //! | `podbgp_config_reloads_total` | counter | result | reloads, `success` or `failure` |
 //! | `podbgp_config_last_reload_successful` | gauge | | 0 if the last reload was refused |
 //! | `podbgp_config_loaded_timestamp_seconds` | gauge | | when the configuration in force was taken over |

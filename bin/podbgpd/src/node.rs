@@ -3,13 +3,17 @@
 //! It owns the [`Speaker`], gives it what happened together with the time, and carries out what it answers.
 //! Nothing else touches routing state, so there is no lock and no order of events but the one seen here.
 
+mod alien_routes;
 mod answer;
+mod cluster;
+mod cluster_view;
 mod doors;
 mod hands;
 mod host;
 mod notice;
 mod onlookers;
 mod past;
+mod reporting;
 
 use std::io;
 use std::path::PathBuf;
@@ -73,6 +77,8 @@ pub struct Node {
     host: host::Host,
     tap: Tap,
     stations: Stations,
+    cluster: Option<cluster::Follower>,
+    reporting: Option<reporting::Reporting>,
 }
 
 /// The way to the kernel's thread.
@@ -144,6 +150,14 @@ impl Node {
             Some(kernel) => kernel.read(&mut fib_events).await?,
             None => Vec::new(),
         };
+        let mut cluster = cluster::Follower::begin(&intent, Instant::now());
+        let intent = match &mut cluster {
+            Some(follower) => {
+                follower.first_plan().await;
+                follower.over(&intent)
+            }
+            None => intent,
+        };
         let graceful = intent.graceful_restart.enabled;
         let recorder = graceful.then(|| {
             let directory = intent.graceful_restart.state_directory.clone();
@@ -180,6 +194,8 @@ impl Node {
             host: host::Host::default(),
             tap: Tap::default(),
             stations: Stations::default(),
+            reporting: reporting::Reporting::begin(cluster.as_ref()),
+            cluster,
         };
         node.host.watch(node.speaker.intent().drain.on_host_shutdown);
         node.follow_onlookers();
@@ -210,6 +226,7 @@ impl Node {
         let stop = loop {
             let deadline = self.next_deadline();
             let record_at = self.recorder.as_ref().map(Recorder::deadline);
+            let report_at = self.report_at();
             tokio::select! {
                 Some(event) = self.sockets.recv() => {
                     self.socket_event(event);
@@ -226,11 +243,13 @@ impl Node {
                 }
                 Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
                 place = self.seeker.heard() => self.input(Input::Heard(place)),
+                heard = cluster::Follower::news(&mut self.cluster) => self.cluster_news(heard),
                 event = self.stations.news() => self.station_news(event),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),
                 () = sleep_until(deadline) => self.tick(),
                 () = sleep_until(record_at) => self.record().await,
+                () = sleep_until(report_at) => self.report(),
                 news = self.host.news() => self.host_news(news),
                 _ = received(&mut hangup) => drop(self.reload()),
                 _ = received(&mut terminate) => break Stop::Signal("SIGTERM"),
@@ -316,6 +335,7 @@ impl Node {
     fn settle(&mut self) {
         self.speaker.settle(Instant::now(), &mut self.outputs);
         self.carry_out();
+        self.measure_latency();
         self.feed_kernel();
         self.tell_stations();
         self.memory.keep(self.speaker.drained());
@@ -341,6 +361,7 @@ impl Node {
         // What has been heard comes first: a KEEPALIVE that waits here came in time.
         self.socket_events();
         self.input(Input::Tick);
+        self.follow_cluster();
     }
 
     /// Takes a bite of what the sockets have to say.
@@ -453,6 +474,7 @@ impl Node {
             Output::Notice(notice) => {
                 let now = Instant::now();
                 self.note_state(&notice);
+                self.report_notice(&notice, now);
                 self.log.tell(&notice, now);
                 self.speaker.remember(&notice, now);
             }

@@ -10,7 +10,9 @@
 
 mod code;
 mod file;
+pub mod objects;
 mod prefixes;
+mod sealed;
 
 use std::time::Duration;
 

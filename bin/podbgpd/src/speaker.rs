@@ -13,6 +13,7 @@ mod bfd;
 mod convergence;
 mod drain;
 mod dump;
+mod duplicates;
 mod failover;
 mod graceful;
 mod history;
@@ -24,6 +25,7 @@ mod opening;
 mod peering;
 mod places;
 mod ranges;
+mod readiness;
 mod record;
 mod refresh;
 mod reload;
@@ -50,6 +52,7 @@ use convergence::Convergence;
 pub use convergence::{Ending, Past};
 use drain::Drains;
 pub use dump::{DumpPage, DumpPath, DumpRoute};
+use duplicates::Duplicates;
 use failover::{Ground, Losses};
 pub use monitored::{FamilyCounts, Reading, SessionFacts};
 pub use notice::Notice;
@@ -77,6 +80,8 @@ pub struct Speaker {
     roll_call: Option<RollCall>,
     returned: BTreeMap<String, Comparison>,
     drains: Drains,
+    /// Blocks of ours that peers announce as somebody else's.
+    duplicates: Duplicates,
     /// The BFD sessions asked for, and how they stood last.
     bfd_wanted: Vec<Wanted>,
     bfd: Report,
@@ -87,6 +92,8 @@ pub struct Speaker {
     refreshes: BTreeSet<(PeerId, Family)>,
     /// Next hops the kernel's side shall look after, or no longer: at most one command of each.
     tracking: VecDeque<fib::Command>,
+    /// How many UPDATEs were written; one may be sent to many peers.
+    updates_encoded: u64,
     /// Destinations to which nothing is passed on, and whether the kernel's side knows.
     transit: BTreeSet<IpNet>,
     transit_told: bool,
@@ -175,6 +182,7 @@ impl Speaker {
             next_id: 0,
             convergence: Convergence::new(past, intent.graceful_restart.selection_deferral, now),
             drains,
+            duplicates: Duplicates::default(),
             roll_call: None,
             returned: BTreeMap::new(),
             bfd_wanted: Vec::new(),
@@ -183,6 +191,7 @@ impl Speaker {
             losses: Losses::default(),
             refreshes: BTreeSet::new(),
             tracking: VecDeque::new(),
+            updates_encoded: 0,
             transit: BTreeSet::new(),
             transit_told: true,
             hosts_told: true,
@@ -269,6 +278,7 @@ impl Speaker {
             self.advertise(now, out);
         }
         self.check_convergence(now, out);
+        self.check_duplicates(now, out);
     }
 
     /// Returns when [`Input::Tick`] is due at the latest.
@@ -281,7 +291,8 @@ impl Speaker {
         let roll_call = self.roll_call.as_ref().map(|_| self.epoch);
         let own = self.convergence.deadline().into_iter().chain(self.drains.next_deadline()).chain(roll_call);
         let of_peers = self.next_return().into_iter().chain(self.next_forgotten());
-        machines.chain(kept).chain(refreshing).chain(own).chain(of_peers).min()
+        let alarms = self.duplicates.next_deadline();
+        machines.chain(kept).chain(refreshing).chain(own).chain(of_peers).chain(alarms).min()
     }
 
     /// Ends every session, for good. Kernel routes stay.
@@ -303,6 +314,7 @@ impl Speaker {
     }
 
     fn originate(&mut self, now: Instant) {
+        self.duplicates.touch();
         let blocks = self.intent.node.blocks.iter().map(|&block| rib::Origination::of(block));
         let of_cluster = self.intent.originated.iter().map(|(&prefix, one)| one.of_tables(prefix));
         let passes_nothing_on = |one: &(&IpNet, &Originated)| one.1.leftover == Leftover::DroppedInTransit;
@@ -404,6 +416,7 @@ impl Speaker {
             session.end_of_rib_received.insert(family);
         }
         let received = self.rib.update(id, update, seconds);
+        self.duplicates.touch();
         if received.surplus > 0 {
             peering.surplus_paths += u64::from(received.surplus);
             out.push(Output::Notice(Notice::Surplus { peer: peering.name(), paths: received.surplus }));

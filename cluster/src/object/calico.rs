@@ -28,6 +28,11 @@ pub type Unknown = BTreeMap<String, Value>;
 pub struct AsNumber(String);
 
 impl AsNumber {
+    /// Tells whether it is zero, which stands for no number.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0 == "0"
+    }
+
     /// Returns the number.
     ///
     /// # Errors

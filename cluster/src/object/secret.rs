@@ -31,8 +31,8 @@ impl Secret {
     pub fn password(&self, key: &str) -> Result<intent::Secret, String> {
         let Some(text) = self.data.get(key) else { return Err(format!("it has no key {key:?}")) };
         let octets = base64(text).ok_or_else(|| format!("its key {key:?} is not base64"))?;
-        let octets = octets.strip_suffix(b"\n").unwrap_or(&octets);
-        let octets = octets.strip_suffix(b"\r").unwrap_or(octets);
+        let line = octets.strip_suffix(b"\n").unwrap_or(&octets);
+        let octets = line.strip_suffix(b"\r").unwrap_or(line);
         intent::Secret::new(octets).ok_or_else(|| {
             let most = intent::Secret::MAX;
             format!("its key {key:?} has {} octets; a password has 1 to {most}", octets.len())

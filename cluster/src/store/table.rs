@@ -1,6 +1,6 @@
 //! The objects of one kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -12,8 +12,10 @@ use crate::object::Key;
 pub struct Table<T> {
     current: Contents<T>,
     /// A list that is not complete yet.
-    coming: Option<Contents<T>>,
+    coming: Option<Coming<T>>,
     listed: Option<Listed>,
+    /// How often what is in force became another.
+    revision: u64,
 }
 
 /// How complete what is known of a kind is.
@@ -32,6 +34,15 @@ struct Contents<T> {
     unreadable: BTreeMap<Key, String>,
 }
 
+/// A list on its way. What it says as it is known is not kept twice: a relist says nothing else, of thousands of objects.
+#[derive(Debug)]
+struct Coming<T> {
+    /// What is new or otherwise than it is in force.
+    news: Contents<T>,
+    /// What is as it is in force.
+    kept: BTreeSet<Key>,
+}
+
 impl<T> Table<T> {
     /// Returns the object of that name.
     #[must_use]
@@ -44,23 +55,65 @@ impl<T> Table<T> {
         self.current.objects.iter()
     }
 
-    pub(super) fn apply(&mut self, key: Key, object: T) {
-        let contents = self.coming.as_mut().unwrap_or(&mut self.current);
-        contents.unreadable.remove(&key);
-        contents.objects.insert(key, object);
-    }
-
     /// Takes over what was saved, unless something newer is known.
     pub(super) fn restore(&mut self, saved: Self) {
         if self.listed.is_none() {
             (self.current, self.listed) = (saved.current, saved.listed);
+            self.revision += 1;
         }
+    }
+}
+
+impl<T: PartialEq> Table<T> {
+    pub(super) fn apply(&mut self, key: Key, object: T) {
+        let known = self.current.objects.get(&key) == Some(&object);
+        match &mut self.coming {
+            Some(coming) => {
+                coming.forget(&key);
+                if known {
+                    coming.kept.insert(key);
+                } else {
+                    coming.news.objects.insert(key, object);
+                }
+            }
+            None => {
+                let told = self.current.unreadable.remove(&key).is_some();
+                if !known {
+                    self.current.objects.insert(key, object);
+                }
+                self.revision += u64::from(told || !known);
+            }
+        }
+    }
+}
+
+impl<T> Table<T> {
+    /// Goes over to a table without objects.
+    fn replace(&mut self, listed: Option<Listed>) {
+        let is_empty = self.current.objects.is_empty() && self.current.unreadable.is_empty();
+        let changed = !is_empty || listed != self.listed;
+        *self = Self { listed, revision: self.revision + u64::from(changed), ..Self::default() };
+    }
+}
+
+impl<T> Coming<T> {
+    fn forget(&mut self, key: &Key) {
+        self.kept.remove(key);
+        self.news.forget(key);
+    }
+}
+
+impl<T> Contents<T> {
+    /// Forgets an object, and tells whether there was one.
+    fn forget(&mut self, key: &Key) -> bool {
+        let object = self.objects.remove(key).is_some();
+        self.unreadable.remove(key).is_some() || object
     }
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { current: Contents::default(), coming: None, listed: None }
+        Self { current: Contents::default(), coming: None, listed: None, revision: 0 }
     }
 }
 
@@ -79,43 +132,68 @@ pub(super) trait AnyTable {
     fn absent(&mut self);
     fn forget(&mut self);
     fn listed(&self) -> Option<Listed>;
+    fn len(&self) -> usize;
+    fn revision(&self) -> u64;
     fn problems(&self, tell: &mut dyn FnMut(&Key, &str));
 }
 
-impl<T> AnyTable for Table<T> {
+impl<T: PartialEq> AnyTable for Table<T> {
     fn begin(&mut self) {
-        self.coming = Some(Contents::default());
+        self.coming = Some(Coming { news: Contents::default(), kept: BTreeSet::new() });
     }
 
     fn delete(&mut self, key: &Key) {
-        let contents = self.coming.as_mut().unwrap_or(&mut self.current);
-        contents.objects.remove(key);
-        contents.unreadable.remove(key);
+        match &mut self.coming {
+            Some(coming) => coming.forget(key),
+            None => self.revision += u64::from(self.current.forget(key)),
+        }
     }
 
     fn unreadable(&mut self, key: Key, why: String) {
-        let contents = self.coming.as_mut().unwrap_or(&mut self.current);
-        contents.objects.remove(&key);
-        contents.unreadable.insert(key, why);
+        match &mut self.coming {
+            Some(coming) => {
+                coming.forget(&key);
+                coming.news.unreadable.insert(key, why);
+            }
+            None => {
+                let known = self.current.unreadable.get(&key) == Some(&why);
+                self.current.forget(&key);
+                self.current.unreadable.insert(key, why);
+                self.revision += u64::from(!known);
+            }
+        }
     }
 
     fn end(&mut self) {
-        if let Some(coming) = self.coming.take() {
-            self.current = coming;
+        let mut changed = self.listed.replace(Listed::Complete) != Some(Listed::Complete);
+        if let Some(Coming { news, kept }) = self.coming.take() {
+            changed |= kept.len() != self.current.objects.len() || !news.objects.is_empty();
+            changed |= news.unreadable != self.current.unreadable;
+            self.current.objects.retain(|key, _| kept.contains(key));
+            self.current.objects.extend(news.objects);
+            self.current.unreadable = news.unreadable;
         }
-        self.listed = Some(Listed::Complete);
+        self.revision += u64::from(changed);
     }
 
     fn absent(&mut self) {
-        *self = Self { listed: Some(Listed::Absent), ..Self::default() };
+        self.replace(Some(Listed::Absent));
     }
 
     fn forget(&mut self) {
-        *self = Self::default();
+        self.replace(None);
+    }
+
+    fn len(&self) -> usize {
+        self.current.objects.len()
     }
 
     fn listed(&self) -> Option<Listed> {
         self.listed
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
     }
 
     fn problems(&self, tell: &mut dyn FnMut(&Key, &str)) {
@@ -148,6 +226,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
         }
         let Fields { listed, objects } = Fields::deserialize(deserializer)?;
         let current = Contents { objects: objects.into_iter().collect(), unreadable: BTreeMap::new() };
-        Ok(Self { current, coming: None, listed })
+        Ok(Self { current, listed, ..Self::default() })
     }
 }

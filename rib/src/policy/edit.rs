@@ -1,7 +1,7 @@
 //! What a rule changes in a route.
 
 use bgp::as_path::Segment;
-use bgp::attributes::Origin;
+use bgp::attributes::{Aigp, Origin};
 use bgp::{AsPath, Asn, Community, ExtendedCommunity, LargeCommunity, NextHop, PathAttributes};
 
 use super::pattern::Tag;
@@ -35,6 +35,8 @@ pub enum Edit {
     ReplacePrivateAs(Asn),
     /// Puts an AS in front of the path, so many times.
     Prepend(Asn, u8),
+    /// Says what the way costs from here, or no longer; heard only where AIGP is (RFC 7311 §3.4.1).
+    Aigp(Option<u64>),
 }
 
 /// A change to the communities of one kind.
@@ -62,6 +64,9 @@ impl Edit {
                 attributes.med = Some(moved(attributes.med.unwrap_or(0), *difference));
             }
             Self::NextHop(next_hop) => attributes.next_hop = *next_hop,
+            Self::Aigp(metric) => attributes.rare.edit(|rare| {
+                rare.aigp = metric.map(Aigp::of);
+            }),
             Self::Communities(change) => change.apply(&mut attributes.communities),
             Self::ExtendedCommunities(change) => {
                 attributes.rare.edit(|rare| change.apply(&mut rare.extended_communities));

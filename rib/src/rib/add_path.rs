@@ -9,61 +9,58 @@ use smallvec::SmallVec;
 
 use super::Rib;
 use super::pull::Memo;
+use super::tell::Telling;
 use crate::adj_rib_out::add_path::{PathKey, Told, identify};
-use crate::adj_rib_out::{AdjRibOut, Grouping};
 use crate::decision::decide;
 use crate::export::{Withheld, export};
 use crate::path::{Path, Slot, Standing};
 use crate::pool::AttrId;
+use crate::update_group::{ExportView, Group};
 
 impl Rib {
-    /// Compares the paths of a destination a peer should know with those it was told of.
-    pub(super) fn tell_paths(
-        &mut self,
-        slot: Slot,
-        id: u32,
-        out: &mut AdjRibOut,
-        grouping: &mut Grouping,
-        memo: &mut Memo,
-    ) {
-        let wanted = self.wanted_paths(slot, id, memo);
+    /// Compares the paths of a destination a peer should know with those it was told of. It is a group by itself.
+    pub(super) fn tell_paths(&mut self, group: &mut Group, id: u32, telling: &mut Telling) {
+        let Some(&slot) = group.members.first() else { return };
+        let wanted = self.wanted_paths(group, slot, id, &mut telling.memo);
         let prefix = self.destinations[id].prefix;
         let family = Family::of(&prefix);
-        let again = out.again[family as usize].remove(id);
-        out.oversized.remove(id);
-        let now = identify(out.add_path.told(id), &wanted);
-        let before = out.add_path.record(id, now.clone());
+        let now = identify(group.out.add_path.told(id), &wanted);
+        let before = group.out.add_path.record(id, now.clone());
         let nlri = |told: &Told| Nlri { prefix, path_id: told.path_id };
+        let grouping = telling.part(&[]);
         for gone in before.iter().filter(|gone| now.iter().all(|told| told.path_id != gone.path_id)) {
             grouping.withdraw(family, nlri(gone));
-            self.stats.unadvertised += 1;
         }
         for told in &now {
             let same = |before: &Told| (before.path_id, before.attributes) == (told.path_id, told.attributes);
-            if again || !before.iter().any(same) {
+            if !before.iter().any(same) {
                 grouping.announce(&self.pool, told.attributes, family, nlri(told));
-                self.stats.advertised += 1;
             }
         }
         before.iter().for_each(|told| self.pool.release(told.attributes));
-        if let Some(peer) = self.peer_mut(slot) {
-            let advertised = &mut peer.counts[family as usize].advertised;
-            *advertised = *advertised + now.len() as u32 - before.len() as u32;
-        }
+        let advertised = &mut group.advertised[family as usize];
+        *advertised = *advertised + now.len() as u32 - before.len() as u32;
+        self.monitors.note(id);
     }
 
     /// Returns the best paths export lets out to a peer, as many as it may be told of, each with a count for the
     /// caller.
-    fn wanted_paths(&mut self, slot: Slot, id: u32, memo: &mut Memo) -> SmallVec<[(PathKey, AttrId); 4]> {
+    fn wanted_paths(
+        &mut self,
+        group: &Group,
+        slot: Slot,
+        id: u32,
+        memo: &mut Memo,
+    ) -> SmallVec<[(PathKey, AttrId); 4]> {
         let mut wanted = SmallVec::new();
-        let Some(most) = self.peer(slot).map(|peer| peer.info.add_path.most_sent) else { return wanted };
+        let most = group.view.most_sent;
         let mut left = self.eligible(slot, id);
         while wanted.len() < most && !left.is_empty() {
             // Where all that are left have room, nobody asks which is better.
             let next = if left.len() <= most - wanted.len() { 0 } else { self.best_of(&left) };
             let path = left.remove(next);
-            wanted
-                .extend(self.exported(slot, id, &path, memo).map(|exported| (PathKey::of(&path), exported)));
+            let exported = self.exported(group, id, &path, memo);
+            wanted.extend(exported.map(|exported| (PathKey::of(&path), exported)));
         }
         wanted
     }
@@ -85,15 +82,19 @@ impl Rib {
     }
 
     /// Works out whether a peer that takes several paths should know any of a prefix, and what of the first.
-    pub(super) fn export_any_afresh(&self, slot: Slot, prefix: &IpNet) -> Result<PathAttributes, Withheld> {
-        let peer = self.peer(slot).ok_or(Withheld::Family)?;
+    pub(super) fn export_any_afresh(
+        &self,
+        slot: Slot,
+        view: &ExportView,
+        prefix: &IpNet,
+    ) -> Result<PathAttributes, Withheld> {
         let id = self.destinations.find(prefix).ok_or(Withheld::NoBestPath)?;
         let best = self.destinations[id].best().ok_or(Withheld::NoBestPath)?;
         let mut paths = self.eligible(slot, id);
         paths.sort_by_key(Path::standing);
         let mut withheld = (best.source == slot).then_some(Withheld::OwnPath);
         for path in &paths {
-            match export(&peer.info, self.outgoing(id, path)) {
+            match export(view, self.outgoing(id, path)) {
                 Ok(attributes) => return Ok(attributes),
                 Err(reason) => withheld = withheld.or(Some(reason)),
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bgp::Family;
+
 use super::Rib;
 use crate::path::{Slot, Staleness};
 use crate::peer::{Peer, PeerCounts};
@@ -35,8 +37,11 @@ impl Rib {
                 hold(path.accepted);
             });
         }
-        for peer in self.peers.iter().flatten() {
-            peer.out.records().for_each(|(_, attributes)| hold(attributes));
+        for group in self.groups.iter().flatten() {
+            group.out.records().for_each(|(_, attributes)| hold(attributes));
+        }
+        for (_, member) in self.members() {
+            member.heard().for_each(|(_, attributes)| hold(attributes));
         }
         self.monitors.records().for_each(&mut hold);
         let counted: BTreeMap<u32, u32> = self.pool.counts().map(|(id, count)| (id.0, count)).collect();
@@ -85,20 +90,19 @@ impl Rib {
                 *stale += u32::from(path.staleness.is_some_and(Staleness::is_kept));
                 *unrefreshed += u32::from(path.staleness == Some(Staleness::Unrefreshed));
             }
-            for (slot, peer) in self.slots.values().filter_map(|&slot| Some((slot, self.peer(slot)?))) {
-                let told = peer.out.told(id).count() as u32;
+            for &slot in self.slots.values() {
+                let told = self.told(slot, id).count() as u32;
                 if let Some(of_peer) = counts.get_mut(&slot.0) {
                     of_peer[family].0.advertised += told;
                 }
             }
         }
         let peers = self.slots.values().filter_map(|&slot| Some((slot, self.peer(slot)?)));
-        let chatty = |(_, peer): &(Slot, &Peer)| peer.lost && !peer.out.is_blank();
-        if let Some((slot, _)) = peers.clone().find(chatty) {
-            return Err(format!("something is advertised to or pending for the lost peer {slot:?}"));
-        }
         let both = |peer: &Peer| {
-            [0, 1].map(|family| (peer.counts[family], peer.stale[family], peer.unrefreshed[family]))
+            [0, 1].map(|family| {
+                let counts = self.counts_of(peer, Family::ALL[family]);
+                (counts, peer.stale[family], peer.unrefreshed[family])
+            })
         };
         let counted = peers.map(|(slot, peer)| (slot.0, both(peer)));
         same("paths", &counts, &counted.collect())

@@ -17,7 +17,7 @@ impl Rib {
             self.judge_all_again(slot);
         }
         if before != drain {
-            self.pend_all(slot);
+            self.regroup(slot);
         }
     }
 

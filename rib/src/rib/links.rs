@@ -52,18 +52,17 @@ impl Rib {
         let Some(peer) = from else { return self.kernel_interface(prefix) };
         match attributes.next_hop.address() {
             IpAddr::V6(address) if address.is_unicast_link_local() => self.name_of(peer.interface),
-            address => self.way_out(self.pool.next_hops.find(&address)?),
+            address @ (IpAddr::V4(_) | IpAddr::V6(_)) => self.way_out(self.pool.next_hops.find(&address)?),
         }
     }
 
-    /// Has everybody whose export looks at interfaces be told anew of these destinations, as far as it is news.
+    /// Has it worked out anew what to say of these destinations to everybody whose export looks at interfaces.
     pub(super) fn pend_for_interfaces(&mut self, destinations: &[u32]) {
-        let (peers, all) = (&mut self.peers, &self.destinations);
-        let up = peers.iter_mut().flatten().filter(|peer| !peer.lost);
-        for peer in up.filter(|peer| peer.info.export.looks_at_interfaces()) {
-            let families = peer.info.families;
+        let (groups, all) = (self.groups.iter_mut().flatten(), &self.destinations);
+        for group in groups.filter(|group| group.view.export.looks_at_interfaces()) {
+            let families = group.view.families;
             for &id in destinations.iter().filter(|&&id| families.contains(all[id].family())) {
-                peer.out.pending.insert(id);
+                group.pending.insert(id);
             }
         }
     }

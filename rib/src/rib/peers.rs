@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use bgp::FamilySet;
-
 use super::Rib;
-use crate::adj_rib_out::AdjRibOut;
 use crate::export::Export;
 use crate::history::Cause;
 use crate::import::Import;
@@ -20,7 +17,7 @@ impl Rib {
     /// either AS or the link is another. More than 65535 peers at once are not taken in.
     pub fn peer_up(&mut self, id: PeerId, info: PeerInfo) {
         let lost = self.slots.get(&id).and_then(|&slot| Some((slot, self.peer(slot)?)));
-        if let Some((slot, _)) = lost.filter(|(_, peer)| peer.lost && peer.info.stays_itself(&info)) {
+        if let Some((slot, _)) = lost.filter(|(_, peer)| peer.is_lost() && peer.info.stays_itself(&info)) {
             self.cause = Cause::SessionBack(id);
             return self.peer_back(slot, info);
         }
@@ -29,22 +26,14 @@ impl Rib {
         let Some(slot) = u16::try_from(vacant).ok().map(Slot).filter(|&slot| slot != Slot::LOCAL) else {
             return;
         };
-        let out = AdjRibOut::owing(info.families, self.destinations.bound());
-        let peer = Peer {
-            id,
-            info,
-            lost: false,
-            counts: Default::default(),
-            stale: [0; 2],
-            unrefreshed: [0; 2],
-            out,
-        };
+        let peer =
+            Peer { id, info, member: None, counts: Default::default(), stale: [0; 2], unrefreshed: [0; 2] };
         if vacant == self.peers.len() {
             self.peers.push(None);
         }
         self.peers[vacant] = Some(peer);
         self.slots.insert(id, slot);
-        self.pend_all(slot);
+        self.join(slot);
     }
 
     /// Forgets a peer, up or lost, with everything it said and was told.
@@ -55,7 +44,7 @@ impl Rib {
         for &destination in &all {
             self.forget_paths(destination, slot, |_| true);
         }
-        self.forget_advertised(slot);
+        self.leave(slot);
         self.peers[usize::from(slot.0)] = None;
         all.into_iter().for_each(|destination| self.forget_if_unused(destination));
     }
@@ -74,7 +63,7 @@ impl Rib {
             self.judge_all_again(slot);
         }
         if export_changed {
-            self.pend_all(slot);
+            self.regroup(slot);
         }
     }
 
@@ -95,7 +84,7 @@ impl Rib {
             self.cause = Cause::Settings;
             let all: Vec<_> = self.destinations.ids().collect();
             all.into_iter().for_each(|destination| self.touch_paths(destination, slot));
-            self.pend_all(slot);
+            self.regroup(slot);
         }
     }
 
@@ -104,7 +93,18 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return };
         let Some(peer) = self.peer_mut(slot) else { return };
         if std::mem::replace(&mut peer.info.next_hop, next_hop) != next_hop {
-            self.pend_all(slot);
+            self.regroup(slot);
+        }
+    }
+
+    /// Says and hears AIGP on a session, or no longer (RFC 7311 §3.3).
+    pub fn set_aigp(&mut self, id: PeerId, aigp: bool) {
+        let Some(&slot) = self.slots.get(&id) else { return };
+        let Some(peer) = self.peer_mut(slot) else { return };
+        if std::mem::replace(&mut peer.info.aigp, aigp) != aigp {
+            self.cause = Cause::Import(id);
+            self.judge_all_again(slot);
+            self.regroup(slot);
         }
     }
 
@@ -113,19 +113,18 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return };
         let Some(peer) = self.peer_mut(slot) else { return };
         if std::mem::replace(&mut peer.info.link_bandwidth, octets_per_second) != octets_per_second {
-            self.pend_all(slot);
+            self.regroup(slot);
         }
     }
 
     /// Takes a lost peer back in, with its stale paths.
     fn peer_back(&mut self, slot: Slot, info: PeerInfo) {
         let (families, most) = (info.families, info.add_path.most_received);
-        let out = AdjRibOut::owing(families, self.destinations.bound());
         let Some(peer) = self.peer_mut(slot) else { return };
         // What tells equally good paths apart, and what others are told of them.
         let kind = |info: &PeerInfo| (info.bgp_id, info.address, info.client);
         let renamed = kind(&peer.info) != kind(&info);
-        (peer.info, peer.out, peer.lost) = (info, out, false);
+        peer.info = info;
         let of_peer = |id: &u32| self.destinations[*id].paths.iter().any(|path| path.source == slot);
         let all: Vec<_> = self.destinations.ids().filter(of_peer).collect();
         for &destination in &all {
@@ -138,7 +137,7 @@ impl Rib {
             }
         }
         self.judge_again(&all, |other| other == slot);
-        self.pend_all(slot);
+        self.join(slot);
     }
 
     /// Forgets the paths of a peer beyond so many.
@@ -156,22 +155,6 @@ impl Rib {
                 self.mark_dirty(id);
                 self.destinations[id].touch(path.standing());
             }
-        }
-    }
-
-    /// Makes everything pending for every peer that is up.
-    pub(super) fn pend_all_for_everybody(&mut self) {
-        let all: Vec<_> = self.slots.values().copied().collect();
-        all.into_iter().for_each(|slot| self.pend_all(slot));
-    }
-
-    /// Makes everything pending for a peer, if it is up.
-    pub(super) fn pend_all(&mut self, slot: Slot) {
-        let (peers, destinations) = (&mut self.peers, &self.destinations);
-        let Some(peer) = peers[usize::from(slot.0)].as_mut().filter(|peer| !peer.lost) else { return };
-        let families: FamilySet = peer.info.families;
-        for id in destinations.ids().filter(|&id| families.contains(destinations[id].family())) {
-            peer.out.pending.insert(id);
         }
     }
 }

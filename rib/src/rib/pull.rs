@@ -1,16 +1,17 @@
 //! Handing out: to peers what they should be told, to the kernel what it should do.
 
-use bgp::{Family, Nlri, PathAttributes};
+use bgp::{Family, PathAttributes};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::Rib;
-use crate::adj_rib_out::{AdjRibOut, Adverts, Grouping};
+use crate::adj_rib_out::{Adverts, Pulled};
 use crate::export::{Came, Outgoing, Withheld, export};
 use crate::forwarding::{ForwardingChange, ForwardingId};
 use crate::path::{Path, PeerId, Slot};
-use crate::peer::PeerInfo;
+use crate::peer::{Peer, PeerInfo};
 use crate::pool::{AttrId, AttributePool};
+use crate::update_group::Group;
 
 /// What was worked out in one pull for equal attributes; each handle is held with a count.
 #[derive(Default)]
@@ -28,71 +29,54 @@ struct Key {
     long_lived: bool,
     /// Who announced it, where the policy looks at that.
     announcer: Option<Slot>,
+    /// What the way to its next hop costs, where the peer is told.
+    metric: Option<u32>,
     family: Family,
+}
+
+impl Memo {
+    pub(super) fn release(self, pool: &mut AttributePool) {
+        self.held.into_iter().for_each(|exported| pool.release(exported));
+    }
 }
 
 impl Rib {
     /// Tells whether a peer has something to pull.
     #[must_use]
     pub fn has_pending(&self, id: PeerId) -> bool {
-        let peer = self.slots.get(&id).and_then(|&slot| self.peer(slot));
-        peer.is_some_and(|peer| !peer.out.is_settled())
+        let member = self.slots.get(&id).and_then(|&slot| self.member(slot));
+        let group = member.and_then(|member| self.group(member.group));
+        member
+            .zip(group)
+            .is_some_and(|(member, group)| !group.pending.is_empty() || member.has_pending(&group.pending))
     }
 
-    /// Looks at up to `limit` pending destinations and returns what the peer is to be told of them.
+    /// Looks at up to `limit` pending destinations and returns what a peer is to be told of them, alone.
     ///
     /// What is returned counts as advertised, so it must be sent, [withheld](Self::withhold), or the session
     /// ended.
     pub fn pull(&mut self, id: PeerId, limit: usize) -> Adverts {
-        let Some(slot) = self.slot_of_up(id) else { return Adverts::default() };
-        let Some(peer) = self.peer_mut(slot) else { return Adverts::default() };
-        let several = peer.info.add_path.send;
-        let mut out = std::mem::take(&mut peer.out);
-        let begun = self.begin_answers(&mut out);
-        let mut grouping = Grouping::default();
-        let mut memo = Memo::default();
-        for _ in 0..limit {
-            let Some(destination) = out.pending.take() else { break };
-            if several.contains(self.destinations[destination].family()) {
-                self.tell_paths(slot, destination, &mut out, &mut grouping, &mut memo);
-            } else {
-                self.tell(slot, destination, &mut out, &mut grouping, &mut memo);
-            }
-            self.forget_if_unused(destination);
-        }
-        memo.held.into_iter().for_each(|exported| self.pool.release(exported));
-        let mut adverts = grouping.adverts;
-        adverts.end_of_rib = out.settle_initial();
-        adverts.refresh_begun = begun;
-        adverts.refresh_ended = out.end_answers();
-        adverts.more = !out.is_settled();
-        if let Some(peer) = self.peer_mut(slot) {
-            peer.out = out;
-        }
-        adverts
+        self.pull_together(id, &[], limit).all_for(id)
     }
 
-    /// Takes note that prefixes just pulled were not advertised, but withdrawn: no message can hold their
-    /// attributes. It is tried again when the best path, a policy or the session changes.
-    pub fn withhold(&mut self, id: PeerId, nlri: &[Nlri]) {
-        let Some(&slot) = self.slots.get(&id) else { return };
-        for nlri in nlri {
-            let Some(destination) = self.destinations.find(&nlri.prefix) else { continue };
-            let Some(peer) = self.peer_mut(slot) else { return };
-            let told = match nlri.path_id {
-                0 => peer.out.record(destination, AttrId::NONE),
-                path_id => peer.out.add_path.forget(destination, path_id),
-            };
-            if told == AttrId::NONE {
-                continue;
+    /// Does the same, and has others hear it who are told the same and keep up: `listeners`, members of the peer's
+    /// [update group](Self::update_group) that have room as well. What members miss they catch up with by pulling
+    /// for themselves.
+    pub fn pull_together(&mut self, id: PeerId, listeners: &[PeerId], limit: usize) -> Pulled {
+        let Some(slot) = self.slot_of_up(id) else { return Pulled::default() };
+        if self.member(slot).is_some_and(|member| member.lagging) {
+            let own = self.catch_up(slot, limit);
+            if !own.is_empty() || self.member(slot).is_some_and(|member| member.lagging) {
+                return Pulled { own, ..Pulled::default() };
             }
-            peer.out.oversized.insert(destination);
-            peer.counts[Family::of(&nlri.prefix) as usize].advertised -= 1;
-            self.stats.advertised -= 1;
-            self.stats.unadvertised += 1;
-            self.monitors.note(destination);
-            self.pool.release(told);
         }
+        let Some(group) = self.member(slot).map(|member| member.group) else { return Pulled::default() };
+        let others = listeners.iter().filter(|&&other| other != id);
+        let mut listeners: Vec<_> = others.filter_map(|id| self.slots.get(id).copied()).collect();
+        listeners.push(slot);
+        let waiting = self.group(group).map_or(0, |group| group.pending.len());
+        let shared = self.tell_group(group, &listeners, limit);
+        Pulled { shared, own: self.catch_up(slot, limit.saturating_sub(waiting)) }
     }
 
     /// Tells whether there are forwarding changes to pull.
@@ -125,45 +109,22 @@ impl Rib {
         changes
     }
 
-    /// Compares what a peer should know of a destination with what it was told.
-    fn tell(&mut self, slot: Slot, id: u32, out: &mut AdjRibOut, grouping: &mut Grouping, memo: &mut Memo) {
-        let best = self.destinations[id].best().filter(|best| best.source != slot).copied();
-        let wanted = best.and_then(|best| self.exported(slot, id, &best, memo)).unwrap_or(AttrId::NONE);
-        let told = out.advertised(id);
-        let again = out.again[self.destinations[id].family() as usize].remove(id);
-        out.oversized.remove(id);
-        if wanted == told && !(again && wanted != AttrId::NONE) {
-            self.pool.release(wanted);
-            return;
-        }
-        let prefix = self.destinations[id].prefix;
-        let (family, nlri) = (Family::of(&prefix), Nlri::from(prefix));
-        if wanted == AttrId::NONE {
-            grouping.withdraw(family, nlri);
-            self.stats.unadvertised += 1;
-        } else {
-            grouping.announce(&self.pool, wanted, family, nlri);
-            self.stats.advertised += 1;
-        }
-        out.record(id, wanted);
-        self.monitors.note(id);
-        self.pool.release(told);
-        if let Some(peer) = self.peer_mut(slot) {
-            let advertised = &mut peer.counts[family as usize].advertised;
-            *advertised += u32::from(told == AttrId::NONE);
-            *advertised -= u32::from(wanted == AttrId::NONE);
-        }
-    }
-
-    /// Returns what a peer should know of a path, with a count for the caller.
-    pub(super) fn exported(&mut self, slot: Slot, id: u32, path: &Path, memo: &mut Memo) -> Option<AttrId> {
-        let peer = self.peer(slot)?;
+    /// Returns what a group should know of a path, with a count for the caller.
+    pub(super) fn exported(
+        &mut self,
+        group: &Group,
+        id: u32,
+        path: &Path,
+        memo: &mut Memo,
+    ) -> Option<AttrId> {
+        let view = &group.view;
         let route = self.outgoing(id, path);
         let key = Key {
             accepted: path.accepted,
             came: route.came,
             long_lived: route.long_lived,
-            announcer: peer.info.export.looks_at_announcers().then_some(path.source),
+            announcer: view.export.looks_at_announcers().then_some(path.source),
+            metric: route.metric.filter(|_| view.aigp && route.attributes.rare.aigp.is_some()),
             family: self.destinations[id].family(),
         };
         if let Some((last, exported)) = memo.last
@@ -175,9 +136,8 @@ impl Rib {
             memo.last = Some((key, exported));
             return hold(&mut self.pool, exported);
         }
-        let looks_at_prefixes = peer.info.export.looks_at_prefixes();
-        let exported = export(&peer.info, route).ok().map(|attributes| self.pool.intern(attributes));
-        if !looks_at_prefixes {
+        let exported = export(view, route).ok().map(|attributes| self.pool.intern(attributes));
+        if !view.export.looks_at_prefixes() {
             memo.held.extend(hold(&mut self.pool, exported));
             memo.exported.insert(key, exported);
             memo.last = Some((key, exported));
@@ -194,6 +154,7 @@ impl Rib {
             interface: self.interface_of(id, path),
             long_lived: path.is_long_lived(),
             cluster_id: self.settings.cluster_id,
+            metric: self.metric(path),
             attributes: self.pool.attributes(path.accepted),
         }
     }
@@ -209,25 +170,34 @@ impl Rib {
             return Ok(told);
         }
         self.export_afresh(id, prefix)?;
-        let oversized = self.slots.get(&id).and_then(|&slot| self.peer(slot)).is_some_and(|peer| {
-            self.destinations.find(prefix).is_some_and(|destination| peer.out.oversized.contains(destination))
-        });
+        let group = self.group_of_up(id);
+        let oversized = group.zip(self.destinations.find(prefix));
+        let oversized = oversized.is_some_and(|(group, destination)| group.oversized.contains(destination));
         Err(if oversized { Withheld::Oversized } else { Withheld::Pending })
     }
 
     /// Works out what a peer should know of a prefix, whatever it was told.
     pub(crate) fn export_afresh(&self, id: PeerId, prefix: &IpNet) -> Result<PathAttributes, Withheld> {
         let slot = self.slot_of_up(id).ok_or(Withheld::Family)?;
-        let peer = self.peer(slot).ok_or(Withheld::Family)?;
-        if peer.info.add_path.send.contains(Family::of(prefix)) {
-            return self.export_any_afresh(slot, prefix);
+        let view = &self.group_of_up(id).ok_or(Withheld::Family)?.view;
+        if view.takes_several(Family::of(prefix)) {
+            return self.export_any_afresh(slot, view, prefix);
         }
         let id = self.destinations.find(prefix).ok_or(Withheld::NoBestPath)?;
         let best = self.destinations[id].best().ok_or(Withheld::NoBestPath)?;
         if best.source == slot {
             return Err(Withheld::OwnPath);
         }
-        export(&peer.info, self.outgoing(id, best))
+        let attributes = export(view, self.outgoing(id, best))?;
+        let itself = |peer: &Peer| peer.info.address == attributes.next_hop.address();
+        if view.keeps_next_hops() && self.peer(slot).is_some_and(itself) {
+            return Err(Withheld::OwnNextHop);
+        }
+        Ok(attributes)
+    }
+
+    fn group_of_up(&self, id: PeerId) -> Option<&Group> {
+        self.group(self.member(self.slot_of_up(id)?)?.group)
     }
 }
 

@@ -8,6 +8,7 @@ use bgp::{Family, FamilySet};
 
 use super::Rib;
 use crate::history::Cause;
+use crate::member::Member;
 use crate::path::{PeerId, Slot, Staleness};
 
 impl Rib {
@@ -16,9 +17,9 @@ impl Rib {
     /// from its end.
     pub fn refresh(&mut self, id: PeerId, family: Family) {
         if let Some(slot) = self.slot_of_up(id)
-            && let Some(peer) = self.peer_mut(slot)
+            && let Some(member) = self.member_mut(slot)
         {
-            peer.out.asked_again.insert(family);
+            member.asked_again.insert(family);
         }
     }
 
@@ -64,14 +65,19 @@ impl Rib {
         self.slots.get(&id).and_then(|&slot| self.peer(slot)).map_or([0; 2], |peer| peer.unrefreshed)
     }
 
-    /// Begins the answers that are due to a peer whose record this is, and returns their families.
-    pub(super) fn begin_answers(&self, out: &mut crate::adj_rib_out::AdjRibOut) -> FamilySet {
-        let begun = out.begin_answers();
+    /// Begins the answers that are due to a peer, and returns their families.
+    pub(super) fn begin_answers(&mut self, slot: Slot) -> FamilySet {
+        let begun = self.member_mut(slot).map_or(FamilySet::NONE, Member::begin_answers);
         if !begun.is_empty() {
-            out.say_again(|id| {
+            let is_told = |&id: &u32| {
+                begun.contains(self.destinations[id].family()) && self.told(slot, id).next().is_some()
+            };
+            for id in self.destinations.ids().filter(is_told).collect::<Vec<_>>() {
                 let family = self.destinations[id].family();
-                begun.contains(family).then_some(family)
-            });
+                if let Some(member) = self.member_mut(slot) {
+                    member.say_again(id, family);
+                }
+            }
         }
         begun
     }

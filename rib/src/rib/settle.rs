@@ -13,7 +13,6 @@ use crate::forwarding::{Forwarding, Gateway};
 use crate::history::{BestChange, Cause, Dirty};
 use crate::next_hop::Resolution;
 use crate::path::{Path, Slot, Source, Standing};
-use crate::peer::Peer;
 use crate::pool::AttrId;
 use crate::weights::{bandwidth, share};
 
@@ -48,6 +47,11 @@ impl Rib {
         for &id in &concerned {
             self.mark_dirty(id);
             self.forwarding_pending.insert(id);
+            let accumulates = |best: &Path| self.pool.attributes(best.accepted).rare.aigp.is_some();
+            if self.destinations[id].best().is_some_and(accumulates) {
+                // What peers are told of it says how far it is.
+                self.pend(id, true);
+            }
         }
         self.pool.next_hops.clear_changes();
         self.pend_for_interfaces(&concerned);
@@ -82,14 +86,7 @@ impl Rib {
             self.stats.best_changes += 1;
         }
         if best_changed || several.contains(family) {
-            let up = self.peers.iter_mut().flatten().filter(|peer| !peer.lost);
-            let concerned = |peer: &Peer| match best_changed {
-                true => peer.info.families.contains(family),
-                false => peer.info.add_path.send.contains(family),
-            };
-            for peer in up.filter(|peer| concerned(peer)) {
-                peer.out.pending.insert(id);
-            }
+            self.pend(id, best_changed);
         }
         if forwarding_changed || best_changed {
             self.forwarding_pending.insert(id);
@@ -147,7 +144,7 @@ impl Rib {
     }
 
     /// Returns the interior cost of a path's next hop, or `None` when there is no way to it.
-    fn metric(&self, path: &Path) -> Option<u32> {
+    pub(super) fn metric(&self, path: &Path) -> Option<u32> {
         if !self.settings.resolve || self.link_local(path.source, path.accepted) || self.blackhole(path) {
             return Some(0);
         }
@@ -231,7 +228,8 @@ impl Rib {
         let forwarded = destination.forwarding.is_some() || self.forwarding_pending.contains(id);
         if !forwarded
             && self.monitors.is_done_with(id)
-            && self.peers.iter().flatten().all(|peer| peer.out.is_done_with(id))
+            && self.groups.iter().flatten().all(|group| group.is_done_with(id))
+            && self.members().all(|(_, member)| member.is_done_with(id))
         {
             self.destinations.remove(id);
         }

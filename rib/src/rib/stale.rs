@@ -23,7 +23,7 @@ impl Rib {
         let Some(&slot) = self.slots.get(&id) else { return };
         let Some(peer) = self.peer_mut(slot) else { return };
         // Of a peer already lost nothing has come since that could be more stale than it was.
-        let was_up = !std::mem::replace(&mut peer.lost, true);
+        let was_up = !peer.is_lost();
         self.cause = Cause::SessionLost(id);
         let all: Vec<_> = self.destinations.ids().collect();
         for &destination in &all {
@@ -36,7 +36,7 @@ impl Rib {
                 self.restale(destination, slot, Some(Staleness::Unrefreshed), Some(Staleness::Stale));
             }
         }
-        self.forget_advertised(slot);
+        self.leave(slot);
         all.into_iter().for_each(|destination| self.forget_if_unused(destination));
     }
 
@@ -136,18 +136,6 @@ impl Rib {
             forgotten += 1;
         }
         forgotten
-    }
-
-    /// Forgets what a peer was told, and what is pending for it.
-    pub(super) fn forget_advertised(&mut self, slot: Slot) {
-        let Some(peer) = self.peer_mut(slot) else { return };
-        let out = std::mem::take(&mut peer.out);
-        for counts in &mut peer.counts {
-            counts.advertised = 0;
-        }
-        for (_, attributes) in out.records() {
-            self.pool.release(attributes);
-        }
     }
 
     /// Finds the destinations of a family at which a peer has stale paths.

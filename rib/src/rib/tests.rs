@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use bgp::wire::CodecContext;
 use bgp::{
     Announcement, AsPath, Asn, BgpId, Community, Family, FamilySet, NextHop, Nlri, PathAttributes, Update,
 };
@@ -21,6 +22,7 @@ use crate::path::{PeerId, Source, Standing};
 use crate::peer::{AddPath, NextHopMode, NextHopSelf, PeerInfo};
 
 mod add_path;
+mod aigp;
 mod blackhole;
 mod borders;
 mod drain;
@@ -88,6 +90,8 @@ fn peer(PeerId(number): PeerId) -> PeerInfo {
         drain: None,
         blackhole: false,
         link_bandwidth: None,
+        aigp: PeerId(number) == INSIDE,
+        codec: CodecContext::before_open(),
     }
 }
 

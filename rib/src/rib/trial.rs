@@ -10,6 +10,7 @@ use crate::export::{Came, Outgoing, Withheld, export_watched};
 use crate::import::{RejectReason, import};
 use crate::path::PeerId;
 use crate::peer::PeerInfo;
+use crate::update_group::ExportView;
 
 /// What would become of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +83,11 @@ impl Rib {
             interface: self.interface_in_trial(&prefix, from, attributes),
             long_lived: false,
             cluster_id: self.settings.cluster_id,
+            metric: None,
             attributes,
         };
-        Trial::of(|watch| export_watched(peer, route, watch))
+        // Of an identifier nothing depends that is tried here.
+        let view = ExportView::of(PeerId(0), peer);
+        Trial::of(|watch| export_watched(&view, route, watch))
     }
 }

@@ -204,6 +204,32 @@ fn malformed_large_communities_are_treated_as_withdraw() {
     assert_eq!(attributes(&[good], &external()).rare.large_communities[0].to_string(), "1:2:3");
 }
 
+#[test]
+fn a_malformed_aigp_is_discarded() {
+    for attribute in [
+        &[0x80, 26, 2, 1, 0][..],
+        &[0x80, 26, 3, 1, 0, 3],
+        &[0x80, 26, 3, 2, 0, 2],
+        &[0x80, 26, 10, 1, 0, 10, 0, 0, 0, 0, 0, 0, 1],
+        &[0x80, 26, 4, 2, 0, 9, 0],
+        // Transitive it would get to where nobody was asked (RFC 7311 §3.2).
+        &[0xC0, 26, 11, 1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 7],
+    ] {
+        assert_eq!(cost(attribute, &external()), Some(DiscardAttribute), "{attribute:?}");
+    }
+}
+
+#[test]
+fn the_first_metric_of_an_aigp_counts_and_the_rest_goes_on() {
+    let good: &[u8] =
+        &[0x80, 26, 26, 2, 0, 4, 9, 1, 0, 11, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 5];
+    let read = attributes(&[good], &external());
+    let aigp = read.rare.aigp.as_ref().unwrap();
+    assert_eq!(aigp.metric, 257);
+    assert_eq!(aigp.others[..], [2, 0, 4, 9, 1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 5]);
+    assert_eq!(attributes(&[&[0x80, 26, 4, 2, 0, 4, 9]], &external()).rare.aigp, None);
+}
+
 /// AS_PATH and AS4_PATH of a speaker of 2-octet numbers, put together.
 #[test]
 fn a_malformed_only_to_customer_is_treated_as_withdraw() {
@@ -363,7 +389,7 @@ fn a_value_of_more_than_255_octets_gets_a_long_length() {
 
 #[test]
 fn codes_that_killed_others_are_carried_or_dropped_but_never_read() {
-    for code in [11, 12, 13, 19, 20, 21, 22, 23, 25, 26, 28, 29, 30, 31, 33, 40, 128, 129, 241, 255] {
+    for code in [11, 12, 13, 19, 20, 21, 22, 23, 25, 28, 29, 30, 31, 33, 40, 128, 129, 241, 255] {
         for value in [&[][..], &[0], &[0xFF; 9]] {
             let length = u8::try_from(value.len()).unwrap();
             for flags in [OPTIONAL, OPTIONAL_TRANSITIVE, OPTIONAL_TRANSITIVE | PARTIAL] {

@@ -3,6 +3,7 @@
 //! Colours are laid out as invisible marks of no width and become escape codes, or nothing, at the very end. On that
 //! way every control character is taken out: peers can write into error texts, and nobody's terminal obeys them.
 
+mod cluster;
 mod drain;
 mod history;
 mod peers;
@@ -17,6 +18,7 @@ mod words;
 
 use clap::builder::styling::{AnsiColor, Style};
 
+pub(crate) use cluster::{approved, cluster};
 pub(crate) use drain::drains;
 pub(crate) use history::history;
 pub(crate) use peers::{peer, peers};

@@ -75,6 +75,8 @@ pub struct Neighbor {
     pub client: bool,
     /// Takes several paths of a prefix from it, and tells it of all (RFC 7911); BIRD, FRR and podbgp can.
     pub add_path: bool,
+    /// Whether the accumulated cost of the way is said and heard (RFC 7311); only BIRD is told.
+    pub aigp: bool,
     /// Never dials, only answers.
     pub passive: bool,
     /// Whether IPv4 unicast is negotiated; over IPv6 its next hops are IPv6 (RFC 8950).
@@ -101,6 +103,7 @@ impl Neighbor {
             bfd: None,
             client: false,
             add_path: false,
+            aigp: false,
             hold_time: 9,
             passive: false,
             ipv4: address.is_ipv4(),

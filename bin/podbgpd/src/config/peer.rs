@@ -160,6 +160,7 @@ pub(super) fn routes(
     set(&mut peer.import, table.optional("import", |value| import(value, policies)));
     set(&mut peer.export, table.optional("export", |value| export(value, policies)));
     peer.link_bandwidth = table.optional("link-bandwidth", link_bandwidth);
+    peer.aigp = table.optional("aigp", Value::flag);
     set(&mut peer.graceful_shutdown, table.optional("graceful-shutdown", Value::flag));
     set(&mut peer.blackhole, table.optional("blackhole", Value::flag));
     peer.max_prefixes = table.optional("max-prefixes", |value| value.number(1..=u32::MAX));
@@ -420,13 +421,16 @@ fn next_hop(value: &Value<'_>, is_internal: Option<bool>) -> Option<NextHopMode>
 }
 
 fn max_length(value: &Value<'_>, family: Family, import: &Import) -> Option<u8> {
-    if *import != Import::Safe {
+    if !matches!(import, Import::Safe | Import::Guarded(_)) {
         value.warn(format!("has no effect with import = \"{import}\""), "it is a limit of the safe import");
     }
     value.number(0..=family.bits())
 }
 
 fn import(value: &Value<'_>, policies: &Policies<'_>) -> Option<Import> {
+    if let Some(policy) = policies.behind("safe", value) {
+        return policy.map(Import::Guarded);
+    }
     policies.choose(
         value,
         &[("safe", Import::Safe), ("all", Import::All), ("none", Import::None)],

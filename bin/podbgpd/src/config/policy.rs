@@ -51,6 +51,7 @@ const EDITS: &[Reading<Edit>] = &[
     ("add-local-pref", |value, _| difference(value).map(Edit::AddLocalPref)),
     ("set-med", |value, _| or_none(value, number).map(Edit::Med)),
     ("add-med", |value, _| difference(value).map(Edit::AddMed)),
+    ("set-aigp", |value, _| or_none(value, number).map(|cost| Edit::Aigp(cost.map(u64::from)))),
     ("set-next-hop", |value, _| next_hop(value).map(Edit::NextHop)),
     ("set-community", |value, _| value.list(tag).map(Change::Replace).map(Edit::Communities)),
     ("remove-community", |value, sets| {
@@ -114,6 +115,18 @@ impl Policies<'_> {
         }
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         self.named(value, &words).map(policy)
+    }
+
+    /// Reads a list that begins with a word and goes on with names of policies. `None` when it is no such list, and
+    /// within that, when there is a mistake in it.
+    pub(super) fn behind(&self, word: &str, value: &Value<'_>) -> Option<Option<Arc<Policy>>> {
+        let items = if value.is_list() { value.items()? } else { return None };
+        let (first, rest) = items.split_first().filter(|(_, rest)| !rest.is_empty())?;
+        if !first.is_text() || first.text()? != word {
+            return None;
+        }
+        let policies: Vec<_> = rest.iter().map(|item| self.named(item, &[])).collect();
+        Some(policies.into_iter().collect::<Option<Vec<_>>>().and_then(chain))
     }
 
     /// Reads the name of a policy; some words may stand in its place.

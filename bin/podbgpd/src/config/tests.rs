@@ -101,6 +101,23 @@ fn where_a_policy_is_required_an_external_peer_without_one_exchanges_nothing() {
 }
 
 #[test]
+fn a_policy_may_have_its_say_on_what_is_safe() {
+    let read = |import: &str| {
+        let policies = "[policy.ours]\notherwise = \"accept\"\n[policy.theirs]\notherwise = \"accept\"\n";
+        parse_text(&format!("[node]\nasn = 64512\n{PEER}import = {import}\n{policies}"))
+            .map(|loaded| loaded.intent.peers["tor-a"].import.clone())
+    };
+    let both = read("[\"safe\", \"ours\", \"theirs\"]").unwrap();
+    assert!(matches!(both, Import::Guarded(_)), "{both:?}");
+    assert_eq!(both.to_string(), "safe, ours, theirs");
+    assert!(matches!(read("[\"ours\", \"theirs\"]").unwrap(), Import::Policy(_)));
+    for mistaken in ["[\"safe\"]", "[\"ours\", \"safe\"]", "[\"all\", \"ours\"]", "[\"safe\", \"nobody's\"]"]
+    {
+        assert!(read(mistaken).is_err(), "{mistaken}");
+    }
+}
+
+#[test]
 fn roles_are_for_external_peers_and_strictness_is_for_roles() {
     let read = peer("role = \"customer\"\nrole-strict = true\n");
     assert_eq!((read.role, read.role_strict), (Some(bgp::Role::Customer), true));

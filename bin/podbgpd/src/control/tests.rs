@@ -55,6 +55,14 @@ fn reply(request: &Request) -> Result<Response, ErrorView> {
             let history = include_str!("../../../control/golden/history.json");
             Ok(Response::History(serde_json::from_str(history).expect(golden)))
         }
+        Request::Cluster => {
+            let view = include_str!("../../../control/golden/cluster.json");
+            Ok(Response::Cluster(serde_json::from_str(view).expect(golden)))
+        }
+        Request::Approve => {
+            let view = include_str!("../../../control/golden/approved.json");
+            Ok(Response::Approved(serde_json::from_str(view).expect(golden)))
+        }
         Request::Reload => {
             let refused = include_str!("../../../control/golden/reload_refused.json");
             Ok(Response::Reload(serde_json::from_str(refused).expect(golden)))

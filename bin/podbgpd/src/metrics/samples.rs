@@ -1,5 +1,7 @@
 //! Views in, samples out. The table of all metrics is in the page of the module above.
 
+mod cluster;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -7,7 +9,7 @@ use ::control::{
     BfdState, DiscardedView, DrainStage, Family, PeerState, PeerView, RoutesView, StationView, StatusView,
 };
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -42,6 +44,7 @@ impl Collector for Snapshot {
         self.restarts(&mut page)?;
         self.fib(&mut page)?;
         self.onlookers(&mut page)?;
+        self.cluster(&mut page)?;
         self.config(&mut page)
     }
 }
@@ -104,6 +107,11 @@ impl Snapshot {
         page.gauge("podbgp_peer_info", "Who the peer is", None, self.peers.iter().map(info))?;
         let up = |peer: &PeerView| (labels(peer), u64::from(peer.state == PeerState::Established));
         page.gauge("podbgp_peer_up", "Whether the session is Established", None, self.peers.iter().map(up))?;
+        let updates = &self.status.updates;
+        let help = "How many groups of peers are told the same";
+        page.gauge("podbgp_update_groups", help, None, [(vec![], updates.groups)])?;
+        let help = "UPDATEs written, each of which may go to many peers";
+        page.counter("podbgp_updates_encoded", help, [(vec![], updates.encoded)])?;
         let states = self.peers.iter().flat_map(|peer| {
             PeerState::ALL
                 .map(|state| (with(peer, &[("state", state.name())]), u64::from(peer.state == state)))
@@ -285,6 +293,12 @@ impl Page<'_> {
         self.metric(name, help, None, MetricType::Counter, samples)
     }
 
+    /// Writes a histogram; each bucket holds what is above the bound before it.
+    fn histogram(&mut self, name: &str, help: &str, unit: Unit, histogram: Histogram) -> fmt::Result {
+        let alone = std::iter::once((vec![], histogram));
+        self.metric(name, help, Some(unit), MetricType::Histogram, alone)
+    }
+
     fn metric(
         &mut self,
         name: &str,
@@ -304,6 +318,23 @@ impl Page<'_> {
             value.encode(descriptor.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+/// What has been observed, sorted into buckets by upper bounds, the last of which is infinite.
+struct Histogram {
+    sum: f64,
+    count: u64,
+    buckets: Vec<(f64, u64)>,
+}
+
+impl EncodeMetric for Histogram {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        encoder.encode_histogram::<NoLabelSet>(self.sum, self.count, &self.buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
     }
 }
 

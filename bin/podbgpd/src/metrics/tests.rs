@@ -31,7 +31,7 @@ fn parse(page: &str) -> BTreeMap<String, f64> {
                 (Some("HELP"), Some(name), Some(help)) => {
                     assert!(help.ends_with('.') && !name.is_empty(), "{line}");
                 }
-                (Some("TYPE"), Some(name), Some(kind @ ("gauge" | "counter"))) => {
+                (Some("TYPE"), Some(name), Some(kind @ ("gauge" | "counter" | "histogram"))) => {
                     metric = (name.to_owned(), kind.to_owned());
                 }
                 (Some("UNIT"), Some(name), Some(unit)) => assert!(name.ends_with(unit), "{line}"),
@@ -41,8 +41,13 @@ fn parse(page: &str) -> BTreeMap<String, f64> {
         }
         let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
         let name = series.split('{').next().expect("a sample has a name");
-        let expected = if metric.1 == "counter" { format!("{}_total", metric.0) } else { metric.0.clone() };
-        assert_eq!(name, expected, "{line}");
+        let suffixes: &[&str] = match metric.1.as_str() {
+            "counter" => &["_total"],
+            "histogram" => &["_sum", "_count", "_bucket"],
+            _ => &[""],
+        };
+        let fits = |suffix: &&str| name.strip_suffix(*suffix) == Some(metric.0.as_str());
+        assert!(suffixes.iter().any(fits), "{line}");
         let value = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
         assert!(samples.insert(series.to_owned(), value).is_none(), "twice: {line}");
     }
@@ -61,6 +66,9 @@ fn every_metric_of_the_table_is_there_and_no_other() {
         .keys()
         .map(|series| series.split('{').next().expect("a sample has a name"))
         .map(|name| name.strip_prefix("podbgp_").expect("our metrics have our name"))
+        .map(|name| {
+            ["_sum", "_count", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+        })
         .collect();
     assert_eq!(names, table);
 }
@@ -95,6 +103,19 @@ fn samples_say_what_the_views_say() {
         (r#"podbgp_fib_routes{kind="failed"}"#, 1.0),
         ("podbgp_fib_repairs_total", 2.0),
         ("podbgp_fib_messages_total", 1807.0),
+        (r#"podbgp_duplicate_block{prefix="10.20.30.64/26",peer="tor-a"}"#, 1.0),
+        ("podbgp_cluster_stale", 1.0),
+        ("podbgp_cluster_stale_seconds", 300.0),
+        (r#"podbgp_cluster_watch_up{kind="Service",scope="all"}"#, 0.0),
+        (r#"podbgp_cluster_watch_losses_total{kind="Service",scope="all"}"#, 2.0),
+        (r#"podbgp_cluster_update_latency_seconds_bucket{le="0.0025"}"#, 321.0),
+        (r#"podbgp_cluster_update_latency_seconds_bucket{le="+Inf"}"#, 412.0),
+        ("podbgp_cluster_update_latency_seconds_sum", 1.625),
+        (r#"podbgp_cluster_objects{kind="Node"}"#, 5000.0),
+        (r#"podbgp_cluster_originated{kind="services"}"#, 12.0),
+        ("podbgp_cluster_change_held", 1.0),
+        ("podbgp_cluster_change_held_seconds", 120.0),
+        (r#"podbgp_cluster_reports_total{result="failure"}"#, 2.0),
         (r#"podbgp_config_reloads_total{result="failure"}"#, 1.0),
         ("podbgp_config_last_reload_successful", 0.0),
         (r#"podbgp_bmp_connected{station="192.0.2.1:11019"}"#, 0.0),

@@ -9,6 +9,7 @@ use control::{
 };
 use tracing::{info, warn};
 
+use super::cluster_view::no_cluster;
 use super::{Kernel, Node};
 use crate::config::{self, Facts, LoadError};
 use crate::control::{ControlRequest, Response};
@@ -87,6 +88,10 @@ impl Node {
                 let wall = crate::mrt::since_epoch(SystemTime::now());
                 Ok(Response::Dump(Box::new(self.speaker.dump(after, now, wall))))
             }
+            Request::Cluster => {
+                self.cluster_view(now).ok_or_else(no_cluster).map(|view| Response::Cluster(Box::new(view)))
+            }
+            Request::Approve => self.approve(now).map(Response::Approved),
             Request::Reload => Ok(Response::Reload(self.reload())),
             Request::PeerAction { name, action, message } => self.act(name, action, message, now),
             Request::History(query) => {
@@ -126,7 +131,7 @@ impl Node {
         }
     }
 
-    fn status(&self, now: Instant) -> control::StatusView {
+    pub(super) fn status(&self, now: Instant) -> control::StatusView {
         let fib = &self.speaker.intent().fib;
         let kernel = self.kernel.as_ref().map(|kernel| {
             let stats = kernel.handle.stats();
@@ -159,7 +164,8 @@ impl Node {
         });
         let (config, wrong_hands) = (self.config.view(now), self.hands.found.clone());
         let (stations, mrt) = self.onlooker_views();
-        self.speaker.status_view(Surroundings { kernel, config, wrong_hands, stations, mrt }, now)
+        let cluster = self.cluster_view(now);
+        self.speaker.status_view(Surroundings { kernel, config, wrong_hands, stations, mrt, cluster }, now)
     }
 
     fn routes(&self, query: &RouteQuery, now: Instant) -> Result<kernel_views::Unfinished, ErrorView> {
@@ -238,9 +244,11 @@ impl Node {
         for warning in config.warnings.lines() {
             warn!(target: "config", "{warning}");
         }
-        match self.speaker.reload(config.intent, Instant::now(), &mut self.outputs) {
+        let wanted = self.with_cluster(&config.intent);
+        match self.speaker.reload(wanted, Instant::now(), &mut self.outputs) {
             Ok(changes) => {
                 self.carry_out();
+                self.refile(config.intent);
                 self.follow_onlookers();
                 changes.iter().for_each(|change| info!(target: "config", %change, "reload"));
                 info!(target: "config", file, changes = changes.len(), "reloaded");

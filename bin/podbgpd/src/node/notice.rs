@@ -92,6 +92,13 @@ impl Log {
             Notice::PeerRefreshed { peer, family, gone, late: true } => {
                 warn!(target: "session", peer, %family, gone, "began to say everything again and came to no end; the rest is gone");
             }
+            Notice::Duplicate { prefix, peer, as_path, next_hop } => {
+                warn!(target: "session", peer, %prefix, as_path, next_hop = next_hop.map(tracing::field::display),
+                    "a block of ours is announced by somebody else, too: two nodes may have it");
+            }
+            Notice::DuplicateGone { prefix, peer } => {
+                info!(target: "session", peer, %prefix, "a block of ours is no longer announced by somebody else");
+            }
             Notice::Drain { peer, stage } => {
                 let whom = peer.as_deref().unwrap_or("the node");
                 info!(target: "drain", whom, %stage, "drain");

@@ -37,9 +37,10 @@ impl Node {
         self.listen();
     }
 
-    /// Returns when the speaker or a station has something to do.
+    /// Returns when the speaker, a station or the cluster has something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.speaker.next_deadline().into_iter().chain(self.stations.next_deadline()).min()
+        let cluster = self.cluster.as_ref().and_then(super::cluster::Follower::next_deadline);
+        self.speaker.next_deadline().into_iter().chain(self.stations.next_deadline()).chain(cluster).min()
     }
 
     pub(super) fn station_news(&mut self, event: Option<Event>) {

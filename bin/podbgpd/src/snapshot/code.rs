@@ -1,24 +1,18 @@
-//! A snapshot as octets: a header, the facts, and a SHA-1 over both against chance, not against malice.
+//! A snapshot as octets.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use bgp::{Asn, BgpId, Family, FamilySet};
-use sha1::{Digest, Sha1};
-
+use super::sealed::Seal;
 use super::{Identity, Moment, PeerRecord, Prefixes, Snapshot, Unusable};
+use bgp::{Asn, BgpId, Family, FamilySet};
 
-const MAGIC: &[u8; 12] = b"podbgp state";
-/// The way it is written. Another number for every other way.
-const FORMAT: u16 = 1;
-const CHECKSUM: usize = 20;
+pub(super) const SEAL: Seal = Seal { name: "snapshot", mark: b"podbgp state", format: 1 };
 
 /// Writes a snapshot.
 #[must_use]
 pub fn encode(snapshot: &Snapshot) -> Vec<u8> {
-    let mut octets = Vec::new();
-    octets.extend(MAGIC);
-    octets.extend(FORMAT.to_be_bytes());
+    let mut octets = SEAL.begin();
     octets.extend(snapshot.node.asn.0.to_be_bytes());
     octets.extend(snapshot.node.router_id.to_ipv4().octets());
     octets.extend(snapshot.taken.boot);
@@ -38,9 +32,7 @@ pub fn encode(snapshot: &Snapshot) -> Vec<u8> {
         );
         write_prefixes(&peer.announced, &mut octets);
     }
-    let checksum = Sha1::digest(&octets);
-    octets.extend(checksum.as_slice());
-    octets
+    Seal::end(octets)
 }
 
 /// Reads a snapshot.
@@ -48,17 +40,7 @@ pub fn encode(snapshot: &Snapshot) -> Vec<u8> {
 /// # Errors
 /// What is odd about the octets.
 pub fn decode(octets: &[u8]) -> Result<Snapshot, Unusable> {
-    let rest = octets.strip_prefix(MAGIC).ok_or(Unusable::Damaged)?;
-    let format = Octets(rest).u16().ok_or(Unusable::Damaged)?;
-    if format != FORMAT {
-        return Err(Unusable::Format(format));
-    }
-    let (said, checksum) = octets.split_last_chunk::<CHECKSUM>().ok_or(Unusable::Damaged)?;
-    if Sha1::digest(said).as_slice() != checksum {
-        return Err(Unusable::Damaged);
-    }
-    let body = said.get(MAGIC.len() + size_of_val(&FORMAT)..).ok_or(Unusable::Damaged)?;
-    let mut octets = Octets(body);
+    let mut octets = Octets(SEAL.contents(octets)?);
     read(&mut octets).filter(|_| octets.0.is_empty()).ok_or(Unusable::Damaged)
 }
 
@@ -110,10 +92,6 @@ impl<'a> Octets<'a> {
     fn flag(&mut self) -> Option<bool> {
         let [flag] = self.array()?;
         (flag < 2).then_some(flag == 1)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_be_bytes)
     }
 
     fn u32(&mut self) -> Option<u32> {

@@ -1,22 +1,17 @@
 //! Where snapshots are written and found.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::code::SEAL;
 use super::{Identity, Moment, Snapshot, Unusable, decode, encode};
 use crate::speaker::{Speaker, Stocktaking};
 
-/// The name of the file in its folder.
-const NAME: &str = "snapshot";
-/// The most octets a snapshot may have.
-const MAX_SIZE: u64 = 256 << 20;
 /// How often a node that changes all the time writes.
 const CADENCE: Duration = Duration::from_secs(30);
 /// How often a node writes where nothing changes.
@@ -44,8 +39,8 @@ impl Moment {
 /// and is as good as nothing.
 #[must_use]
 pub fn load(directory: &Path, node: Identity) -> Option<(Snapshot, Duration)> {
-    let file = directory.join(NAME);
-    let octets = match read(&file) {
+    let file = directory.join(SEAL.name);
+    let octets = match SEAL.read(directory) {
         Ok(octets) => octets,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
@@ -73,30 +68,8 @@ pub fn load(directory: &Path, node: Identity) -> Option<(Snapshot, Duration)> {
     }
 }
 
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    File::open(file)?.take(MAX_SIZE + 1).read_to_end(&mut octets)?;
-    if octets.len() as u64 > MAX_SIZE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(octets) }
-}
-
-/// Writes beside, then renames: whoever reads finds the old one or the new one. Nothing waits for the disk: what a
-/// power failure takes would not be used after it.
 fn write(directory: &Path, snapshot: &Snapshot) -> anyhow::Result<()> {
-    let file = directory.join(NAME);
-    let beside = file.with_extension("new");
-    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let fill = || {
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?
-            .write_all(&encode(snapshot))?;
-        fs::rename(&beside, &file)
-    };
-    fill().with_context(|| format!("cannot write {}", file.display()))
+    SEAL.write(directory, &encode(snapshot))
 }
 
 /// Writes snapshots as the node changes. The owner only takes stock, a slice each turn; the rest is done elsewhere.

@@ -149,6 +149,24 @@ pub enum Notice {
         /// A few of those.
         named: Vec<IpNet>,
     },
+    /// A peer announces a block of ours as somebody else's.
+    Duplicate {
+        /// The block.
+        prefix: IpNet,
+        /// The peer's name.
+        peer: String,
+        /// The AS path; empty from inside our AS.
+        as_path: String,
+        /// The next hop.
+        next_hop: Option<IpAddr>,
+    },
+    /// It does so no longer.
+    DuplicateGone {
+        /// The block.
+        prefix: IpNet,
+        /// The peer's name.
+        peer: String,
+    },
     /// A drain came to its next stage.
     Drain {
         /// The peer's name; `None` for the node.

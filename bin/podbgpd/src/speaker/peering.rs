@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bgp::fsm::{ConnId, Peer, PeerSettings};
-use bgp::wire::{Disposition, Offence};
+use bgp::wire::{CodecContext, Disposition, Offence};
 use bgp::{Asn, Family, FamilySet, Negotiated, NextHop};
 use rib::{NextHopSelf, PeerInfo, RibSettings};
 
@@ -145,6 +145,11 @@ impl Peering {
         }
     }
 
+    /// Tells whether AIGP is said and heard: by default within our AS only (RFC 7311 §3.3).
+    pub(super) fn says_aigp(&self, internal: bool) -> bool {
+        self.intent.aigp.unwrap_or(internal)
+    }
+
     /// Begins a session and returns what the tables must know of it.
     pub(super) fn established(&mut self, negotiated: &Negotiated, node: &Intent) -> PeerInfo {
         let connection = self.machine.session().map(|session| session.connection);
@@ -174,6 +179,8 @@ impl Peering {
                 .iter()
                 .filter_map(|entry| Family::from_code(entry.family))
                 .collect(),
+            aigp: self.says_aigp(negotiated.is_internal()),
+            codec: negotiated.into(),
             ..self.intended(node)
         }
     }
@@ -211,6 +218,8 @@ impl Peering {
             drain: None,
             blackhole: peer.blackhole,
             link_bandwidth: peer.link_bandwidth,
+            aigp: self.says_aigp(self.asn(local_asn) == Some(local_asn)),
+            codec: CodecContext::before_open(),
         }
     }
 }
@@ -247,14 +256,14 @@ pub(super) fn rib_settings(intent: &Intent) -> RibSettings {
 
 /// Says what import means to the tables.
 pub(super) fn import(peer: &PeerIntent) -> rib::Import {
+    let (longest_ipv4, longest_ipv6) = (peer.max_length_ipv4, peer.max_length_ipv6);
+    let safe = rib::import::Safe { longest_ipv4, longest_ipv6 };
     match &peer.import {
-        Import::Safe => {
-            let (longest_ipv4, longest_ipv6) = (peer.max_length_ipv4, peer.max_length_ipv6);
-            rib::Import::Safe(rib::import::Safe { longest_ipv4, longest_ipv6 })
-        }
+        Import::Safe => rib::Import::Safe(safe),
         Import::All => rib::Import::All,
         Import::None => rib::Import::None,
         Import::Policy(policy) => rib::Import::Policy(policy.as_ref().clone()),
+        Import::Guarded(policy) => rib::Import::Guarded(safe, policy.as_ref().clone()),
     }
 }
 

@@ -148,6 +148,8 @@ impl Speaker {
         self.rib.set_blackhole(id, peering.intent.blackhole);
         self.rib.allow_own_as(id, peering.intent.allow_own_as);
         self.rib.set_link_bandwidth(id, peering.intent.link_bandwidth);
+        let internal = self.rib.peer_info(id).is_some_and(|info| !info.is_external());
+        self.rib.set_aigp(id, peering.says_aigp(internal));
         self.rib.set_max_prefixes(id, peering.intent.max_prefixes);
         self.rib.set_client(id, peering.intent.client);
         self.rib.set_next_hop(id, peering.intent.next_hop);

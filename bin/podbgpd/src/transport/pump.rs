@@ -18,9 +18,8 @@ use super::{Key, Overrun, Place, Signing, SocketEvent, signing, sockopt};
 const READ: usize = 64 * 1024;
 /// How little room to read into is worth keeping: small messages share a buffer.
 const LEAST: usize = READ / 4;
-/// How many buffers a writer may be behind: more than the state machine's window has octets for, even in the
-/// smallest messages there are.
-const QUEUE: usize = 16 * 1024;
+/// How many buffers a writer may be behind: more than may wait for a peer, even in the smallest messages there are.
+const QUEUE: usize = 32 * 1024;
 /// How long the last words of a connection may take to leave and to be read.
 const LINGER: Duration = Duration::from_secs(2);
 

@@ -1,6 +1,7 @@
 //! What comes in and what goes out, by the rules of the protocol and of the policies.
 
 use super::*;
+use crate::policy::{Decision, Match, Policy, Rule};
 
 /// Returns how a path stands that says this over a session to [`TOR_A`] with this import.
 fn imported(import: Import, said: PathAttributes, text: &str) -> Standing {
@@ -337,4 +338,35 @@ fn a_path_says_which_rule_let_it_in_or_not() {
     assert_eq!(unknown.import_rule(), None);
     let counts = rib.counts(TOR_A, Family::Ipv4).unwrap();
     assert_eq!((counts.received(), counts.accepted(), counts.rejected()), (3, 1, 2));
+}
+
+#[test]
+fn a_policy_behind_the_safe_import_sees_only_what_is_safe() {
+    let rule = Rule {
+        name: String::new(),
+        matches: vec![Match::AsPathContains(Asn(64999).into())],
+        edits: Vec::new(),
+        decision: Some(Decision::Reject),
+    };
+    let policy = Policy { name: "p".to_owned(), rules: vec![rule], otherwise: Decision::Accept };
+    let mut rib = rib();
+    rib.originate([Origination::of(prefix("10.1.0.0/16"))], 0);
+    rib.peer_up(
+        TOR_A,
+        PeerInfo { import: Arc::new(Import::Guarded(Safe::default(), policy)), ..peer(TOR_A) },
+    );
+    let said = attributes(&[65001], "192.0.2.1");
+    rib.update(TOR_A, announce(said, &["10.2.0.0/16", "10.1.2.0/24", "127.1.0.0/16"]), 1);
+    rib.update(TOR_A, announce(attributes(&[65001, 64999], "192.0.2.1"), &["10.3.0.0/16"]), 1);
+    rib.settle();
+    let standing = |text| standing(&rib, text, Source::Peer(TOR_A)).unwrap();
+    assert_eq!(standing("10.2.0.0/16"), Standing::Best);
+    assert_eq!(standing("10.1.2.0/24"), Standing::Rejected(RejectReason::OwnBlock));
+    assert_eq!(standing("127.1.0.0/16"), Standing::Rejected(RejectReason::Martian));
+    assert_eq!(standing("10.3.0.0/16"), Standing::Rejected(RejectReason::Policy));
+    // What becomes ours is ours alone, policy or not.
+    rib.originate([Origination::of(prefix("10.2.0.0/15"))], 2);
+    rib.settle();
+    let now = super::standing(&rib, "10.2.0.0/16", Source::Peer(TOR_A)).unwrap();
+    assert_eq!(now, Standing::Rejected(RejectReason::OwnBlock));
 }

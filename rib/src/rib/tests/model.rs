@@ -7,14 +7,27 @@ use crate::drain::{Drain, Marks};
 use crate::path::Path;
 use crate::policy::{Change, Decision, Edit, Match, Policy, PrefixRange, PrefixSet, Rule};
 use crate::pool::AttrId;
+use crate::update_group::ExportView;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Announce { peer: u32, prefixes: u16, variant: u8, path_id: u32 },
-    Withdraw { peer: u32, prefixes: u16, path_id: u32 },
+    Announce {
+        peer: u32,
+        prefixes: u16,
+        variant: u8,
+        path_id: u32,
+    },
+    Withdraw {
+        peer: u32,
+        prefixes: u16,
+        path_id: u32,
+    },
     Up(u32),
     Down(u32),
-    Lost { peer: u32, kept: u8 },
+    Lost {
+        peer: u32,
+        kept: u8,
+    },
     Sweep(u32, u8),
     LongLived(u32, u8),
     Import(u32, u8),
@@ -28,6 +41,8 @@ enum Step {
     Settings(u8),
     Settle,
     Pull(u32, usize),
+    /// One pulls, and some of those who are told the same hear it.
+    PullTogether(u32, u8, usize),
     PullForwarding(usize),
     Track,
 }
@@ -44,10 +59,10 @@ const PREFIXES: [&str; 10] = [
     "2001:db8:1::/48",
     "fe80::/10",
 ];
-const PEERS: u32 = 6;
+const PEERS: u32 = 8;
 
-/// Three peers outside, the last of which takes two paths of an IPv4 prefix; inside one, a client that takes all
-/// paths, and one that is always told of us as next hop.
+/// Five peers outside, the third of which takes two paths of an IPv4 prefix, and the others are told the same; inside
+/// one, a client that takes all paths, and one that is always told of us as next hop.
 fn model_peer(number: u32) -> PeerInfo {
     let inside = is_inside(number);
     let add_path = match number {
@@ -58,7 +73,7 @@ fn model_peer(number: u32) -> PeerInfo {
     PeerInfo {
         asn: if inside { OURS } else { Asn(OURS.0 + number) },
         interface: (number == 2).then_some(7),
-        long_lived: if number < 3 || number == 5 { FamilySet::ALL } else { FamilySet::NONE },
+        long_lived: if [3, 4, 6].contains(&number) { FamilySet::NONE } else { FamilySet::ALL },
         client: number == 5,
         next_hop: if number == 6 { NextHopMode::Own } else { NextHopMode::Auto },
         add_path,
@@ -93,7 +108,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0..4u8, 0..4u8).prop_map(|(hop, kind)| Step::Resolve(hop, kind)),
         1 => (0..8u8).prop_map(Step::Settings),
         5 => Just(Step::Settle),
-        6 => (peer, 1..6usize).prop_map(|(peer, limit)| Step::Pull(peer, limit)),
+        4 => (peer.clone(), 1..6usize).prop_map(|(peer, limit)| Step::Pull(peer, limit)),
+        6 => (peer, any::<u8>(), 1..6usize).prop_map(|(peer, with, limit)| Step::PullTogether(peer, with, limit)),
         4 => (1..6usize).prop_map(Step::PullForwarding),
         2 => Just(Step::Track),
     ];
@@ -260,6 +276,7 @@ impl World {
             }
             Step::Settle => self.rib.settle(),
             Step::Pull(peer, limit) => self.pull(peer, limit),
+            Step::PullTogether(peer, with, limit) => self.pull_together(peer, with, limit),
             Step::PullForwarding(limit) => self.pull_forwarding(limit),
             Step::Track => self.track(),
         }
@@ -273,6 +290,21 @@ impl World {
         let adverts = self.rib.pull(PeerId(peer), limit);
         if let Some(told) = self.told.get_mut(&peer) {
             hear(told, &adverts);
+        }
+    }
+
+    fn pull_together(&mut self, peer: u32, with: u8, limit: usize) {
+        let group = self.rib.update_group(PeerId(peer));
+        let listeners: Vec<_> = group.filter(|PeerId(number)| with >> (number - 1) & 1 == 1).collect();
+        let pulled = self.rib.pull_together(PeerId(peer), &listeners, limit);
+        for &id in &pulled.shared.to {
+            assert!(id == PeerId(peer) || listeners.contains(&id), "{id:?} has no room");
+            for part in pulled.shared.parts.iter().filter(|part| !part.not_for.contains(&id)) {
+                hear(self.told.get_mut(&id.0).unwrap(), &part.adverts);
+            }
+        }
+        if let Some(told) = self.told.get_mut(&peer) {
+            hear(told, &pulled.own);
         }
     }
 
@@ -355,7 +387,7 @@ impl World {
         while known.len() < peer.add_path.most_sent && !left.is_empty() {
             let path = left.remove(self.rib.best_of(&left));
             known.extend(
-                crate::export::export(peer, self.rib.outgoing(id, &path))
+                crate::export::export(&ExportView::of(PeerId(number), peer), self.rib.outgoing(id, &path))
                     .ok()
                     .map(|attributes| (prefix, attributes)),
             );

@@ -153,6 +153,7 @@ fn the_next_hop_is_ourselves_or_as_it_came() {
     for (mode, to_outside, learned, reflected) in [
         (NextHopMode::Auto, ours, theirs, theirs),
         (NextHopMode::Own, ours, ours, theirs),
+        (NextHopMode::OwnAlways, ours, ours, ours),
         (NextHopMode::Keep, theirs, theirs, theirs),
     ] {
         assert_eq!(next_hop_told(TOR_A, outside(mode)), to_outside, "{mode:?} from outside to outside");
@@ -164,8 +165,21 @@ fn the_next_hop_is_ourselves_or_as_it_came() {
 
 #[test]
 fn no_peer_outside_is_told_of_itself_as_next_hop() {
-    let itself = PeerInfo { next_hop: NextHopMode::Keep, address: address("192.0.2.77"), ..peer(TOR_B) };
-    assert_eq!(next_hop_told(TOR_A, itself), address("192.0.2.100"));
+    let mut rib = reflector();
+    let keep = |id| PeerInfo { next_hop: NextHopMode::Keep, ..peer(id) };
+    rib.peer_up(TOR_B, PeerInfo { address: address("192.0.2.77"), ..keep(TOR_B) });
+    rib.peer_up(PeerId(7), keep(PeerId(7)));
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.77"), &["10.1.0.0/16"]), 1);
+    rib.settle();
+    let ten = prefix("10.1.0.0/16");
+    assert!(rib.pull(TOR_B, 10).announced.is_empty());
+    assert_eq!(rib.explain_export(TOR_B, &ten), Err(Withheld::OwnNextHop));
+    assert_eq!(rib.pull(PeerId(7), 10).announced[0].attributes.next_hop, address_of("192.0.2.77"));
+    // Through another it may go.
+    rib.update(TOR_A, announce(attributes(&[65001], "192.0.2.78"), &["10.1.0.0/16"]), 1);
+    rib.settle();
+    assert_eq!(rib.pull(TOR_B, 10).announced[0].attributes.next_hop, address_of("192.0.2.78"));
+    rib.audit().unwrap();
 }
 
 #[test]

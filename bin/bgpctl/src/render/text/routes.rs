@@ -288,6 +288,9 @@ fn further(attributes: &AttributesView) -> Vec<String> {
     if let Some(asn) = attributes.only_to_customer {
         lines.push(format!("only to customers since AS {asn}"));
     }
+    if let Some(metric) = attributes.aigp {
+        lines.push(format!("accumulated cost {metric} (AIGP)"));
+    }
     lines.extend(attributes.unknown.iter().map(|unknown| format!("not understood, passed on: {unknown}")));
     lines
 }

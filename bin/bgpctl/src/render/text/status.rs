@@ -5,10 +5,10 @@ use control::{
 };
 
 use super::drain::drain;
-use super::restart;
 use super::table::{Table, numbers, texts, words};
 use super::words::{count, duration, family, last_error};
 use super::{Screen, Tone, fact, finish, one_line, say};
+use super::{cluster, restart};
 
 /// Renders `show status`: the verdict in a line, then the facts.
 pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
@@ -31,6 +31,9 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
         let what = format!("{}: {}; {}", hand.place, hand.why, hand.remedy);
         text.push_str(&format!("  {} {}\n", say(Tone::Warning, "!"), one_line(&what)));
     }
+    for one in &view.duplicates {
+        text.push_str(&format!("  {} {}\n", say(Tone::Bad, "!"), cluster::duplicate(one)));
+    }
     text.push('\n');
 
     let node = &view.node;
@@ -39,6 +42,9 @@ pub(crate) fn status(view: &StatusView, screen: &Screen) -> String {
     fact(&mut text, "Blocks", if blocks.is_empty() { "none".to_owned() } else { blocks.join(", ") });
     let uptime = duration(view.uptime_seconds);
     fact(&mut text, "Daemon", format!("podbgpd {}, running for {uptime}", view.version));
+    if let Some(view) = &view.cluster {
+        cluster::in_brief(&mut text, view);
+    }
     if let Some(node) = &view.drain {
         fact(&mut text, "Drain", drain(node));
     }

@@ -109,6 +109,31 @@ fn status_is_a_verdict_in_a_line_and_the_facts() {
 }
 
 #[test]
+fn the_cluster_says_how_fresh_it_is_and_what_is_held() {
+    for name in ["cluster", "cluster_starting"] {
+        at_every_width(name, |screen| cluster(&view(name), screen));
+    }
+    at_every_width("approved", |screen| approved(&view("approved"), screen));
+}
+
+#[test]
+fn a_cluster_in_touch_is_fine_in_a_word() {
+    let fresh = control::ClusterView {
+        stale_since: None,
+        stale_seconds: None,
+        from_snapshot: false,
+        held: None,
+        problem_count: 0,
+        problems: vec![],
+        ..view("cluster")
+    };
+    let rendered = cluster(&fresh, &columns(80));
+    assert_eq!(rendered.lines().next(), Some("OK: in touch"));
+    let held = control::ClusterView { held: view::<control::ClusterView>("cluster").held, ..fresh };
+    assert_eq!(cluster(&held, &columns(80)).lines().next(), Some("HELD: a change is held"));
+}
+
+#[test]
 fn a_reload_says_what_changed_or_every_mistake() {
     at_every_width("reload", |screen| reload(&view("reload"), screen));
     at_every_width("reload_degraded", |screen| reload(&view("reload_degraded"), screen));

@@ -51,11 +51,11 @@ fn a_file_that_is_no_snapshot_is_as_good_as_none() {
     let folder = Folder::new("odd");
     fs::create_dir_all(&folder.0).expect("a folder");
     for odd in [&b""[..], b"podbgp state", &[0xFF; 4096]] {
-        fs::write(folder.0.join(NAME), odd).expect("a file");
+        fs::write(folder.0.join(SEAL.name), odd).expect("a file");
         assert_eq!(load(&folder.0, node(1)), None);
     }
-    fs::remove_file(folder.0.join(NAME)).expect("it is there");
-    fs::create_dir(folder.0.join(NAME)).expect("a folder");
+    fs::remove_file(folder.0.join(SEAL.name)).expect("it is there");
+    fs::create_dir(folder.0.join(SEAL.name)).expect("a folder");
     assert_eq!(load(&folder.0, node(1)), None, "it is a folder");
 }
 

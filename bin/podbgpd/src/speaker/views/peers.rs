@@ -105,7 +105,7 @@ impl Speaker {
     }
 
     fn family_view(&self, id: PeerId, peering: &Peering, family: Family) -> PeerFamilyView {
-        let counts = self.rib.counts(id, family).copied().unwrap_or_default();
+        let counts = self.rib.counts(id, family).unwrap_or_default();
         let session = peering.session.as_ref();
         let negotiated = peering.machine.session().map(|session| &session.negotiated);
         let has = |set: fn(&Negotiated) -> FamilySet| {

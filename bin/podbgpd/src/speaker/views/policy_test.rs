@@ -17,7 +17,7 @@ use super::super::Speaker;
 use super::super::peering::Peering;
 use super::routes::attributes_view;
 use super::words;
-use crate::intent::{Export, Import};
+use crate::intent::Export;
 
 /// A route under trial.
 struct Tried {
@@ -133,7 +133,7 @@ impl Speaker {
         tried: &Tried,
     ) -> Finding<'a> {
         let import = &peering.intent.import;
-        let policy = if let Import::Policy(policy) = import { Some(&**policy) } else { None };
+        let policy = import.policy();
         let trial = self.rib.try_import(info, test.prefix, &tried.attributes);
         let decided = policy.and_then(|policy| decided(policy, &trial.steps));
         let outcome = trial.outcome.map_err(|reason| words::rejected_by(reason, decided, Some(import)));

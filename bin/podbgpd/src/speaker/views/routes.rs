@@ -289,6 +289,7 @@ pub(super) fn attributes_view(attributes: &PathAttributes) -> AttributesView {
         originator_id: attributes.rare.originator_id.map(bgp::BgpId::to_ipv4),
         cluster_list: attributes.rare.cluster_list.clone(),
         only_to_customer: attributes.rare.only_to_customer.map(|asn| asn.0),
+        aigp: attributes.rare.aigp.as_ref().map(|aigp| aigp.metric),
         unknown: attributes
             .rare
             .unknown

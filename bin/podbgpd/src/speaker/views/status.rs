@@ -5,12 +5,15 @@ use std::time::Instant;
 use bgp::Family;
 use bgp::fsm::State;
 use control::{
-    ConfigView, FibView, MrtView, NodeView, PeersView, ReasonView, RoutesView, StationView, StatusView,
-    Verdict, WrongHandView,
+    ClusterView, ConfigView, FibView, MrtView, NodeView, PeersView, ReasonView, RoutesView, StationView,
+    StatusView, UpdatesView, Verdict, WrongHandView,
 };
 use rib::Standing;
 
 use super::super::Speaker;
+
+/// How long the API server may be silent before all is not well.
+const STALE: u64 = 60;
 
 /// What the speaker cannot know of itself.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct Surroundings {
     pub stations: Vec<StationView>,
     /// The files messages are written to.
     pub mrt: Option<MrtView>,
+    /// The cluster.
+    pub cluster: Option<ClusterView>,
 }
 
 impl Speaker {
@@ -49,7 +54,13 @@ impl Speaker {
         if let Some(error) = &around.config.last_reload_error {
             reasons.push(ReasonView::new("reload_failed", format!("the last reload failed: {}", error.text)));
         }
-        let not_ready = self.not_ready(&peers, &fib);
+        reasons.extend(around.cluster.iter().flat_map(cluster_reasons));
+        let duplicates = self.duplicate_views(now);
+        reasons.extend(duplicates.iter().map(|one| {
+            let text = format!("peer {} announces our block {}, too", one.peer, one.prefix);
+            ReasonView::new("duplicate_block", text)
+        }));
+        let not_ready = self.not_ready(&peers, &fib, around.cluster.as_ref());
         StatusView {
             verdict: if reasons.is_empty() { Verdict::Ok } else { Verdict::Degraded },
             reasons,
@@ -59,6 +70,7 @@ impl Speaker {
             version: crate::VERSION.to_owned(),
             uptime_seconds: super::age(self.epoch, now),
             peers,
+            updates: self.updates_view(),
             routes: Family::ALL.into_iter().map(|family| self.routes_view(family)).collect(),
             fib,
             restart: self.restart_view(now),
@@ -68,25 +80,18 @@ impl Speaker {
             wrong_hands: around.wrong_hands,
             stations: around.stations,
             mrt: around.mrt,
+            cluster: around.cluster.map(Box::new),
+            duplicates,
         }
     }
 
-    fn not_ready(&self, peers: &PeersView, fib: &FibView) -> Vec<ReasonView> {
-        let mut reasons = Vec::new();
-        if self.drains.node().is_some() {
-            reasons.push(ReasonView::new("drain", "the node is drained"));
+    fn updates_view(&self) -> UpdatesView {
+        let sent = self.peerings.values().map(|peering| peering.machine.stats().sent.update);
+        UpdatesView {
+            groups: self.rib.update_groups() as u64,
+            encoded: self.updates_encoded,
+            sent: sent.sum(),
         }
-        if peers.established == 0 && peers.configured > peers.administratively_down {
-            reasons.push(ReasonView::new("no_session", "no session is up"));
-        }
-        if !self.has_converged() {
-            reasons.push(ReasonView::new("end_of_rib", "not every peer has sent End-of-RIB"));
-        }
-        if fib.enabled && fib.pending > 0 {
-            let text = format!("{} routes are not yet in the kernel", fib.pending);
-            reasons.push(ReasonView::new("fib_pending", text));
-        }
-        reasons
     }
 
     fn node_view(&self) -> NodeView {
@@ -110,7 +115,7 @@ impl Speaker {
         };
         // Every path but our own belongs to some peer, and its peer has counted it.
         for (id, _) in self.rib.peers() {
-            let counts = self.rib.counts(id, family).copied().unwrap_or_default();
+            let counts = self.rib.counts(id, family).unwrap_or_default();
             view.prefixes += u64::from(counts.standing(Standing::Best));
             view.paths += u64::from(counts.accepted());
             view.multipath += u64::from(counts.standing(Standing::Multipath));
@@ -122,6 +127,21 @@ impl Speaker {
         view.paths += ours;
         view
     }
+}
+
+/// Says what is wrong with the cluster, as far as it is this node's to say. A short silence of the API server is none.
+fn cluster_reasons(cluster: &ClusterView) -> Vec<ReasonView> {
+    let mut reasons = Vec::new();
+    if let Some(age) = cluster.stale_seconds.filter(|age| *age >= STALE) {
+        let text =
+            format!("the API server has not been heard of for {age} s; what was known last is in force");
+        reasons.push(ReasonView::new("cluster_stale", text));
+    }
+    if let Some(held) = &cluster.held {
+        let text = format!("a change is held, which would {}; see `bgpctl show cluster`", held.text);
+        reasons.push(ReasonView::new("change_held", text));
+    }
+    reasons
 }
 
 fn fib_reasons(fib: &FibView) -> Vec<ReasonView> {

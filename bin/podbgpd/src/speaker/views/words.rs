@@ -38,6 +38,7 @@ fn number(reason: Reason, of: &PathAttributes) -> Option<u64> {
         Reason::ClusterList => Some(of.rare.cluster_list.len() as u64),
         Reason::Stale
         | Reason::Local
+        | Reason::Aigp
         | Reason::Origin
         | Reason::External
         | Reason::IgpCost
@@ -60,8 +61,8 @@ pub(super) fn rejected(reason: RejectReason) -> ReasonView {
 
 /// Says why import refused a path; where that was by a policy, by which of its rules.
 pub(super) fn rejected_by(reason: RejectReason, rule: Option<usize>, import: Option<&Import>) -> ReasonView {
-    match (reason, import) {
-        (RejectReason::Policy | RejectReason::PolicyDefault, Some(Import::Policy(policy))) => {
+    match (reason, import.and_then(Import::policy)) {
+        (RejectReason::Policy | RejectReason::PolicyDefault, Some(policy)) => {
             ReasonView::new(reason.code(), ruling(policy, rule))
         }
         (reason, _) => rejected(reason),
