@@ -19,7 +19,12 @@ impl Rib {
             Some(name) => self.links.insert(index, Arc::from(name)),
             None => self.links.remove(&index),
         };
-        if before.is_some() || name.is_some() {
+        let tunnels = |name: &str| self.ownership.tunnels_through(name);
+        if name.is_some_and(tunnels) || before.as_deref().is_some_and(tunnels) {
+            self.pend_all_forwarding();
+        }
+        // Interfaces of pods come and go all day, and no next hop is ever behind one.
+        if self.pool.next_hops.any_over(index) {
             let all: Vec<_> = self.destinations.ids().collect();
             self.pend_for_interfaces(&all);
         }
@@ -47,7 +52,7 @@ impl Rib {
         let Some(peer) = from else { return self.kernel_interface(prefix) };
         match attributes.next_hop.address() {
             IpAddr::V6(address) if address.is_unicast_link_local() => self.name_of(peer.interface),
-            address => self.way_out(self.pool.next_hops.find(&address)?),
+            address @ (IpAddr::V4(_) | IpAddr::V6(_)) => self.way_out(self.pool.next_hops.find(&address)?),
         }
     }
 
