@@ -56,6 +56,11 @@ impl<T> Table<T> {
 }
 
 impl<T: PartialEq> Table<T> {
+    /// Forgets the objects that are not wanted.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&Key) -> bool) {
+        self.current.objects.retain(|key, _| wanted(key));
+    }
+
     pub(super) fn apply(&mut self, key: Key, object: T) {
         self.change(|contents| {
             let told = contents.unreadable.remove(&key).is_some();
