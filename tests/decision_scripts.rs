@@ -122,8 +122,7 @@ impl World {
                 self.peer(name, asn.parse()?, id.parse()?, address.parse()?)?;
             }
             ["metric", address, metric] => {
-                let gateways =
-                    vec![rib::Gateway { address: Ipv4Addr::new(10, 9, 9, 9).into(), interface: None }];
+                let gateways = vec![rib::Gateway::new(Ipv4Addr::new(10, 9, 9, 9).into(), None)];
                 let resolution = match metric {
                     "unreachable" => Resolution::Unreachable,
                     metric => Resolution::Via { gateways, metric: metric.parse()? },

@@ -2,19 +2,22 @@
 //! that nothing passes through to.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::Command as Process;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fib::{AlienRoute, Aliens, Command, FibSettings, Filter, Interest, RouteState, aliens};
+use fib::{
+    AlienRoute, Aliens, Change, Command, FibSettings, Filter, Gateway, Interest, NextHop, NextHopSet,
+    Resolution, RouteState, Target, aliens,
+};
 use ipnet::IpNet;
 use lab::net::Namespace;
 use nix::unistd::geteuid;
-use support::fib_thread::{Fib, kernel, two_links};
+use support::fib_thread::{DeletionWatch, Fib, kernel, two_links, via};
 use support::netns::{in_namespace, ip, until};
-use support::skip::skip_test;
+use support::skip_test;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -243,4 +246,72 @@ fn a_service_is_reached_from_within_and_without_and_nothing_else_is_sent_back_up
     site.node.run(|| fib.handle.join());
     site.node.run(|| UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"end", "10.20.0.2:8080").unwrap());
     pod.join().unwrap();
+}
+
+fn index(link: &str) -> u32 {
+    nix::net::if_::if_nametoindex(link).unwrap()
+}
+
+fn change(prefix: &str, target: Target, metric: Option<u32>) -> Command {
+    Command::Apply(vec![Change { prefix: net(prefix), target: Some(target), metric }])
+}
+
+#[test]
+fn a_metric_changes_without_a_gap_and_a_tunnel_needs_no_route_to_its_far_end() {
+    in_namespace("a_metric_changes_without_a_gap_and_a_tunnel_needs_no_route_to_its_far_end", || {
+        two_links();
+        support::netns::veth("tunl0", "tunl0-peer");
+        let far = NextHop::onlink("172.18.0.9".parse().unwrap(), index("tunl0"));
+        let tunnel = || Target::Forward(NextHopSet::new([far]).unwrap());
+        let mut fib = Fib::start(FibSettings::default());
+        fib.send(change("10.20.0.0/26", tunnel(), Some(1024)));
+        fib.wait_until_installed("10.20.0.0/26");
+        assert_eq!(
+            kernel("10.20.0.0/26"),
+            "10.20.0.0/26 via 172.18.0.9 dev tunl0 proto 179 metric 1024 onlink"
+        );
+        // The new one is there before the old one goes.
+        let watch = DeletionWatch::start();
+        fib.send(change("10.20.0.0/26", via(&["10.0.1.2"]), Some(512)));
+        until(PATIENCE, "the other metric alone", || {
+            kernel("10.20.0.0/26") == "10.20.0.0/26 via 10.0.1.2 dev eth1 proto 179 metric 512"
+        });
+        assert_eq!(watch.deletions().iter().filter(|line| line.contains("10.20.0.0/26")).count(), 1);
+        // The next run finds both kinds and keeps what is wanted again.
+        fib.send(change("10.20.0.64/26", tunnel(), None));
+        fib.wait_until_installed("10.20.0.64/26");
+        fib.handle.join();
+        let mut fib = Fib::start(FibSettings::default());
+        assert_eq!(fib.state("10.20.0.0/26"), Some(RouteState::Adopted));
+        fib.send(change("10.20.0.0/26", via(&["10.0.1.2"]), Some(512)));
+        fib.send(change("10.20.0.64/26", tunnel(), Some(7)));
+        fib.send(Command::Converged);
+        until(PATIENCE, "rewritten", || {
+            kernel("10.20.0.64/26") == "10.20.0.64/26 via 172.18.0.9 dev tunl0 proto 179 metric 7 onlink"
+        });
+        assert_eq!(fib.state("10.20.0.0/26"), Some(RouteState::Installed));
+        assert_eq!(fib.snapshot(Filter::Stats).stats.failures, 0);
+    });
+}
+
+#[test]
+fn a_host_route_resolves_a_next_hop_and_what_is_learned_of_it_waits() {
+    in_namespace("a_host_route_resolves_a_next_hop_and_what_is_learned_of_it_waits", || {
+        two_links();
+        let mut fib = Fib::start(FibSettings::default());
+        let peer: IpAddr = "172.18.0.9".parse().unwrap();
+        fib.send(change("172.18.0.9/32", via(&["10.0.2.2"]), None));
+        fib.wait_until_installed("172.18.0.9/32");
+        fib.send(Command::Track(vec![peer]));
+        assert!(matches!(fib.resolution("172.18.0.9"), Resolution::Unreachable { .. }), "by our own word");
+        fib.send(Command::HostRoutes([(peer, "10.0.1.2".parse().unwrap())].into()));
+        until(PATIENCE, "the host route", || kernel("172.18.0.9/32").contains("via 10.0.1.2 dev eth1"));
+        let gateway = Gateway { address: "10.0.1.2".parse().unwrap(), interface: index("eth1") };
+        assert_eq!(fib.resolution("172.18.0.9"), Resolution::Via { gateways: vec![gateway] });
+        fib.send(change("172.18.0.9/32", via(&["10.0.2.9"]), None));
+        thread::sleep(Duration::from_millis(50));
+        assert!(kernel("172.18.0.9/32").contains("via 10.0.1.2 dev eth1"));
+        fib.send(Command::HostRoutes([].into()));
+        until(PATIENCE, "what was learned", || kernel("172.18.0.9/32").contains("via 10.0.2.9 dev eth2"));
+    });
 }

@@ -32,7 +32,7 @@ fn over(numbers: &[u8]) -> Target {
 fn changes(count: u32, target: Option<&Target>) -> Command {
     let change = |number: u32| {
         let prefix = ipnet::Ipv4Net::new((0x1400_0000 + (number << 8)).into(), 24).unwrap().into();
-        Change { prefix, target: target.cloned() }
+        Change { metric: None, prefix, target: target.cloned() }
     };
     Command::Apply((0..count).map(change).collect())
 }
@@ -309,7 +309,7 @@ fn ipv6_routes_share_groups_too() {
         let mut fib = Fib::start(FibSettings::default());
         let change = |number: u32| {
             let prefix = format!("2001:db8:{number:x}::/48").parse().unwrap();
-            Change { prefix, target: Some(target.clone()) }
+            Change { metric: None, prefix, target: Some(target.clone()) }
         };
         fib.send(Command::Apply((0..500).map(change).collect()));
         until(PATIENCE, "installed", || stats(&mut fib).installed == 500);

@@ -396,7 +396,7 @@ fn twenty_thousand_routes_are_written_while_commands_are_heard() {
         let target = via(&["10.0.1.2", "10.0.2.2"]);
         let change = |number: u32| {
             let prefix = ipnet::Ipv4Net::new((0x1400_0000 + (number << 8)).into(), 24).unwrap().into();
-            Change { prefix, target: Some(target.clone()) }
+            Change { metric: None, prefix, target: Some(target.clone()) }
         };
         let start = Instant::now();
         fib.send(Command::Apply((0..count).map(change).collect()));
@@ -430,8 +430,11 @@ fn lost_notifications_are_noticed_and_made_good() {
         let file = std::env::temp_dir().join(format!("podbgp-burst-{}", std::process::id()));
         std::fs::write(&file, burst).unwrap();
         let prefix = "192.0.3.0/24".parse().unwrap();
-        let wish =
-            |number: u32| Change { prefix, target: number.is_multiple_of(2).then_some(Target::Blackhole) };
+        let wish = |number: u32| Change {
+            metric: None,
+            prefix,
+            target: number.is_multiple_of(2).then_some(Target::Blackhole),
+        };
         let mut batch = Process::new("ip").arg("-batch").arg(&file).spawn().unwrap();
         while batch.try_wait().unwrap().is_none() {
             fib.send(Command::Apply((0..200_000).map(wish).collect()));

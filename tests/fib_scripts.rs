@@ -91,8 +91,14 @@ struct World {
 impl World {
     fn new() -> Self {
         let next_hop_groups = NextHopGroups::Never;
-        let settings =
-            FibSettings { install: true, protocol: OURS, table: 254, metric: METRIC, next_hop_groups };
+        let settings = FibSettings {
+            install: true,
+            protocol: OURS,
+            table: 254,
+            metric: METRIC,
+            next_hop_groups,
+            transit_table: 179,
+        };
         let now = Instant::now();
         let (table, kernel) = (Table::new(settings), Kernel::default());
         Self { table, kernel, start: now, now, seen: Vec::new() }
@@ -151,7 +157,11 @@ impl World {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["want", prefix, target @ ..] => {
-                self.table.want(&FibRoute { prefix: prefix.parse().unwrap(), target: target_of(target) });
+                self.table.want(&FibRoute {
+                    metric: None,
+                    prefix: prefix.parse().unwrap(),
+                    target: target_of(target),
+                });
             }
             ["unwant", prefix] => self.table.unwant(prefix.parse().unwrap()),
             ["converged"] => {
@@ -232,7 +242,7 @@ fn target_of(words: &[&str]) -> Target {
     }
     let text = words.join(" ");
     let next_hops = text.split(", ").map(|next_hop| {
-        let mut made = NextHop { address: None, interface: None, weight: NonZeroU16::MIN };
+        let mut made = NextHop { address: None, interface: None, weight: NonZeroU16::MIN, onlink: false };
         let mut words = next_hop.split(' ');
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             match name {
@@ -322,7 +332,7 @@ fn stir(world: &mut World, dice: &mut Dice, wishes: &mut BTreeMap<IpNet, Target>
     match dice.roll(11) {
         0..3 => {
             wishes.insert(prefix, target.clone());
-            world.table.want(&FibRoute { prefix, target });
+            world.table.want(&FibRoute { metric: None, prefix, target });
         }
         3 => {
             wishes.remove(&prefix);

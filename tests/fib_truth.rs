@@ -196,7 +196,7 @@ impl World {
         let hops = [0, 1].map(|peer| NextHop::via_interface(their_address(peer, transport), index(peer)));
         let target = Target::Forward(NextHopSet::new(hops).expect("two next hops"));
         let ours = self.prefixes.iter().filter(|prefix| is_of(transport, prefix));
-        let change = |&prefix: &IpNet| Change { prefix, target: Some(target.clone()) };
+        let change = |&prefix: &IpNet| Change { metric: None, prefix, target: Some(target.clone()) };
         let refused = self.handle().try_send(Command::Apply(ours.map(change).collect()));
         assert!(refused.is_ok(), "room for a command");
     }

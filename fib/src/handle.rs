@@ -40,6 +40,9 @@ pub enum Command {
     Snapshot(Filter, oneshot::Sender<Snapshot>),
     /// Drop packets to exactly these destinations if they only pass through this node.
     Transit(BTreeSet<IpNet>),
+    /// Have a route to exactly each of these addresses by its gateway, whatever is wanted of that prefix otherwise; next
+    /// hops may be resolved by it.
+    HostRoutes(BTreeMap<IpAddr, IpAddr>),
     /// End the thread; the routes stay.
     Stop,
 }
@@ -51,6 +54,9 @@ pub struct Change {
     pub prefix: IpNet,
     /// What should happen to its packets, or none if we want no route.
     pub target: Option<Target>,
+    /// The metric of the route, if not that of the settings; never 0. A route whose metric changes is there under one of
+    /// the two at any moment.
+    pub metric: Option<u32>,
 }
 
 /// What the thread has to say.

@@ -3,6 +3,7 @@
 pub(crate) mod next_hop;
 pub(crate) mod rule;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 
@@ -27,7 +28,7 @@ pub(crate) fn request(
     settings: &FibSettings,
     sequence: u32,
 ) -> NetlinkMessage<RouteNetlinkMessage> {
-    let own_metric = settings.metric_of(op.prefix);
+    let own_metric = op.metric.unwrap_or_else(|| settings.metric_of(op.prefix));
     let route = |target| match op.group {
         Some(group) => route_on_group(op.prefix, group, settings, own_metric),
         None => route(op.prefix, target, settings, own_metric),
@@ -98,7 +99,11 @@ pub(crate) fn kernel_route(message: &RouteMessage) -> Option<KernelRoute> {
 }
 
 /// Reads the answer to [`lookup_request`].
-pub(crate) fn resolution(message: &RouteMessage, settings: &FibSettings) -> Resolution {
+pub(crate) fn resolution(
+    message: &RouteMessage,
+    settings: &FibSettings,
+    trusted: &BTreeSet<IpNet>,
+) -> Resolution {
     let unreachable = |why| Resolution::Unreachable { why };
     match message.header.kind {
         RouteType::Local => return Resolution::Local,
@@ -106,7 +111,8 @@ pub(crate) fn resolution(message: &RouteMessage, settings: &FibSettings) -> Reso
         _ => return unreachable(Unreachable::Rejected),
     }
     let Some(prefix) = prefix(message) else { return unreachable(Unreachable::NoRoute) };
-    if u8::from(message.header.protocol) == settings.protocol && table(message) == settings.table {
+    let own = u8::from(message.header.protocol) == settings.protocol && table(message) == settings.table;
+    if own && !trusted.contains(&prefix) {
         return unreachable(Unreachable::OwnRoute(prefix));
     }
     let living: Vec<NextHop> = legs(message).into_iter().filter(|leg| !leg.down).map(|leg| leg.hop).collect();
@@ -222,8 +228,12 @@ fn gateway(prefix: IpNet, address: IpAddr) -> RouteAttribute {
 }
 
 pub(crate) fn is_onlink(next_hop: &NextHop) -> bool {
-    next_hop.interface.is_some()
-        && matches!(next_hop.address, Some(IpAddr::V4(address)) if address.is_link_local())
+    next_hop.interface.is_some() && (next_hop.onlink || is_link_local(next_hop.address))
+}
+
+/// Tells whether a gateway is on the link by its nature.
+pub(crate) fn is_link_local(address: Option<IpAddr>) -> bool {
+    matches!(address, Some(IpAddr::V4(address)) if address.is_link_local())
 }
 
 fn prefix(message: &RouteMessage) -> Option<IpNet> {
@@ -284,13 +294,17 @@ fn legs(message: &RouteMessage) -> Vec<Leg> {
         _ => None,
     });
     if let Some(legs) = multipath {
-        let leg = |leg: &RouteNextHop| Leg {
-            hop: NextHop {
-                address: leg.attributes.iter().find_map(gateway_address),
-                interface: (leg.interface_index != 0).then_some(leg.interface_index),
-                weight: NonZeroU16::MIN.saturating_add(leg.hops.into()),
-            },
-            down: leg.flags.intersects(RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown),
+        let leg = |leg: &RouteNextHop| {
+            let address = leg.attributes.iter().find_map(gateway_address);
+            Leg {
+                hop: NextHop {
+                    address,
+                    interface: (leg.interface_index != 0).then_some(leg.interface_index),
+                    weight: NonZeroU16::MIN.saturating_add(leg.hops.into()),
+                    onlink: leg.flags.contains(RouteNextHopFlags::Onlink) && !is_link_local(address),
+                },
+                down: leg.flags.intersects(RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown),
+            }
         };
         return legs.iter().map(leg).collect();
     }
@@ -303,7 +317,8 @@ fn legs(message: &RouteMessage) -> Vec<Leg> {
         return Vec::new();
     }
     let down = message.header.flags.intersects(RouteFlags::Dead | RouteFlags::Linkdown);
-    vec![Leg { hop: NextHop { address, interface, weight: NonZeroU16::MIN }, down }]
+    let onlink = message.header.flags.contains(RouteFlags::Onlink) && !is_link_local(address);
+    vec![Leg { hop: NextHop { address, interface, weight: NonZeroU16::MIN, onlink }, down }]
 }
 
 fn gateway_address(attribute: &RouteAttribute) -> Option<IpAddr> {

@@ -11,10 +11,12 @@ mod monitor;
 mod options;
 mod transit;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rtnetlink::packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
@@ -50,6 +52,8 @@ const DUMP_TRIES: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Netlink {
     settings: FibSettings,
+    /// Prefixes whose routes of ours may resolve next hops.
+    trusted: BTreeSet<IpNet>,
     requests: Socket,
     port: u32,
     sequence: u32,
@@ -69,7 +73,8 @@ impl Netlink {
         options::set_receive_timeout(&requests, PATIENCE).map_err(step("receive timeout"))?;
         let (settings, outgoing) = (settings.clone(), Vec::new());
         let incoming = Vec::with_capacity(DATAGRAM);
-        let mut netlink = Self { settings, requests, port, sequence: 0, outgoing, incoming };
+        let trusted = BTreeSet::new();
+        let mut netlink = Self { settings, trusted, requests, port, sequence: 0, outgoing, incoming };
         if netlink.settings.install {
             netlink.check_privilege()?;
         }
@@ -189,6 +194,11 @@ impl Netlink {
         })
     }
 
+    /// Takes routes of ours to these prefixes for as good as anybody's when next hops are resolved.
+    pub(crate) fn trust(&mut self, prefixes: BTreeSet<IpNet>) {
+        self.trusted = prefixes;
+    }
+
     /// Asks how `address` is reached.
     pub(crate) fn resolve(&mut self, address: IpAddr) -> Result<Resolution, Error> {
         let unreachable = |why| Ok(Resolution::Unreachable { why });
@@ -206,7 +216,7 @@ impl Netlink {
                 }
                 match answer.payload {
                     NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => {
-                        return Ok(message::resolution(&route, &self.settings));
+                        return Ok(message::resolution(&route, &self.settings, &self.trusted));
                     }
                     NetlinkPayload::Error(error) => return unreachable(refused_lookup(-error.raw_code())),
                     _ => {}

@@ -22,6 +22,8 @@ pub struct RouteOp {
     pub prefix: IpNet,
     /// What to write.
     pub action: Action,
+    /// Its metric, if not that of the settings.
+    pub metric: Option<u32>,
     /// The nexthop group the route hangs on, which holds the next hops of its target; none if it names them.
     pub group: Option<u32>,
 }
@@ -82,6 +84,13 @@ pub struct Member {
     pub next_hop: NextHop,
 }
 
+impl RouteOp {
+    /// Deletes a route of ours with a metric it should not have.
+    pub(crate) fn delete_stray(prefix: IpNet, metric: u32) -> Self {
+        Self { prefix, action: Action::DeleteStray { metric }, metric: None, group: None }
+    }
+}
+
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -100,6 +109,7 @@ impl fmt::Display for RouteOp {
             Action::Delete => write!(f, "delete {prefix}"),
             Action::DeleteStray { metric } => write!(f, "delete {prefix} metric {metric}"),
         }?;
+        self.metric.map_or(Ok(()), |metric| write!(f, " metric {metric}"))?;
         self.group.map_or(Ok(()), |id| write!(f, " (group {id})"))
     }
 }

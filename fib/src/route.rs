@@ -98,6 +98,8 @@ impl NextHopGroups {
 pub struct FibRoute {
     /// The destination, without host bits.
     pub prefix: IpNet,
+    /// Its metric, if not that of the settings; never 0.
+    pub metric: Option<u32>,
     /// What happens to packets for it.
     pub target: Target,
 }
@@ -147,6 +149,8 @@ pub struct NextHop {
     pub interface: Option<u32>,
     /// The share of traffic relative to the other next hops, 1 to 256.
     pub weight: NonZeroU16,
+    /// Whether the address is taken to be on the link although no route says so, as for the far end of a tunnel.
+    pub onlink: bool,
 }
 
 impl NextHop {
@@ -156,19 +160,25 @@ impl NextHop {
     /// Makes a next hop of weight 1 out of a gateway the kernel finds by itself.
     #[must_use]
     pub fn via(address: IpAddr) -> Self {
-        Self { address: Some(address), interface: None, weight: NonZeroU16::MIN }
+        Self { address: Some(address), interface: None, weight: NonZeroU16::MIN, onlink: false }
     }
 
     /// Makes a next hop of weight 1 out of a gateway on a given interface.
     #[must_use]
     pub fn via_interface(address: IpAddr, interface: u32) -> Self {
-        Self { address: Some(address), interface: Some(interface), weight: NonZeroU16::MIN }
+        Self { interface: Some(interface), ..Self::via(address) }
+    }
+
+    /// Makes a next hop of weight 1 out of a gateway that is on the link of an interface, whatever the routes say.
+    #[must_use]
+    pub fn onlink(address: IpAddr, interface: u32) -> Self {
+        Self { onlink: true, ..Self::via_interface(address, interface) }
     }
 
     /// Makes a next hop of weight 1 for destinations on the link itself.
     #[must_use]
     pub fn on_interface(interface: u32) -> Self {
-        Self { address: None, interface: Some(interface), weight: NonZeroU16::MIN }
+        Self { address: None, interface: Some(interface), weight: NonZeroU16::MIN, onlink: false }
     }
 
     fn is_met_by(&self, installed: &Self) -> bool {

@@ -3,6 +3,7 @@
 //! Everything happens on one thread in turns: take one thing that came in, write one batch. A write is thus
 //! never in flight while a notification is read, and commands are heard between batches.
 
+mod host_routes;
 mod outbox;
 mod surroundings;
 mod transit;
@@ -11,16 +12,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use ipnet::IpNet;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
+use self::host_routes::HostRoute;
 use self::outbox::Outbox;
 use crate::error::Error;
-use crate::handle::{Change, Command, Event, Link, Progress, Refusal, Snapshot, Stats};
+use crate::handle::{Command, Event, Link, Progress, Refusal, Snapshot, Stats};
 use crate::netlink::{BATCH, Monitor, Netlink, Notification};
 use crate::plan::Op;
 use crate::resolve::{Resolution, Tracked};
-use crate::route::{FibRoute, FibSettings, NextHop, NextHopGroups};
+use crate::route::{FibSettings, NextHop, NextHopGroups};
 use crate::table::{Drift, KernelEvent, KernelRoute, NextHopEvent, Outcome, Table};
 use crate::transit::Transit;
 
@@ -41,6 +44,7 @@ pub(crate) struct Keeper {
     settings: FibSettings,
     table: Table,
     transit: Transit,
+    host_routes: BTreeMap<IpNet, HostRoute>,
     netlink: Netlink,
     events: mpsc::Sender<Event>,
     progress: watch::Sender<Progress>,
@@ -78,6 +82,7 @@ impl Keeper {
         Self {
             table: Table::new(settings.clone()),
             transit: Transit::default(),
+            host_routes: BTreeMap::new(),
             settings,
             netlink,
             events,
@@ -220,6 +225,7 @@ impl Keeper {
             Command::Lose(lost) => self.table.lose_in_order(&lost),
             Command::Settled => self.table.settle(),
             Command::Transit(wanted) => self.want_transit(wanted),
+            Command::HostRoutes(wanted) => self.want_host_routes(wanted),
             Command::Snapshot(filter, reply) => {
                 let routes = self.routes(&filter);
                 let stats = self.stats();
@@ -230,13 +236,6 @@ impl Keeper {
             Command::Stop => return Ok(Turn::Last),
         }
         Ok(Turn::Next)
-    }
-
-    fn apply(&mut self, Change { prefix, target }: Change) {
-        match target {
-            Some(target) => self.table.want(&FibRoute { prefix, target }),
-            None => self.table.unwant(prefix),
-        }
     }
 
     /// Takes what the kernel told, and what more of it there is.

@@ -13,12 +13,13 @@ mod entries;
 mod grouping;
 mod groups;
 mod ledger;
+mod metrics;
 mod outages;
 mod targets;
 mod troubles;
 mod views;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use ipnet::IpNet;
@@ -97,8 +98,12 @@ pub struct Table {
     troubles: Troubles,
     /// What has to be written before anything else.
     urgent: Vec<NextHopOp>,
-    /// Routes of ours with a metric we do not use.
-    strays: BTreeSet<(IpNet, u32)>,
+    /// The metrics of those prefixes whose routes have one of their own.
+    metrics: HashMap<IpNet, u32>,
+    /// Routes of ours with another metric than that of their prefix, and what they do, held.
+    strays: BTreeMap<(IpNet, u32), TargetId>,
+    /// Those of them whose prefix has what it wants without them.
+    superseded: Vec<(IpNet, u32)>,
     queue: VecDeque<IpNet>,
     converged: bool,
     /// A write met a route we did not know of.
@@ -124,7 +129,9 @@ impl Table {
             outages: Outages::default(),
             urgent: Vec::new(),
             troubles: Troubles::default(),
-            strays: BTreeSet::new(),
+            metrics: HashMap::new(),
+            strays: BTreeMap::new(),
+            superseded: Vec::new(),
             queue: VecDeque::new(),
             converged: false,
             suspicious: false,
@@ -138,6 +145,7 @@ impl Table {
     /// Wants a route, instead of any other to the same prefix.
     pub fn want(&mut self, route: &FibRoute) {
         let prefix = route.prefix.trunc();
+        self.want_metric(prefix, route.metric);
         let wanted = self.targets.intern(&route.target, &self.outages);
         let unchanged = self.entries.find(prefix).is_some_and(|entry| entry.wanted == wanted);
         if unchanged {
@@ -184,7 +192,8 @@ impl Table {
             return None;
         }
         let ours = route.protocol == self.settings.protocol;
-        let key = route.metric == self.settings.metric_of(route.prefix);
+        let ours_alone = ours && matches!(event, KernelEvent::Present { .. });
+        let key = route.metric == self.metric(route.prefix) || ours_alone && self.adopts_metric(route);
         match (event, ours, key) {
             (KernelEvent::Present { .. }, true, true) => {
                 let installed = self.recognise(route);
@@ -192,11 +201,12 @@ impl Table {
             }
             (KernelEvent::Gone(_), true, true) => self.learn(route.prefix, TargetId::NONE),
             (KernelEvent::Present { .. }, true, false) => {
-                self.strays.insert((route.prefix, route.metric));
+                let installed = self.recognise(route);
+                self.remember_stray((route.prefix, route.metric), installed);
                 None
             }
             (KernelEvent::Gone(_), true, false) => {
-                self.strays.remove(&(route.prefix, route.metric));
+                self.forget_stray((route.prefix, route.metric));
                 None
             }
             (KernelEvent::Present { replaced, .. }, false, true) => self.intruded(route, *replaced, now),
@@ -214,7 +224,7 @@ impl Table {
     /// [`end_resync`](Self::end_resync).
     pub fn begin_resync(&mut self) {
         self.entries.forget_seen();
-        self.strays.clear();
+        self.forget_strays();
         self.suspicious = false;
         self.stats.resyncs += 1;
     }
@@ -240,6 +250,10 @@ impl Table {
             return std::mem::take(&mut self.urgent).into_iter().map(Op::NextHop).collect();
         }
         self.take_stock(now);
+        let superseded = self.delete_superseded(limit);
+        if !superseded.is_empty() {
+            return superseded;
+        }
         for prefix in self.troubles.release_due(now) {
             self.enqueue(prefix);
         }
@@ -300,6 +314,7 @@ impl Table {
     pub fn is_dirty(&self) -> bool {
         let untidy = self.converged && (!self.strays.is_empty() || self.groups.is_untidy());
         !self.queue.is_empty()
+            || (self.settings.install && !self.superseded.is_empty())
             || !self.urgent.is_empty()
             || self.disturbed
             || self.regroup
@@ -326,7 +341,8 @@ impl Table {
         }
         let Some(wish) = self.targets.wish(entry.wanted) else {
             if entry.is_installed() && self.is_disposable(entry) {
-                return Step::Write(RouteOp { prefix, action: Action::Delete, group: None });
+                let metric = self.metrics.get(&prefix).copied();
+                return Step::Write(RouteOp { prefix, action: Action::Delete, metric, group: None });
             }
             self.forget_blank(prefix, entry);
             return Step::Nothing;
@@ -341,7 +357,8 @@ impl Table {
             Footing::Missing(needed) => return Step::First(needed),
         };
         let action = if entry.is_installed() { Action::Replace(wish) } else { Action::Add(wish) };
-        Step::Write(RouteOp { prefix, action, group })
+        let metric = self.metrics.get(&prefix).copied();
+        Step::Write(RouteOp { prefix, action, metric, group })
     }
 
     fn confirmed(&mut self, op: &RouteOp) {

@@ -14,6 +14,16 @@ pub struct Gateway {
     pub address: IpAddr,
     /// The index of the link it is on; always there for a link-local address.
     pub interface: Option<u32>,
+    /// Whether it is taken to be on that link although no route says so: the far end of a tunnel.
+    pub onlink: bool,
+}
+
+impl Gateway {
+    /// Makes a gateway that is where the kernel's routes say.
+    #[must_use]
+    pub fn new(address: IpAddr, interface: Option<u32>) -> Self {
+        Self { address, interface, onlink: false }
+    }
 }
 
 /// A router with its share of the packets.
@@ -44,7 +54,12 @@ pub struct ForwardingChange {
     pub prefix: IpNet,
     /// What to do with its packets; `None` when it is none of our business any more.
     pub forwarding: Option<Forwarding>,
+    /// The metric of the route, if it has one of its own.
+    pub metric: Option<u32>,
 }
+
+/// What is handed out for a destination: the forwarding, and the metric if it has one of its own.
+pub(crate) type Handed = (Forwarding, Option<u32>);
 
 /// The name of a forwarding in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +77,7 @@ impl ForwardingId {
 /// Every distinct forwarding handed out: a handful, however many destinations share them.
 #[derive(Default)]
 pub(crate) struct ForwardingPool {
-    entries: Vec<(Option<Forwarding>, u32)>,
+    entries: Vec<(Option<Handed>, u32)>,
     free: Vec<u32>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -70,7 +85,7 @@ pub(crate) struct ForwardingPool {
 
 impl ForwardingPool {
     /// Returns the handle of a forwarding, with a count of one for the caller.
-    pub(crate) fn intern(&mut self, forwarding: Forwarding) -> ForwardingId {
+    pub(crate) fn intern(&mut self, forwarding: Handed) -> ForwardingId {
         let hash = self.hasher.hash_one(&forwarding);
         let entries = &self.entries;
         let same = |&id: &u32| entries[id as usize].0.as_ref() == Some(&forwarding);
@@ -108,6 +123,11 @@ impl ForwardingPool {
 
     /// Returns the forwarding; `None` for [`ForwardingId::NONE`].
     pub(crate) fn forwarding(&self, id: ForwardingId) -> Option<&Forwarding> {
+        self.handed(id).map(|(forwarding, _)| forwarding)
+    }
+
+    /// Returns the same with the metric.
+    pub(crate) fn handed(&self, id: ForwardingId) -> Option<&Handed> {
         self.entries.get(id.0 as usize)?.0.as_ref()
     }
 

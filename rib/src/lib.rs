@@ -76,7 +76,7 @@ pub use monitor::{Monitor, Table};
 pub use next_hop::{NextHopChanges, Resolution};
 pub use origination::{KernelRoute, Origination};
 pub use own_as::OwnAs;
-pub use ownership::{Hand, Ownership, RouteMetric};
+pub use ownership::{Hand, Ownership, RouteMetric, Unwritten};
 pub use path::{PeerId, Source, Staleness, Standing};
 pub use peer::{AddPath, NextHopMode, NextHopSelf, PeerCounts, PeerInfo};
 pub use policy::Policy;

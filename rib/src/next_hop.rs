@@ -48,7 +48,7 @@ impl Resolution {
     pub(crate) fn gateways(&self, address: IpAddr) -> SmallVec<[Gateway; 2]> {
         match self {
             Self::Unknown | Self::Unreachable => SmallVec::new(),
-            Self::OnLink { interface } => SmallVec::from_iter([Gateway { address, interface: *interface }]),
+            Self::OnLink { interface } => SmallVec::from_iter([Gateway::new(address, *interface)]),
             Self::Via { gateways, .. } => SmallVec::from_slice(gateways),
         }
     }
@@ -67,7 +67,7 @@ impl Rib {
         let interface = link(slot);
         let alone = self.slots.values().filter(|&&other| link(other) == interface).count() == 1;
         let itself = self.peer(slot).filter(|_| alone && interface.is_some());
-        let itself = itself.map(|peer| Gateway { address: peer.info.address, interface });
+        let itself = itself.map(|peer| Gateway::new(peer.info.address, interface));
         self.pool.next_hops.sole_gateways(slot, itself).into_iter().collect()
     }
 }
@@ -212,6 +212,12 @@ impl NextHops {
         &self.hops[id.0 as usize].resolution
     }
 
+    /// Tells whether any next hop is reached over an interface.
+    pub(crate) fn any_over(&self, index: u32) -> bool {
+        let over = |gateway: &Gateway| gateway.interface == Some(index);
+        self.hops.iter().any(|hop| hop.resolution.gateways(hop.address).iter().any(over))
+    }
+
     /// Returns where an address leads, if any attribute set names it.
     pub(crate) fn find(&self, address: &IpAddr) -> Option<&Resolution> {
         self.index.get(address).map(|&id| &self.hops[id as usize].resolution)
@@ -289,7 +295,7 @@ mod tests {
         let address = IpAddr::from([10, 0, 0, host]);
         let id = hops.name(address);
         hops.resolve(address, Resolution::OnLink { interface: Some(1) });
-        (id, Gateway { address, interface: Some(1) })
+        (id, Gateway::new(address, Some(1)))
     }
 
     fn sole(hops: &NextHops, source: Slot) -> Vec<Gateway> {

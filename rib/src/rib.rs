@@ -20,6 +20,7 @@ use crate::import::{Import, RejectReason, import};
 use crate::monitor::Monitors;
 use crate::next_hop::{NextHopChanges, Resolution};
 use crate::origination::{Origination, Originations};
+use crate::ownership::Ownership;
 use crate::path::{Path, PeerId, Slot, Source, Standing};
 use crate::peer::Peer;
 use crate::pending::Pending;
@@ -37,6 +38,7 @@ mod drain;
 mod groups;
 mod links;
 mod own_as;
+mod owners;
 mod peers;
 mod pull;
 mod refresh;
@@ -127,6 +129,9 @@ pub struct Rib {
     pub(crate) groups: Vec<Option<Group>>,
     pub(crate) originations: Originations,
     fence: Fence,
+    ownership: Ownership,
+    /// Whether nobody else writes anything and all goes the plain way.
+    is_plain: bool,
     /// The names of interfaces by their indexes.
     links: BTreeMap<u32, Arc<str>>,
     pub(crate) forwarding: ForwardingPool,
@@ -151,6 +156,8 @@ impl Rib {
             pool: AttributePool::default(),
             originations: Originations::default(),
             fence: Fence::default(),
+            ownership: Ownership::default(),
+            is_plain: true,
             links: BTreeMap::new(),
             forwarding: ForwardingPool::default(),
             forwarding_pending: Pending::default(),

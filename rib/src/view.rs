@@ -9,6 +9,7 @@ use crate::destinations::Destination;
 use crate::drain::{Lowered, lowered};
 use crate::forwarding::Forwarding;
 use crate::import::import;
+use crate::ownership::Unwritten;
 use crate::path::{Path, PeerId, Source, Staleness, Standing};
 use crate::peer::{PeerCounts, PeerInfo};
 use crate::rib::Rib;
@@ -139,6 +140,12 @@ impl<'a> DestinationView<'a> {
     #[must_use]
     pub fn wanted_forwarding(&self) -> Option<Forwarding> {
         self.rib.wanted_forwarding(self.id)
+    }
+
+    /// Says why the kernel is asked for nothing of a prefix that is used, if others write its route or nobody can.
+    #[must_use]
+    pub fn unwritten(&self) -> Option<Unwritten> {
+        self.rib.unwritten(self.id)
     }
 
     /// Returns the forwarding last handed out.

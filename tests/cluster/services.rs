@@ -53,6 +53,8 @@ impl Outside {
         let out = NextHop::via(Ipv4Addr::new(10, 205, 0, 1)).through("eth0");
         client.add_route(net("0.0.0.0/0"), &[out]).expect("a route");
 
+        // A node is known to the other by the way out of both.
+        tor.config_mut().announce = vec![net("0.0.0.0/0")];
         tor.config_mut().neighbors.push(Neighbor::new(Ipv4Addr::new(10, 204, 0, 1), CORE_AS));
         let config = SpeakerConfig {
             neighbors: vec![Neighbor::new(Ipv4Addr::new(10, 204, 0, 0), TorId::A.asn())],
@@ -125,7 +127,8 @@ fn a_client_reaches_pods_by_the_addresses_of_their_service() {
         slice("api", &[(pod_b.0, pod_b.1, true)]),
     ];
     let lines = format!(
-        "service-external-ips = [\"{EXTERNAL}\"]\nservice-load-balancer-ips = [\"{BALANCED}\"]\ndamping = 1"
+        "service-external-ips = [\"{EXTERNAL}\"]\nservice-load-balancer-ips = [\"{BALANCED}\"]\n\
+         damping = 1\naccept-default = true"
     );
     let mut outside = None;
     let world = World::start_with(Source::Node, &objects, &lines, |rack, folder| {

@@ -57,7 +57,7 @@ impl World {
     }
 
     /// Waits until exactly these are advertised.
-    pub fn advertises(&self, blocks: &[&str]) {
+    pub(crate) fn advertises(&self, blocks: &[&str]) {
         let wanted: Vec<IpNet> = blocks.iter().map(|block| block.parse().expect("a prefix")).collect();
         eventually(SOON, &format!("{blocks:?} to be advertised"), || {
             let advertised: Vec<IpNet> =
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// Ends the daemon and starts it again, with a new session.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let mut daemon = self.daemon.take().expect("a daemon");
         daemon.stop();
         self.daemon = Some(daemon.start_again());
@@ -76,12 +76,12 @@ impl World {
     }
 
     /// Where the daemon writes something down.
-    pub fn state(&self, file: &str) -> PathBuf {
+    pub(crate) fn state(&self, file: &str) -> PathBuf {
         self.rack.directory("ours").join("state").join(file)
     }
 
     /// Has the peer say that it has said everything.
-    pub fn end_of_rib(&mut self) {
+    pub(crate) fn end_of_rib(&mut self) {
         self.peer.as_mut().expect("a peer").end_of_rib().expect("the session is up");
     }
 

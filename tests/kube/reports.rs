@@ -9,7 +9,7 @@ use podbgpd::report::{Happening, Report};
 use serde_json::{Value, json};
 use support::SOON;
 use support::apiserver::{ApiServer, Instead, Seen};
-use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::following::{Ours, Server as _};
 use crate::node;
@@ -20,8 +20,9 @@ const TAINT: &str = "podbgp.io/starting";
 /// A node that reports, and the server it reports to.
 struct Reporting {
     ours: Ours,
-    runtime: Runtime,
     reporter: Reporter,
+    /// Ends the reporter's thread when dropped.
+    _running: oneshot::Sender<()>,
 }
 
 impl Reporting {
@@ -33,18 +34,17 @@ impl Reporting {
     }
 
     fn at(ours: Ours, status: StatusReport, startup_taint: Option<&str>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let startup_taint = startup_taint.map(str::to_owned);
         let settings = Kubernetes { status, startup_taint, ..Kubernetes::new("node-a".to_owned()) };
-        let inside = runtime.enter();
+        let handle = runtime.handle().clone();
+        let (running, end) = oneshot::channel::<()>();
+        std::thread::spawn(move || runtime.block_on(end));
+        let inside = handle.enter();
         let api = Api::new(Some(ours.kubeconfig()), ANSWER);
         let reporter = Reporter::spawn(api.into(), &settings);
         drop(inside);
-        Self { ours, runtime, reporter }
+        Self { ours, reporter, _running: running }
     }
 
     fn server(&self) -> &ApiServer {

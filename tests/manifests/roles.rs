@@ -8,15 +8,13 @@ use support::rbac::{Asked, Granted};
 
 /// What is written, beside what is watched: by what and where.
 const WRITTEN: &[(&str, &str, &str)] = &[
-    // The startup taint is taken away from what is there.
+    // The startup taint is taken away from what is there, and a status is owned by what is there.
     ("get", "", "nodes"),
     ("patch", "", "nodes"),
     // The condition.
     ("patch", "", "nodes/status"),
     // How the node is, as an object.
-    ("get", "podbgp.io", "bgpnodestatuses"),
     ("create", "podbgp.io", "bgpnodestatuses"),
-    ("patch", "podbgp.io", "bgpnodestatuses"),
     ("patch", "podbgp.io", "bgpnodestatuses/status"),
     ("create", "events.k8s.io", "events"),
 ];

@@ -26,7 +26,7 @@ fn alarms(world: &mut World, number: u8) -> Vec<String> {
 fn a_block_two_nodes_have_raises_an_alarm_on_both_and_clears_when_one_gives_it_up() {
     let mut world = pair();
     let theirs = blocks(2)[0];
-    world.reload(1, |intent| intent.node.blocks.insert(theirs)).unwrap();
+    world.reload(1, |intent| intent.node.blocks.extend([theirs])).unwrap();
     world.run(MOMENT);
     for (number, other) in [(1, 2), (2, 1)] {
         let text = format!("{theirs} from {} by [{}]", name(other), asn(other));
@@ -39,7 +39,7 @@ fn a_block_two_nodes_have_raises_an_alarm_on_both_and_clears_when_one_gives_it_u
     assert!(alarms(&mut world, 2).is_empty(), "it is told once");
     assert!(world.status(2).duplicates[0].seen_seconds >= SOON.as_secs());
 
-    world.reload(1, |intent| intent.node.blocks.remove(&theirs)).unwrap();
+    world.reload(1, |intent| intent.node.blocks.retain(|one| *one != theirs)).unwrap();
     world.run(MOMENT);
     assert_eq!(alarms(&mut world, 2), [format!("{theirs} from node1 no more")]);
     assert!(world.status(1).duplicates.is_empty() && world.status(2).duplicates.is_empty());
@@ -96,7 +96,7 @@ fn our_own_path_on_a_way_around_is_no_alarm() {
 fn a_claim_is_heard_across_a_router_and_gone_with_its_session() {
     let mut world = chain();
     let ours = blocks(1)[0];
-    world.reload(3, |intent| intent.node.blocks.insert(ours)).unwrap();
+    world.reload(3, |intent| intent.node.blocks.extend([ours])).unwrap();
     world.reload(2, |intent| intent.peers.get_mut("node1").unwrap().import = Import::None).unwrap();
     world.run(SOON);
     assert_eq!(alarms(&mut world, 1), [format!("{ours} from node2 by [{} {}]", asn(2), asn(3))]);

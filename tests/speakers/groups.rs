@@ -67,14 +67,14 @@ fn a_route_two_peers_have_goes_to_each_from_the_other() {
     let mut world = star();
     let shared = net("10.88.0.0/16");
     for number in [3, 5] {
-        world.reload(number, |intent| drop(intent.node.blocks.insert(shared))).unwrap();
+        world.reload(number, |intent| intent.node.blocks.extend([shared])).unwrap();
     }
     world.run(SOON);
     let has = |world: &World, number| heard(world, number).contains(&shared);
     let told = |world: &World| SPOKES.filter(|&number| has(world, number)).collect::<Vec<_>>();
     // The best is from node 3, whose router identifier is lower.
     assert_eq!(told(&world), [2, 4, 5, 6, 7, 8, 9]);
-    world.reload(3, |intent| drop(intent.node.blocks.remove(&shared))).unwrap();
+    world.reload(3, |intent| intent.node.blocks.retain(|block| *block != shared)).unwrap();
     world.run(SOON);
     assert_eq!(told(&world), [2, 3, 4, 6, 7, 8, 9]);
 }

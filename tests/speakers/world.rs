@@ -453,7 +453,7 @@ impl Kernel {
         let (name, event) = match command {
             Command::Apply(changes) => {
                 self.changes += changes.len();
-                for fib::Change { prefix, target } in changes {
+                for fib::Change { prefix, target, .. } in changes {
                     match target {
                         Some(target) => {
                             self.routes.insert(prefix, target);
@@ -470,6 +470,7 @@ impl Kernel {
             }
             Command::Untrack(_) => ("untrack", None),
             Command::Transit(_) => ("transit", None),
+            Command::HostRoutes(_) => ("host routes", None),
             Command::Lose(_) => ("lose", None),
             Command::Settled => ("settled", None),
             Command::Converged => {

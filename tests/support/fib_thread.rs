@@ -79,7 +79,11 @@ impl Fib {
     /// # Panics
     /// If the prefix is none.
     pub fn want(&self, prefix: &str, target: Target) {
-        self.send(Command::Apply(vec![Change { prefix: prefix.parse().unwrap(), target: Some(target) }]));
+        self.send(Command::Apply(vec![Change {
+            metric: None,
+            prefix: prefix.parse().unwrap(),
+            target: Some(target),
+        }]));
     }
 
     /// Wants no route any more.
@@ -87,7 +91,11 @@ impl Fib {
     /// # Panics
     /// If the prefix is none.
     pub fn unwant(&self, prefix: &str) {
-        self.send(Command::Apply(vec![Change { prefix: prefix.parse().unwrap(), target: None }]));
+        self.send(Command::Apply(vec![Change {
+            metric: None,
+            prefix: prefix.parse().unwrap(),
+            target: None,
+        }]));
     }
 
     /// Asks for wish and reality.

@@ -104,7 +104,7 @@ impl Site {
         let listening = std::thread::spawn(move || while events.blocking_recv().is_some() {});
         let hops = self.hops.iter().map(|&(gateway, link)| NextHop::via_interface(gateway, link));
         let target = Target::Forward(NextHopSet::new(hops).context("two next hops")?);
-        let change = |prefix: &IpNet| Change { prefix: *prefix, target: Some(target.clone()) };
+        let change = |prefix: &IpNet| Change { metric: None, prefix: *prefix, target: Some(target.clone()) };
         let commands: Vec<_> = prefixes
             .chunks(CHANGES)
             .map(|chunk| Command::Apply(chunk.iter().map(change).collect()))

@@ -51,7 +51,7 @@ use std::time::{Duration, Instant};
 use bgp::Family;
 use ipnet::IpNet;
 
-use crate::intent::{Intent, Kubernetes, Leftover, Originated, PeerIntent};
+use crate::intent::{Intent, Leftover, Originated, PeerIntent};
 
 /// How long a prefix that was withdrawn counts among the lost.
 const MEMORY: Duration = Duration::from_secs(600);

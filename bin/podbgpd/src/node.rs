@@ -3,6 +3,7 @@
 //! It owns the [`Speaker`], gives it what happened together with the time, and carries out what it answers.
 //! Nothing else touches routing state, so there is no lock and no order of events but the one seen here.
 
+mod alien_routes;
 mod answer;
 mod cluster;
 mod cluster_view;
@@ -242,7 +243,7 @@ impl Node {
                 }
                 Some(facts) = self.hands.reader.next() => self.hands_seen(facts),
                 place = self.seeker.heard() => self.input(Input::Heard(place)),
-                news = cluster::Follower::news(&mut self.cluster) => self.cluster_news(news),
+                heard = cluster::Follower::news(&mut self.cluster) => self.cluster_news(heard),
                 event = self.stations.news() => self.station_news(event),
                 report = self.bfd.news() => self.input(Input::Bfd(report)),
                 Some(request) = self.requests.recv() => self.answer(request),

@@ -97,6 +97,8 @@ pub struct Speaker {
     /// Destinations to which nothing is passed on, and whether the kernel's side knows.
     transit: BTreeSet<IpNet>,
     transit_told: bool,
+    /// Whether the kernel's side knows by which gateways single addresses are reached.
+    hosts_told: bool,
     /// What the state machines asked for and is not yet translated; kept to keep its room.
     actions: Vec<Action>,
     history: History,
@@ -192,6 +194,7 @@ impl Speaker {
             updates_encoded: 0,
             transit: BTreeSet::new(),
             transit_told: true,
+            hosts_told: true,
             actions: Vec::new(),
             history: History::new(intent.history.records as usize, now),
             intent,
@@ -199,6 +202,8 @@ impl Speaker {
         speaker.history.happened("started", None, "podbgpd started".to_owned(), now);
         speaker.originate(now);
         speaker.rib.set_guard(&speaker.intent.guard);
+        speaker.rib.set_ownership(&speaker.intent.ownership);
+        speaker.hosts_told = speaker.intent.host_routes.is_empty();
         for peer in speaker.intent.peers.values().cloned().collect::<Vec<_>>() {
             speaker.add_peer(peer, now, out);
         }

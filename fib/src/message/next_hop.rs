@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST};
 
-use super::is_onlink;
+use super::{is_link_local, is_onlink};
 use crate::plan::{Member, NextHopOp};
 use crate::route::NextHop;
 use crate::table::{KernelNextHop, NextHopEvent, NextHopKind};
@@ -104,7 +104,7 @@ pub(crate) fn event(message: &[u8]) -> Option<NextHopEvent> {
 fn kernel_next_hop(message: &[u8]) -> Option<KernelNextHop> {
     let protocol = *message.get(HEADER + 2)?;
     let mut id = None;
-    let mut next_hop = NextHop { address: None, interface: None, weight: NonZeroU16::MIN };
+    let mut next_hop = NextHop { address: None, interface: None, weight: NonZeroU16::MIN, onlink: false };
     let (mut shares, mut odd) = (None, false);
     for (kind, value) in attributes(message.get(HEADER + NHMSG..)?) {
         match kind {
@@ -117,6 +117,8 @@ fn kernel_next_hop(message: &[u8]) -> Option<KernelNextHop> {
             _ => {}
         }
     }
+    let flags = u32_at(message, HEADER + 4).unwrap_or_default();
+    next_hop.onlink = flags & RTNH_F_ONLINK != 0 && !is_link_local(next_hop.address);
     let kind = match shares {
         _ if odd => NextHopKind::Other,
         Some(shares) => NextHopKind::Group(shares),

@@ -74,7 +74,7 @@ impl Netlink {
 
     fn transit_request(&self, op: TransitOp) -> NetlinkMessage<RouteNetlinkMessage> {
         let mut settings = self.settings.clone();
-        let route = |prefix, action| RouteOp { prefix, action, group: None };
+        let route = |prefix, action| RouteOp { prefix, action, metric: None, group: None };
         let (payload, flags) = match op {
             TransitOp::AddRoute(prefix) | TransitOp::DeleteRoute(prefix) => {
                 settings.table = settings.transit_table;

@@ -9,7 +9,7 @@ use super::groups::{Aftermath, KernelNextHop, NextHopEvent};
 use super::outages::{Hop, hop};
 use super::targets::TargetId;
 use super::{Drift, Footing, KernelRoute, Outcome, Table};
-use crate::plan::{Action, NextHopOp, Op, RouteOp};
+use crate::plan::{NextHopOp, Op, RouteOp};
 use crate::route::{NextHop, NextHopGroups, NextHopSet, Target};
 
 /// How long sets of next hops may become popular before their routes are moved.
@@ -338,10 +338,10 @@ impl Table {
     pub(super) fn tidy(&mut self, limit: usize) -> Vec<Op> {
         let mut ops = Vec::new();
         while ops.len() < limit
-            && let Some((prefix, metric)) = self.strays.pop_first()
+            && let Some(((prefix, metric), installed)) = self.strays.pop_first()
         {
-            let action = Action::DeleteStray { metric };
-            ops.push(Op::Route(RouteOp { prefix, action, group: None }));
+            self.let_go(installed);
+            ops.push(Op::Route(RouteOp::delete_stray(prefix, metric)));
         }
         if ops.is_empty() && self.groups.is_untidy() {
             ops.extend(self.groups.tidy().into_iter().map(Op::NextHop));

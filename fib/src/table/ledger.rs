@@ -47,6 +47,7 @@ impl Table {
         (entry.right, entry.unfinished) = (right, unfinished);
         if right {
             self.troubles.clear(prefix);
+            self.supersede(prefix);
         } else if unfinished {
             if self.settings.install && !std::mem::replace(&mut entry.queued, true) {
                 self.queue.push_back(prefix);
@@ -91,6 +92,7 @@ impl Table {
     pub(super) fn forget_blank(&mut self, prefix: IpNet, entry: Entry) {
         if !entry.is_wanted() && !entry.is_installed() && !entry.queued {
             self.entries.remove(prefix);
+            self.forget_metric(prefix);
         }
     }
 }

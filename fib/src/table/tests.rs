@@ -11,7 +11,7 @@ fn via(address: &str) -> Target {
 
 fn route(number: u32, target: &Target) -> FibRoute {
     let prefix = ipnet::Ipv4Net::new((0x1400_0000 + (number << 8)).into(), 24).unwrap();
-    FibRoute { prefix: prefix.into(), target: target.clone() }
+    FibRoute { metric: None, prefix: prefix.into(), target: target.clone() }
 }
 
 fn carry_out(table: &mut Table, now: Instant) -> usize {
@@ -120,6 +120,85 @@ fn a_route_of_a_kind_we_never_write_is_replaced() {
     };
     let drift = table.observe(&KernelEvent::Present { route: odd, replaced: true }, now);
     assert_eq!(drift, Some(Drift::Changed(wanted.prefix)));
-    let expected = RouteOp { prefix: wanted.prefix, action: Action::Replace(wanted.target), group: None };
+    let expected =
+        RouteOp { prefix: wanted.prefix, action: Action::Replace(wanted.target), metric: None, group: None };
     assert_eq!(table.plan(now, 10), vec![Op::Route(expected)]);
+}
+
+/// A kernel for one table: carries out what it plans, and says what that was.
+fn all_of(table: &mut Table) -> Vec<String> {
+    let now = Instant::now();
+    let mut done = Vec::new();
+    loop {
+        let ops = table.plan(now, 10);
+        if ops.is_empty() {
+            return done;
+        }
+        for op in ops {
+            done.push(op.to_string());
+            table.done(&op, Outcome::Confirmed, now);
+        }
+    }
+}
+
+fn kernel_has(table: &mut Table, prefix: &str, metric: u32) {
+    let prefix = prefix.parse().unwrap();
+    let target = Some(Target::Blackhole);
+    let route = KernelRoute { prefix, table: 254, protocol: 179, metric, target, group: None };
+    table.observe(&KernelEvent::Present { route, replaced: false }, Instant::now());
+}
+
+fn with_metric(prefix: &str, metric: Option<u32>) -> FibRoute {
+    FibRoute { prefix: prefix.parse().unwrap(), metric, target: Target::Blackhole }
+}
+
+#[test]
+fn a_change_of_metric_leaves_no_gap() {
+    let mut table = Table::new(FibSettings::default());
+    table.want(&with_metric("10.1.0.0/24", Some(1024)));
+    assert_eq!(all_of(&mut table), ["add 10.1.0.0/24 blackhole metric 1024"]);
+    table.want(&with_metric("10.1.0.0/24", Some(512)));
+    assert_eq!(
+        all_of(&mut table),
+        ["add 10.1.0.0/24 blackhole metric 512", "delete 10.1.0.0/24 metric 1024"]
+    );
+    table.want(&with_metric("10.1.0.0/24", None));
+    assert_eq!(all_of(&mut table), ["add 10.1.0.0/24 blackhole", "delete 10.1.0.0/24 metric 512"]);
+    table.unwant("10.1.0.0/24".parse().unwrap());
+    assert_eq!(all_of(&mut table), ["delete 10.1.0.0/24"]);
+    assert_eq!((table.stats().installed, table.stats().dirty), (0, 0));
+    assert!(table.metrics.is_empty() && table.strays.is_empty());
+}
+
+#[test]
+fn a_change_of_mind_before_the_write_costs_nothing() {
+    let mut table = Table::new(FibSettings::default());
+    table.want(&with_metric("10.1.0.0/24", Some(1024)));
+    all_of(&mut table);
+    table.want(&with_metric("10.1.0.0/24", Some(512)));
+    table.want(&with_metric("10.1.0.0/24", Some(1024)));
+    assert_eq!(all_of(&mut table), Vec::<String>::new());
+    assert_eq!(table.stats().installed, 1);
+}
+
+#[test]
+fn an_earlier_runs_routes_are_adopted_whatever_their_metric() {
+    let mut table = Table::new(FibSettings::default());
+    for (prefix, metric) in
+        [("10.1.0.0/24", 1024), ("10.2.0.0/24", 512), ("10.3.0.0/24", 20), ("10.3.0.0/24", 7)]
+    {
+        kernel_has(&mut table, prefix, metric);
+    }
+    assert_eq!(table.stats().leftovers, 3);
+    // The same again needs no write, another metric one and then a deletion.
+    table.want(&with_metric("10.1.0.0/24", Some(1024)));
+    assert_eq!(all_of(&mut table), Vec::<String>::new());
+    table.want(&with_metric("10.3.0.0/24", Some(7)));
+    assert_eq!(all_of(&mut table), ["delete 10.3.0.0/24 metric 20"]);
+    table.converged();
+    assert_eq!(all_of(&mut table), ["delete 10.2.0.0/24 metric 512"]);
+    assert_eq!((table.stats().installed, table.stats().leftovers), (2, 0));
+    // From now on a route of our mark with a metric nobody asked for is a stray.
+    kernel_has(&mut table, "10.1.0.0/24", 99);
+    assert_eq!(all_of(&mut table), ["delete 10.1.0.0/24 metric 99"]);
 }

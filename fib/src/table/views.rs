@@ -53,7 +53,7 @@ impl Table {
         RouteStatus {
             prefix,
             table: self.settings.table,
-            metric: self.settings.metric_of(prefix),
+            metric: self.metric(prefix),
             target: self.targets.target(entry.wanted).cloned(),
             installed: self.installed(entry).cloned(),
             state,

@@ -19,7 +19,12 @@ impl Rib {
             Some(name) => self.links.insert(index, Arc::from(name)),
             None => self.links.remove(&index),
         };
-        if before.is_some() || name.is_some() {
+        let tunnels = |name: &str| self.ownership.tunnels_through(name);
+        if name.is_some_and(tunnels) || before.as_deref().is_some_and(tunnels) {
+            self.pend_all_forwarding();
+        }
+        // Interfaces of pods come and go all day, and no next hop is ever behind one.
+        if self.pool.next_hops.any_over(index) {
             let all: Vec<_> = self.destinations.ids().collect();
             self.pend_for_interfaces(&all);
         }

@@ -91,9 +91,9 @@ impl Rib {
         let mut changes = Vec::new();
         for _ in 0..limit {
             let Some(id) = self.forwarding_pending.take() else { break };
-            let wanted = self.wanted_forwarding(id);
+            let wanted = self.wanted_forwarding(id).map(|forwarding| (forwarding, self.wanted_metric(id)));
             let before = self.destinations[id].forwarding;
-            if self.forwarding.forwarding(before) == wanted.as_ref() {
+            if self.forwarding.handed(before) == wanted.as_ref() {
                 self.forget_if_unused(id);
                 continue;
             }
@@ -101,7 +101,8 @@ impl Rib {
             self.destinations[id].forwarding =
                 wanted.clone().map_or(ForwardingId::NONE, |wanted| self.forwarding.intern(wanted));
             let prefix = self.destinations[id].prefix;
-            changes.push(ForwardingChange { prefix, forwarding: wanted });
+            let (forwarding, metric) = wanted.unzip();
+            changes.push(ForwardingChange { prefix, forwarding, metric: metric.flatten() });
             self.forget_if_unused(id);
         }
         self.stats.forwarding_changes += changes.len() as u64;

@@ -6,6 +6,7 @@ use bgp::{Community, FamilySet, NextHop};
 use smallvec::SmallVec;
 
 use super::Rib;
+use super::owners::Way;
 use crate::decision::{Candidate, Neighbor, Standings, decide};
 use crate::destinations::Mark;
 use crate::forwarding::{Forwarding, Gateway};
@@ -160,7 +161,12 @@ impl Rib {
     }
 
     /// Works out what the kernel should do with packets to a destination.
+    ///
+    /// What is not ours to write, the kernel is asked for nothing of.
     pub(crate) fn wanted_forwarding(&self, id: u32) -> Option<Forwarding> {
+        if !self.is_plain && self.unwritten(id).is_some() {
+            return None;
+        }
         let destination = &self.destinations[id];
         let mut gateways = Vec::new();
         let mut legs = self.settings.weigh.then(Vec::new);
@@ -173,7 +179,11 @@ impl Rib {
                 return Some(Forwarding::Blackhole);
             }
             let before = gateways.len();
-            self.add_gateways(path, &mut gateways);
+            match self.way(&destination.prefix, path) {
+                Way::Plain => self.add_gateways(path, &mut gateways),
+                Way::Tunnel(gateway) => gateways.push(gateway),
+                Way::Foreign => {}
+            }
             let said = bandwidth(self.pool.attributes(path.accepted));
             legs = legs.zip(said).map(|(mut legs, bandwidth)| {
                 let each = f64::from(bandwidth) / (gateways.len() - before) as f64;
@@ -193,16 +203,16 @@ impl Rib {
         let interface = self.peer(path.source).and_then(|peer| peer.info.interface);
         let link_local = link_local_address(self.pool.attributes(path.accepted).next_hop);
         if let (Some(address), Some(_)) = (link_local, interface) {
-            gateways.push(Gateway { address: IpAddr::V6(address), interface });
+            gateways.push(Gateway::new(IpAddr::V6(address), interface));
             return;
         }
         let hop = self.pool.next_hop(path.accepted);
         let address = self.pool.next_hops.address(hop);
         match self.pool.next_hops.resolution(hop) {
-            Resolution::OnLink { interface } => gateways.push(Gateway { address, interface: *interface }),
+            Resolution::OnLink { interface } => gateways.push(Gateway::new(address, *interface)),
             Resolution::Via { gateways: through, .. } => gateways.extend_from_slice(through),
             Resolution::Unknown | Resolution::Unreachable if !self.settings.resolve => {
-                gateways.push(Gateway { address, interface: None });
+                gateways.push(Gateway::new(address, None));
             }
             Resolution::Unknown | Resolution::Unreachable => {}
         }

@@ -84,7 +84,11 @@ impl Rib {
         let best = self.destinations[id].best().filter(|best| concerns(best.source)).copied();
         let exported =
             best.and_then(|best| Some((self.exported(group, id, &best, &mut telling.memo)?, best.source)));
-        let now = exported.map_or(Said::NOTHING, |(attributes, source)| Said { attributes, source });
+        let now = exported.map_or(Said::NOTHING, |(attributes, source)| {
+            // Of the only member it is not; and who joins it has everything worked out anew.
+            let source = if group.members.len() == 1 { Slot::LOCAL } else { source };
+            Said { attributes, source }
+        });
         let turn = Turn { id, before: group.out.said(id), now };
         if turn.before == now {
             self.pool.release(now.attributes);

@@ -31,6 +31,7 @@ mod model;
 mod monitors;
 mod order;
 mod own_as;
+mod owners;
 mod reflection;
 mod refresh;
 mod roles;
@@ -145,7 +146,7 @@ fn two_switches_with_an_as_each_share_the_load() {
     rib.update(TOR_B, announce(attributes(&[65002], "192.0.2.2"), &["0.0.0.0/0"]), 2);
     rib.settle();
     let changes = rib.pull_forwarding(10);
-    let gateway = |text| Gateway { address: address(text), interface: None };
+    let gateway = |text| Gateway::new(address(text), None);
     let both = Forwarding::Via(vec![gateway("192.0.2.1"), gateway("192.0.2.2")]);
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].forwarding, Some(both));
@@ -166,7 +167,7 @@ fn equal_link_local_next_hops_on_two_links_are_two_gateways() {
         rib.update(peer_id, announce(attributes(&[OURS.0 + peer_id.0], "fe80::1"), &[default]), 1);
     }
     rib.settle();
-    let gateway = |interface| Gateway { address: address("fe80::1"), interface: Some(interface) };
+    let gateway = |interface| Gateway::new(address("fe80::1"), Some(interface));
     let changes = rib.pull_forwarding(10);
     assert_eq!(changes[0].forwarding, Some(Forwarding::Via(vec![gateway(11), gateway(12)])));
     assert!(rib.tracked_next_hops().added.is_empty());
@@ -185,7 +186,7 @@ fn a_next_hop_counts_once_it_is_resolved() {
     rib.next_hop(address("192.0.2.1"), Resolution::OnLink { interface: Some(3) });
     rib.settle();
     assert_eq!(standing(&rib, "10.1.0.0/16", Source::Peer(TOR_A)), Some(Standing::Best));
-    let gateway = Gateway { address: address("192.0.2.1"), interface: Some(3) };
+    let gateway = Gateway::new(address("192.0.2.1"), Some(3));
     assert_eq!(rib.pull_forwarding(10)[0].forwarding, Some(Forwarding::Via(vec![gateway])));
 
     rib.update(TOR_A, withdraw(&["10.1.0.0/16"]), 2);

@@ -206,6 +206,7 @@ fn every_field_of_a_peer_but_its_identity_has_a_row() {
         graceful_shutdown,
         blackhole,
         link_bandwidth,
+        aigp,
         shutdown,
     });
     // The name and the range say which peer it is.

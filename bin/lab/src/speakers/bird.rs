@@ -152,7 +152,7 @@ fn write_neighbor(text: &mut String, number: usize, config: &SpeakerConfig, neig
             _ => String::new(),
         };
         let paths = if neighbor.add_path { "add paths on;" } else { "" };
-        let cost = if neighbor.aigp { "aigp originate;" } else { "" };
+        let cost = if neighbor.aigp { "aigp on;" } else { "" };
         let _ = writeln!(text, "  {family} {{ import all; export {exported}; {next_hop} {paths} {cost} }};");
     }
     text.push_str("}\n");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{self, Facts};
+use crate::intent::Kubernetes;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -36,7 +36,7 @@ fn via(addresses: &[&str]) -> Target {
 fn write(table: &mut Table, wanted: &[(&str, Target)], outcome: &Outcome) {
     let now = Instant::now();
     for (prefix, target) in wanted {
-        table.want(&FibRoute { prefix: net(prefix), target: target.clone() });
+        table.want(&FibRoute { metric: None, prefix: net(prefix), target: target.clone() });
     }
     for op in table.plan(now, usize::MAX) {
         table.done(&op, outcome.clone(), now);
@@ -71,7 +71,7 @@ fn every_state() -> Table {
     write(&mut table, &[("10.4.0.0/16", via(&["10.0.0.1"]))], &refused(17, ""));
     let theirs = KernelRoute { prefix: net("10.4.0.0/16"), protocol: 98, ..leftover };
     table.observe(&KernelEvent::Present { route: theirs, replaced: false }, now);
-    table.want(&FibRoute { prefix: net("10.5.0.0/16"), target: via(&["10.0.0.1"]) });
+    table.want(&FibRoute { metric: None, prefix: net("10.5.0.0/16"), target: via(&["10.0.0.1"]) });
     table
 }
 
@@ -171,7 +171,7 @@ async fn pages_follow_each_other_whatever_the_family_asked_for() {
         let target = via(&["10.0.0.1"]);
         for number in 0..PAGE as u32 + 2 {
             let prefix = ipnet::Ipv4Net::new((0x1400_0000 + (number << 8)).into(), 24).unwrap().into();
-            table.want(&FibRoute { prefix, target: target.clone() });
+            table.want(&FibRoute { metric: None, prefix, target: target.clone() });
         }
         write(&mut table, &[("fd00::/16", target)], &Outcome::Confirmed);
         table

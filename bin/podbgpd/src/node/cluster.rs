@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::cluster::{Cluster, Event, Object, Plan, Problem, Watch};
+use ::cluster::{AlienRoute, Cluster, Event, Object, Plan, Problem, Watch};
 use ipnet::IpNet;
 use tracing::{debug, error, info, warn};
 
 use super::Node;
+use super::alien_routes::AlienRoutes;
 use crate::blast::{Blast, Evidence, Held, Laid};
 use crate::contact::Contact;
 use crate::intent::{Change, Intent, Kubernetes};
@@ -31,10 +32,19 @@ const SHARE: u32 = 4;
 /// How many causes of a change are named.
 const CAUSES: usize = 3;
 
+/// What a follower hears of.
+pub(super) enum Heard {
+    /// Objects, and how the way to them is.
+    News(News),
+    /// All routes of others in the kernel that matter.
+    Routes(Vec<AlienRoute>),
+}
+
 /// The cluster, and how far we follow it.
 pub(super) struct Follower {
     pub(super) cluster: Cluster,
     source: Source,
+    routes: AlienRoutes,
     /// What the operator's file says by itself.
     pub(super) file: Intent,
     /// What the cluster says of late, and since when; nothing before everything needed was listed once.
@@ -74,6 +84,7 @@ impl Follower {
         let mut follower = Self {
             cluster,
             source,
+            routes: AlienRoutes::open(file.fib.protocol),
             file: file.clone(),
             plan: None,
             planned: None,
@@ -97,12 +108,17 @@ impl Follower {
         Some(follower)
     }
 
-    /// Waits a while for the cluster to say what to do, unless an earlier run has written it down.
+    /// Waits a while for the cluster to say what to do, unless an earlier run has written it down, and for the kernel to
+    /// tell its routes: what peers keep for us while we restart has to be said again before we are done.
     pub(super) async fn first_plan(&mut self) {
         let heard = tokio::time::timeout(PATIENCE, async {
-            while self.plan.is_none() {
+            while self.plan.is_none() || self.routes.are_awaited() {
                 tokio::select! {
-                    news = self.source.next() => self.take_all(news),
+                    news = self.source.next() => self.take_all(Heard::News(news)),
+                    routes = self.routes.next() => {
+                        self.take_all(Heard::Routes(routes));
+                        self.next = Instant::now();
+                    }
                     () = tokio::time::sleep_until(self.next.into()), if self.changed => {}
                 }
                 self.make_plan(Instant::now());
@@ -110,16 +126,19 @@ impl Follower {
         });
         let heard = heard.await;
         self.causes.clear();
-        if heard.is_err() {
+        if heard.is_err() && self.plan.is_none() {
             warn!(target: "kubernetes", missing = ?self.cluster.missing(),
                 "the API server has not told what to do; going by the file alone until it does");
         }
     }
 
     /// Waits for news.
-    pub(super) async fn news(follower: &mut Option<Self>) -> News {
+    pub(super) async fn news(follower: &mut Option<Self>) -> Heard {
         match follower {
-            Some(follower) => follower.source.next().await,
+            Some(Self { source, routes, .. }) => tokio::select! {
+                news = source.next() => Heard::News(news),
+                routes = routes.next() => Heard::Routes(routes),
+            },
             None => std::future::pending().await,
         }
     }
@@ -178,8 +197,14 @@ impl Follower {
     }
 
     /// Takes in news, and what else waits.
-    fn take_all(&mut self, news: News) {
-        self.take(news);
+    fn take_all(&mut self, heard: Heard) {
+        match heard {
+            Heard::News(news) => self.take(news),
+            Heard::Routes(routes) => {
+                self.cluster.kernel_routes(routes);
+                self.note("routes of others in the kernel".to_owned());
+            }
+        }
         for _ in 1..BATCH {
             let Some(news) = self.source.try_next() else { return };
             self.take(news);
@@ -272,6 +297,9 @@ impl Follower {
         self.watch(now);
         let plan = self.cluster.plan(&self.file, now.duration_since(self.start));
         self.next = now + now.elapsed() * SHARE;
+        if plan.is_some() {
+            self.routes.want(self.cluster.interest(&self.file.node), self.plan.is_some());
+        }
         let Some(plan) = plan else {
             debug!(target: "kubernetes", missing = ?self.cluster.missing(), "not everything is known yet");
             return false;
@@ -313,9 +341,9 @@ fn cause(event: &Event) -> String {
 
 impl Node {
     /// Takes in what is heard of the cluster, and does what follows.
-    pub(super) fn cluster_news(&mut self, news: News) {
+    pub(super) fn cluster_news(&mut self, heard: Heard) {
         if let Some(follower) = &mut self.cluster {
-            follower.take_all(news);
+            follower.take_all(heard);
             self.follow_cluster();
         }
     }

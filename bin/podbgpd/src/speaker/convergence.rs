@@ -246,6 +246,9 @@ impl Speaker {
         if !std::mem::replace(&mut self.transit_told, true) {
             return Some(fib::Command::Transit(self.transit.clone()));
         }
+        if !std::mem::replace(&mut self.hosts_told, true) {
+            return Some(fib::Command::HostRoutes(self.intent.host_routes.clone()));
+        }
         if self.tracking.is_empty() {
             let changes = self.rib.tracked_next_hops();
             let (gone, new) = (fib::Command::Untrack(changes.removed), fib::Command::Track(changes.added));
@@ -278,11 +281,11 @@ impl Speaker {
 /// Says what changes mean to the kernel. Most of them lead the same way and share the words for it.
 fn kernel_changes(changes: Vec<rib::ForwardingChange>) -> Vec<fib::Change> {
     let mut last: (Option<rib::Forwarding>, Option<fib::Target>) = (None, None);
-    let change = |rib::ForwardingChange { prefix, forwarding }| {
+    let change = |rib::ForwardingChange { prefix, forwarding, metric }| {
         if forwarding != last.0 {
             last = (forwarding.clone(), forwarding.and_then(super::peering::target));
         }
-        fib::Change { prefix, target: last.1.clone() }
+        fib::Change { prefix, target: last.1.clone(), metric }
     };
     changes.into_iter().map(change).collect()
 }

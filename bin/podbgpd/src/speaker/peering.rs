@@ -285,6 +285,7 @@ pub(super) fn resolution(resolution: &fib::Resolution) -> rib::Resolution {
             let gateway = |gateway: &fib::Gateway| rib::Gateway {
                 address: gateway.address,
                 interface: Some(gateway.interface),
+                onlink: false,
             };
             rib::Resolution::Via { gateways: gateways.iter().map(gateway).collect(), metric: 1 }
         }
@@ -311,6 +312,7 @@ pub(super) fn target(forwarding: rib::Forwarding) -> Option<fib::Target> {
 /// Says what a gateway is to the kernel.
 pub(super) fn next_hop(gateway: rib::Gateway) -> fib::NextHop {
     match gateway.interface {
+        Some(interface) if gateway.onlink => fib::NextHop::onlink(gateway.address, interface),
         Some(interface) => fib::NextHop::via_interface(gateway.address, interface),
         None => fib::NextHop::via(gateway.address),
     }

@@ -61,6 +61,8 @@ impl Speaker {
             Change::Decision { .. } => {
                 self.rib.set_settings(peering::rib_settings(&self.intent));
                 self.rib.set_guard(&self.intent.guard);
+                self.rib.set_ownership(&self.intent.ownership);
+                self.hosts_told = false;
             }
             Change::Leave(_) => self.follow_cluster(now, out),
             // A node's name is part of its OPENs.

@@ -311,7 +311,11 @@ fn ipv6_routes_hang_on_groups_of_ipv6_only() {
     let mut world = World::new(NextHopGroups::Always);
     let v6 = |number: u8| NextHop::via_interface(format!("fe80::{number}").parse().unwrap(), number.into());
     let target = Target::Forward(NextHopSet::new([v6(1), v6(2)]).unwrap());
-    world.table.want(&FibRoute { prefix: "2001:db8::/32".parse().unwrap(), target: target.clone() });
+    world.table.want(&FibRoute {
+        metric: None,
+        prefix: "2001:db8::/32".parse().unwrap(),
+        target: target.clone(),
+    });
     world.want(1, &target);
     world.settle();
     assert_eq!((world.on_groups(), world.kernel.groups.len()), (2, 1));

@@ -49,7 +49,7 @@ fn a_peer_may_be_allowed_to_ask_while_its_session_is_up() {
         rib.update(TOR_A, announce(said, &["10.1.2.3/32"]), 1);
         rib.settle();
         let forwarding = |rib: &mut Rib| rib.pull_forwarding(10).pop().map(|change| change.forwarding);
-        let through = Forwarding::Via(vec![Gateway { address: address("198.51.100.66"), interface: None }]);
+        let through = Forwarding::Via(vec![Gateway::new(address("198.51.100.66"), None)]);
         assert_eq!(forwarding(&mut rib), Some(Some(through.clone())));
         rib.set_blackhole(TOR_A, true);
         rib.settle();

@@ -329,7 +329,7 @@ impl World {
 
     /// Resolves a next hop, as the kernel's side does: only one it was asked to.
     fn resolve(&mut self, address: IpAddr, kind: u8) {
-        let gateway = Gateway { address: super::address("198.51.100.1"), interface: Some(5) };
+        let gateway = Gateway::new(super::address("198.51.100.1"), Some(5));
         let resolution = match kind {
             0 => Resolution::Unreachable,
             1 | 2 => Resolution::OnLink { interface: Some(3) },
@@ -424,12 +424,12 @@ impl World {
                 let address = path.accepted().unwrap().next_hop.address();
                 let interface = self.info(peer).unwrap().interface;
                 if address == super::address("fe80::1") && interface.is_some() {
-                    gateways.push(Gateway { address, interface });
+                    gateways.push(Gateway::new(address, interface));
                     continue;
                 }
                 match &self.resolutions[&address] {
                     Resolution::OnLink { interface } => {
-                        gateways.push(Gateway { address, interface: *interface });
+                        gateways.push(Gateway::new(address, *interface));
                     }
                     Resolution::Via { gateways: through, .. } => gateways.extend(through.iter().copied()),
                     Resolution::Unknown | Resolution::Unreachable => panic!("best through nowhere"),

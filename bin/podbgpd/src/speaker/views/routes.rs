@@ -175,7 +175,9 @@ impl Speaker {
         let ours = self.intent.originated.get(&destination.prefix());
         match best.source() {
             Source::Local => ours.and_then(|ours| ours.kernel.as_ref()).map(words::kernel_route),
-            Source::Peer(_) => None,
+            Source::Peer(_) => {
+                destination.unwritten().map(|why| ReasonView::new(why.code(), why.to_string()))
+            }
         }
     }
 

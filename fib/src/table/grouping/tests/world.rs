@@ -183,7 +183,7 @@ impl World {
     }
 
     pub(super) fn want(&mut self, number: u32, target: &Target) {
-        self.table.want(&FibRoute { prefix: prefix(number), target: target.clone() });
+        self.table.want(&FibRoute { metric: None, prefix: prefix(number), target: target.clone() });
     }
 
     pub(super) fn want_many(&mut self, count: u32, target: &Target) {
