@@ -73,7 +73,6 @@ pub(crate) fn file() -> Intent {
             protocol: 12,
             metric: 1024,
             table: 254,
-            transit_table: 179,
             max_paths: 16,
             next_hop_groups: Default::default(),
             weights: intent::Weights::None,

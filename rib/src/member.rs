@@ -4,8 +4,9 @@
 //! destinations; for those, and only for those, it is remembered what it last heard. It catches up by itself, so a
 //! slow peer neither holds the others nor misses anything.
 
+use std::collections::BTreeMap;
+
 use bgp::{Family, FamilySet};
-use hashbrown::HashMap;
 
 use crate::pending::{Pending, Round};
 use crate::pool::AttrId;
@@ -18,7 +19,7 @@ pub(crate) struct Member {
     /// Destinations of which it was told something else than the record says it should have been.
     behind: Pending,
     /// What it was told of those, each with a count; nothing where it was told nothing.
-    heard: HashMap<u32, AttrId>,
+    heard: BTreeMap<u32, AttrId>,
     /// How many paths of the group's record are not for it, by family.
     pub(crate) not_for: [u32; 2],
     /// The families it has asked for again and got no answer begun: however often it asks, it costs one walk.
@@ -48,7 +49,7 @@ impl Member {
             group,
             lagging: false,
             behind: Pending::default(),
-            heard: HashMap::new(),
+            heard: BTreeMap::new(),
             not_for: [0; 2],
             asked_again: FamilySet::NONE,
             answering: FamilySet::NONE,

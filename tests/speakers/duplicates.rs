@@ -39,7 +39,7 @@ fn a_block_two_nodes_have_raises_an_alarm_on_both_and_clears_when_one_gives_it_u
     assert!(alarms(&mut world, 2).is_empty(), "it is told once");
     assert!(world.status(2).duplicates[0].seen_seconds >= SOON.as_secs());
 
-    world.reload(1, |intent| intent.node.blocks.retain(|one| *one != theirs)).unwrap();
+    world.reload(1, |intent| intent.node.blocks.retain(|block| *block != theirs)).unwrap();
     world.run(MOMENT);
     assert_eq!(alarms(&mut world, 2), [format!("{theirs} from node1 no more")]);
     assert!(world.status(1).duplicates.is_empty() && world.status(2).duplicates.is_empty());

@@ -1,6 +1,6 @@
 //! The objects of one kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -12,7 +12,7 @@ use crate::object::Key;
 pub struct Table<T> {
     current: Contents<T>,
     /// A list that is not complete yet.
-    coming: Option<Contents<T>>,
+    coming: Option<Coming<T>>,
     listed: Option<Listed>,
     /// How often what is in force became another.
     revision: u64,
@@ -27,11 +27,20 @@ pub enum Listed {
     Absent,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Contents<T> {
     objects: BTreeMap<Key, T>,
     /// What is there and cannot be read, and why.
     unreadable: BTreeMap<Key, String>,
+}
+
+/// A list on its way. What it says as it is known is not kept twice: a relist says nothing else, of thousands of objects.
+#[derive(Debug)]
+struct Coming<T> {
+    /// What is new or otherwise than it is in force.
+    news: Contents<T>,
+    /// What is as it is in force.
+    kept: BTreeSet<Key>,
 }
 
 impl<T> Table<T> {
@@ -62,31 +71,48 @@ impl<T: PartialEq> Table<T> {
     }
 
     pub(super) fn apply(&mut self, key: Key, object: T) {
-        self.change(|contents| {
-            let told = contents.unreadable.remove(&key).is_some();
-            if contents.objects.get(&key) == Some(&object) {
-                return told;
-            }
-            contents.objects.insert(key, object);
-            true
-        });
-    }
-
-    /// Changes the list on its way, or else what is in force, and counts if the latter became another.
-    fn change(&mut self, change: impl FnOnce(&mut Contents<T>) -> bool) {
+        let known = self.current.objects.get(&key) == Some(&object);
         match &mut self.coming {
             Some(coming) => {
-                change(coming);
+                coming.forget(&key);
+                if known {
+                    coming.kept.insert(key);
+                } else {
+                    coming.news.objects.insert(key, object);
+                }
             }
-            None => self.revision += u64::from(change(&mut self.current)),
+            None => {
+                let told = self.current.unreadable.remove(&key).is_some();
+                if !known {
+                    self.current.objects.insert(key, object);
+                }
+                self.revision += u64::from(told || !known);
+            }
         }
     }
+}
 
-    fn replace(&mut self, contents: Contents<T>, listed: Option<Listed>) {
-        if (&contents, listed) != (&self.current, self.listed) {
-            self.revision += 1;
-        }
-        (self.current, self.coming, self.listed) = (contents, None, listed);
+impl<T> Table<T> {
+    /// Goes over to a table without objects.
+    fn replace(&mut self, listed: Option<Listed>) {
+        let is_empty = self.current.objects.is_empty() && self.current.unreadable.is_empty();
+        let changed = !is_empty || listed != self.listed;
+        *self = Self { listed, revision: self.revision + u64::from(changed), ..Self::default() };
+    }
+}
+
+impl<T> Coming<T> {
+    fn forget(&mut self, key: &Key) {
+        self.kept.remove(key);
+        self.news.forget(key);
+    }
+}
+
+impl<T> Contents<T> {
+    /// Forgets an object, and tells whether there was one.
+    fn forget(&mut self, key: &Key) -> bool {
+        let object = self.objects.remove(key).is_some();
+        self.unreadable.remove(key).is_some() || object
     }
 }
 
@@ -118,40 +144,49 @@ pub(super) trait AnyTable {
 
 impl<T: PartialEq> AnyTable for Table<T> {
     fn begin(&mut self) {
-        self.coming = Some(Contents::default());
+        self.coming = Some(Coming { news: Contents::default(), kept: BTreeSet::new() });
     }
 
     fn delete(&mut self, key: &Key) {
-        self.change(|contents| {
-            let object = contents.objects.remove(key).is_some();
-            contents.unreadable.remove(key).is_some() || object
-        });
+        match &mut self.coming {
+            Some(coming) => coming.forget(key),
+            None => self.revision += u64::from(self.current.forget(key)),
+        }
     }
 
     fn unreadable(&mut self, key: Key, why: String) {
-        self.change(|contents| {
-            let object = contents.objects.remove(&key).is_some();
-            contents.unreadable.insert(key, why.clone()) != Some(why) || object
-        });
-    }
-
-    fn end(&mut self) {
-        match self.coming.take() {
-            Some(coming) => self.replace(coming, Some(Listed::Complete)),
-            None if self.listed == Some(Listed::Complete) => {}
+        match &mut self.coming {
+            Some(coming) => {
+                coming.forget(&key);
+                coming.news.unreadable.insert(key, why);
+            }
             None => {
-                self.listed = Some(Listed::Complete);
-                self.revision += 1;
+                let known = self.current.unreadable.get(&key) == Some(&why);
+                self.current.forget(&key);
+                self.current.unreadable.insert(key, why);
+                self.revision += u64::from(!known);
             }
         }
     }
 
+    fn end(&mut self) {
+        let mut changed = self.listed.replace(Listed::Complete) != Some(Listed::Complete);
+        if let Some(Coming { news, kept }) = self.coming.take() {
+            changed |= kept.len() != self.current.objects.len() || !news.objects.is_empty();
+            changed |= news.unreadable != self.current.unreadable;
+            self.current.objects.retain(|key, _| kept.contains(key));
+            self.current.objects.extend(news.objects);
+            self.current.unreadable = news.unreadable;
+        }
+        self.revision += u64::from(changed);
+    }
+
     fn absent(&mut self) {
-        self.replace(Contents::default(), Some(Listed::Absent));
+        self.replace(Some(Listed::Absent));
     }
 
     fn forget(&mut self) {
-        self.replace(Contents::default(), None);
+        self.replace(None);
     }
 
     fn len(&self) -> usize {

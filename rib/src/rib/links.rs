@@ -52,7 +52,7 @@ impl Rib {
         let Some(peer) = from else { return self.kernel_interface(prefix) };
         match attributes.next_hop.address() {
             IpAddr::V6(address) if address.is_unicast_link_local() => self.name_of(peer.interface),
-            address => self.way_out(self.pool.next_hops.find(&address)?),
+            address @ (IpAddr::V4(_) | IpAddr::V6(_)) => self.way_out(self.pool.next_hops.find(&address)?),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::kube::client::{Body, ConfigExt as _};
 use ::kube::config::{KubeConfigOptions, Kubeconfig};
 use ::kube::{Client, Config};
-use hyper::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -27,6 +27,8 @@ const PROBES: (Duration, Duration, u32) = (Duration::from_secs(15), Duration::fr
 const UNHEARD: Duration = Duration::from_secs(15);
 /// The largest answer that is read as a whole.
 const LARGEST: usize = 8 << 20;
+/// Who asks, for the audit log of the server.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("podbgpd/", env!("CARGO_PKG_VERSION")));
 /// The variable that settles which group Calico uses.
 const CALICO_API_GROUP: &str = "CALICO_API_GROUP";
 
@@ -88,7 +90,8 @@ impl Api {
     }
 
     async fn send(&self, request: Result<Request<Body>, hyper::http::Error>) -> Result<Body, Failure> {
-        let request = request.map_err(|error| Failure::Garbled(error.to_string()))?;
+        let mut request = request.map_err(|error| Failure::Garbled(error.to_string()))?;
+        request.headers_mut().insert(USER_AGENT, AGENT);
         let client = self.client().await?;
         let answer = tokio::time::timeout(self.answer, client.send(request)).await;
         let answer = answer.map_err(|_| lines::silent())?;
@@ -233,6 +236,16 @@ mod tests {
         assert_eq!(of(&["crd.projectcalico.org"]), CalicoGroup::Crd);
         assert_eq!(of(&["apps"]), CalicoGroup::Crd);
         assert_eq!(calico_group(b"not JSON"), CalicoGroup::Crd);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_away() {
+        let config = Config::new("https://127.0.0.1:1/".parse().unwrap());
+        let client = connect(config).expect("there is a TLS library");
+        let opened = Mutex::new(Opened { client: Some(client), calico: None });
+        let api = Api { kubeconfig: None, answer: CONNECT, opened };
+        let failure = api.get("/version").await.unwrap_err();
+        assert!(matches!(&failure, Failure::Away(why) if why.contains("refused")), "{failure}");
     }
 
     #[tokio::test]

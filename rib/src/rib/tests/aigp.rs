@@ -17,7 +17,7 @@ fn cost_told(rib: &Rib, id: PeerId) -> Option<u64> {
 }
 
 fn via(metric: u32) -> Resolution {
-    let gateway = Gateway { address: address("198.51.100.1"), interface: None };
+    let gateway = Gateway { address: address("198.51.100.1"), interface: None, onlink: false };
     Resolution::Via { gateways: vec![gateway], metric }
 }
 
