@@ -59,7 +59,7 @@ pub struct Aliens {
 }
 
 impl Aliens {
-    /// Says which routes matter from now on; a list of those follows.
+    /// Says which routes matter from now on; a list of those follows the first time, and whenever it is another one.
     pub fn want(&self, interest: Interest) {
         self.interest.send_if_modified(|known| {
             let news = *known != interest;
@@ -109,6 +109,8 @@ async fn listen(
     telling: watch::Sender<Option<Arc<[AlienRoute]>>>,
 ) -> Result<(), Error> {
     let mut known = Known::default();
+    // Before that there is nothing to tell, and no empty list that could be taken for the answer.
+    let mut asked = false;
     let mut reading = Reading::Wanted;
     let mut buffer = Vec::new();
     loop {
@@ -124,6 +126,7 @@ async fn listen(
                     return Ok(());
                 }
                 known.interest = wanted.borrow_and_update().clone();
+                asked = true;
                 reading = reading.again();
                 continue;
             }
@@ -131,9 +134,9 @@ async fn listen(
         for heard in heard {
             match heard {
                 AlienHeard::LinksRead => ears.read_routes()?,
-                AlienHeard::Overrun | AlienHeard::Overtaken | AlienHeard::AddressGone => {
-                    reading = reading.again();
-                }
+                AlienHeard::Overrun | AlienHeard::AddressGone => reading = reading.again(),
+                // That reading has ended, and says nothing of what is gone.
+                AlienHeard::Overtaken => reading = Reading::Wanted,
                 AlienHeard::AllRead if reading == Reading::InVain => reading = Reading::Wanted,
                 AlienHeard::AllRead => {
                     reading = Reading::Done;
@@ -142,7 +145,7 @@ async fn listen(
                 heard => known.learn(heard),
             }
         }
-        if reading == Reading::Done && std::mem::take(&mut known.changed) {
+        if asked && reading == Reading::Done && std::mem::take(&mut known.changed) {
             let routes = known.list();
             telling.send_if_modified(|told| {
                 let news = told.as_deref() != Some(&routes[..]);

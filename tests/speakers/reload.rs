@@ -77,6 +77,7 @@ const NODE_EDITS: &[Edit<Intent>] = &[
     ("fib.install", |node| node.fib.install = false),
     ("fib.protocol", |node| node.fib.protocol = 99),
     ("fib.metric", |node| node.fib.metric = 99),
+    ("fib.transit-table", |node| node.fib.transit_table = 177),
     ("fib.table", |node| node.fib.table = 99),
     ("fib.max-paths", |node| node.fib.max_paths = 1),
     ("fib.next-hop-groups", |node| node.fib.next_hop_groups = podbgpd::intent::NextHopGroups::Never),
@@ -135,6 +136,9 @@ const NODE_EDITS: &[Edit<Intent>] = &[
         node.originated.insert(net("10.99.0.0/24"), originated);
     }),
     ("cluster.ownership", |node| node.ownership.pools = vec![(net("10.96.0.0/12"), Hand::Theirs)]),
+    ("cluster.host-routes", |node| {
+        node.host_routes.insert(address("192.0.2.200"), address("192.0.2.254"));
+    }),
     ("cluster.guard", |node| node.guard.refuse_default = true),
     ("cluster.leave", |node| node.leave = Some("it is to be drained".to_owned())),
     ("mrt.directory", |node| mrt(node).directory = "/mrt/elsewhere".into()),
