@@ -21,11 +21,6 @@ pub(crate) fn may_be_calico(settings: &Kubernetes) -> bool {
     matches!(settings.blocks, BlockSource::Auto | BlockSource::Calico)
 }
 
-/// Tells whether blocks may come from Cilium's objects.
-pub(crate) fn may_be_cilium(settings: &Kubernetes) -> bool {
-    matches!(settings.blocks, BlockSource::Auto | BlockSource::Cilium)
-}
-
 /// Decides where blocks come from: what `auto` comes to.
 pub(crate) fn source(objects: &Objects, settings: &Kubernetes) -> BlockSource {
     match settings.blocks {

@@ -111,7 +111,7 @@ impl Cluster {
         if self.sources().1 == PeerSource::Podbgp {
             watches.extend(all(&[Kind::Peer, Kind::Advertisement]));
         }
-        if blocks::may_be_cilium(&self.settings) {
+        if self.may_be_cilium() {
             let scope = Scope::Named(self.settings.node_name.clone());
             watches.insert(Watch { kind: Kind::CiliumNode, scope });
         }
@@ -143,10 +143,12 @@ impl Cluster {
     }
 
     /// Says what the cluster has this node do; `None` while something is missing. `now` is the time since any fixed start.
+    /// Secrets nobody refers to any more are forgotten: they are no longer among the [`watches`](Self::watches).
     pub fn plan(&mut self, file: &Intent, now: Duration) -> Option<Plan> {
         if !self.missing().is_empty() {
             return None;
         }
+        self.objects.retain_secrets(&self.secrets());
         let (objects, settings) = (&self.objects, &self.settings);
         let mut plan = Plan { problems: objects.unreadable(), ..Plan::default() };
         match objects.own_node() {
@@ -234,6 +236,14 @@ impl Cluster {
     fn may_be_calico(&self) -> bool {
         blocks::may_be_calico(&self.settings)
             || matches!(self.settings.peers, PeerSource::Auto | PeerSource::Calico)
+    }
+
+    /// Tells whether Cilium's blocks may be ours.
+    fn may_be_cilium(&self) -> bool {
+        match self.settings.blocks {
+            BlockSource::Auto => !self.objects.has_calico(),
+            said => said == BlockSource::Cilium,
+        }
     }
 
     /// Tells whether peers are Calico's.

@@ -194,6 +194,12 @@ impl Objects {
         }
     }
 
+    /// Forgets the Secrets nobody refers to any more.
+    pub(crate) fn retain_secrets(&mut self, wanted: &BTreeSet<Key>) {
+        self.secrets.retain(|key| wanted.contains(key));
+        self.absent_secrets.retain(|key| wanted.contains(key));
+    }
+
     /// Forgets the kinds that are not among these.
     pub(crate) fn retain(&mut self, kinds: &BTreeSet<Kind>) {
         Self::KINDS.iter().filter(|kind| !kinds.contains(kind)).for_each(|kind| self.forget(*kind));

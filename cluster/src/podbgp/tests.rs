@@ -239,6 +239,12 @@ fn a_peer_without_its_password_has_no_session() {
     let (password, problem) = why(&mut cluster);
     assert_eq!((password, problem.as_str()), (Some(intent::Secret::new(b"foo")), ""));
 
+    // Who does not need it any more does not keep it.
+    let mut other = with_node(&[peer("tor-a", json!({ "address": "192.0.2.7", "asn": 65001 }))]);
+    other.handle(secret(json!({ "tor": "Zm9v" })));
+    plan(&mut other);
+    assert!(!serde_json::to_string(&other.save()).unwrap().contains("Zm9v"));
+
     // An absence, too, outlives a restart while the server is away.
     cluster.handle(absent());
     let saved = serde_json::to_string(&cluster.save()).unwrap();

@@ -65,6 +65,11 @@ impl<T> Table<T> {
 }
 
 impl<T: PartialEq> Table<T> {
+    /// Forgets the objects that are not wanted.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&Key) -> bool) {
+        self.current.objects.retain(|key, _| wanted(key));
+    }
+
     pub(super) fn apply(&mut self, key: Key, object: T) {
         let known = self.current.objects.get(&key) == Some(&object);
         match &mut self.coming {
