@@ -33,7 +33,6 @@ pub enum Kind {
 
 /// Something that happened to the objects of a kind.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every event is an object")]
 pub enum Event {
     /// A list begins. What was there stays in force until its [`End`](Self::End).
     Begin(Kind),

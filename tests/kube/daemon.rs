@@ -228,7 +228,7 @@ fn a_block_reaches_the_peer_within_fifty_milliseconds() {
             .flat_map(|announced| &announced.nlri)
             .map(|nlri| nlri.prefix.to_string())
             .collect();
-        assert_eq!(announced, [block.clone()]);
+        assert_eq!(announced, std::slice::from_ref(&block));
         let name = format!("{NODE}-{}", block.replace(['.', '/'], "-"));
         world.server.delete(CALICO_GROUPS[0], "BlockAffinity", &name);
         let update = world.update().expect("an UPDATE");

@@ -55,7 +55,7 @@ fn node(number: u32) -> Value {
 }
 
 fn is_local(number: u32) -> bool {
-    number % LOCAL == 0
+    number.is_multiple_of(LOCAL)
 }
 
 fn service(number: u32) -> Value {
@@ -166,7 +166,7 @@ fn five_thousand_nodes_take_less_than_forty_mebioctets() {
 fn ten_thousand_services_take_less_than_a_hundred_mebioctets() {
     requires!(&[]);
     let each = ENDPOINTS / SERVICES;
-    let is_here = |number: &u32| (0..each).any(|endpoint| (number * each + endpoint) % NODES == 0);
+    let is_here = |number: &u32| (0..each).any(|endpoint| (number * each + endpoint).is_multiple_of(NODES));
     let local = (0..SERVICES).filter(|number| is_local(*number)).filter(is_here).count();
     let lines = "peers = \"none\"\nservice-cluster-ips = [\"10.96.0.0/16\"]\nservice-load-balancer-ips = [\"198.18.0.0/15\"]";
     // The block, the two ranges, and the addresses that count here.

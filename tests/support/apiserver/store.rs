@@ -10,6 +10,9 @@ use super::selector::Selector;
 /// The name of an object within its collection: namespace and name.
 type Name = (String, String);
 
+/// A change as a watch tells it: its kind and the object.
+type Told = (&'static str, Value);
+
 /// The objects by collection, such as `/apis/discovery.k8s.io/v1/endpointslices`, and their history.
 #[derive(Debug, Default)]
 pub(super) struct Store {
@@ -167,7 +170,7 @@ impl Store {
         collection: &str,
         namespace: &str,
         selector: &Selector,
-    ) -> Result<(Vec<(&'static str, Value)>, u64), Gone> {
+    ) -> Result<(Vec<Told>, u64), Gone> {
         if version < self.oldest {
             return Err(Gone);
         }

@@ -80,7 +80,7 @@ pub(super) fn watch(
     faults: &Faults,
 ) -> Response<Body> {
     let initial = query.is_set("sendInitialEvents");
-    if query.get("resourceVersionMatch") != "" && !initial {
+    if !query.get("resourceVersionMatch").is_empty() && !initial {
         return refuse(
             422,
             "Invalid",
