@@ -60,7 +60,6 @@ fn routes_of_others_are_told_of_as_they_come_and_go() {
         ip("route add 10.30.0.0/16 via 10.0.1.2 proto 179 metric 20");
         ip("route add 10.40.0.0/16 via 10.0.1.2");
         let mut aliens = aliens(179).unwrap();
-        await_aliens(&mut aliens, &[]);
         let within = nets(&["10.20.0.0/16", "10.30.0.0/16", "fd00:20::/32", "10.0.0.0/16"]);
         aliens.want(Interest { within, except: nets(&["10.20.1.0/24"]) });
         let one = "10.20.0.1/32 dev eth1 metric 0";

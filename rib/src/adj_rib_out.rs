@@ -1,6 +1,6 @@
 //! Adj-RIB-Out: what was advertised, as it was; and adverts, which is how it is said.
 //!
-//! Nothing in here names a peer: a record serves everybody who sees the same [export view](crate::update_group).
+//! Nothing in here names a peer: a record serves everybody who sees the same export view.
 
 use std::sync::Arc;
 

@@ -60,7 +60,7 @@ fn an_outage_sends_nothing(source: Source, length: Duration) {
     if source == Source::Calico {
         let block = "10.20.77.0/26".parse().unwrap();
         world.server.put(affinity(NodeId::B, block));
-        eventually(SOON, "a block from after the outage", || world.route(block));
+        eventually(Duration::from_secs(60), "a block from after the outage", || world.route(block));
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) struct Watching {
     pace: Pace,
     tell: mpsc::Sender<News>,
     backoff: Backoff,
+    /// The waits before a list that takes the place of a version the server has forgotten. A server that answers so is back,
+    /// however long it was away; but one that says it of every list must not be asked in a circle.
+    relisting: Backoff,
     /// Whether what was told is complete as of `since`; a list comes first otherwise.
     listed: bool,
     since: Since,
@@ -77,8 +80,9 @@ struct Telling {
 impl Watching {
     pub(super) fn new(api: Arc<Api>, watch: Watch, pace: Pace, tell: mpsc::Sender<News>) -> Self {
         let backoff = Backoff::new(pace.first_retry, pace.last_retry);
+        let relisting = Backoff::new(pace.first_retry, pace.last_retry);
         let (listed, since, streams, in_touch) = (false, Since::Any, true, false);
-        Self { api, watch, pace, tell, backoff, listed, since, streams, in_touch }
+        Self { api, watch, pace, tell, backoff, relisting, listed, since, streams, in_touch }
     }
 
     /// Runs until nobody listens.
@@ -123,7 +127,7 @@ impl Watching {
         if refusal.is_expired() || refusal.is_too_new() {
             debug!(target: "kubernetes", kind = ?self.watch.kind, %refusal, "listing anew");
             (self.listed, self.since) = (false, Since::Newest);
-            return Ok(self.backoff.next());
+            return Ok(self.relisting.next());
         }
         if let (403, false, Scope::In { namespace, name }) = (refusal.code, self.listed, &self.watch.scope) {
             // One that may not be read is as good as none: everything else must not wait for it.
@@ -277,6 +281,7 @@ impl Watching {
     /// Something good came.
     fn progress(&mut self, version: String) {
         self.backoff.reset();
+        self.relisting.reset();
         if !version.is_empty() {
             self.since = Since::Version(version);
         }
