@@ -22,7 +22,7 @@ fn an_outage_and_a_relist_send_nothing() {
 }
 
 #[test]
-#[ignore = "takes two minutes; tests/run --long has it"]
+#[ignore = "takes three minutes; cargo test -p podbgp-tests --test cluster -- --ignored"]
 fn an_outage_of_a_minute_and_a_relist_send_nothing() {
     requires!(&["bird", "birdc"]);
     for source in Source::BOTH {

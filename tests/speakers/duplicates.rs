@@ -66,9 +66,10 @@ fn a_block_of_the_cluster_counts_a_service_range_and_a_pods_route_do_not() {
 
 #[test]
 fn our_own_path_on_a_way_around_is_no_alarm() {
-    // Node 2 passes everything on: what node 1 said comes back to it by node 3, and so with our AS in the path.
+    // Node 2 hears of our block only from node 3, and tells us: with our AS in the path.
     let mut one = node_with_peers(1, &[2, 3]);
     one.peers.values_mut().for_each(|peer| peer.import = Import::All);
+    one.peers.get_mut("node2").unwrap().export = Export::None;
     let mut ring: Vec<_> = [(2, [1, 3]), (3, [1, 2])]
         .into_iter()
         .map(|(number, peers)| {
