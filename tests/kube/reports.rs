@@ -107,7 +107,7 @@ fn a_condition_is_written_beside_those_of_others() {
     reporting.server().put(node);
     reporting.reporter.tell(report(false, None));
     reporting.until("the condition", |_| reporting.condition()["status"] == "False");
-    assert_eq!(reporting.condition()["reason"], "NoSession");
+    assert_eq!(reporting.condition()["reason"], "Drain");
     let node = reporting.node();
     assert_eq!(node["status"]["conditions"].as_array().map(Vec::len), Some(2));
     assert_eq!(node["status"]["conditions"][0]["reason"], "KubeletReady");

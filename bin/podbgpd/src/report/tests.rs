@@ -29,8 +29,8 @@ fn a_condition_says_why_in_a_word_and_in_sentences() {
     };
     assert_eq!(words("ok"), (true, "Ready".into(), "sessions are up, and everything has been said".into()));
     let (ready, reason, message) = words("starting");
-    assert_eq!((ready, reason.as_str()), (false, "NoSession"));
-    assert!(message.starts_with("no session is up yet"), "{message}");
+    assert_eq!((ready, reason.as_str()), (false, "Drain"));
+    assert!(message.starts_with("the node is drained; no session is up yet"), "{message}");
     let (ready, reason, message) = words("degraded");
     assert_eq!((ready, reason.as_str()), (true, "PeerDown"));
     assert!(message.contains("hold timer expired"), "{message}");
